@@ -1,0 +1,44 @@
+# `make run` does the main job, `make test` tests the suite itself. Both need Python 3.11+ and pip.
+PYTHON ?= python3
+VLLM ?=
+TARGETS ?= hermes mistral
+BIN := .venv/bin
+
+.PHONY: run test quick lint clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run    test a real vLLM, started here without a GPU: $(TARGETS)"
+	@echo "make test   the suite's own tests, real vLLM included"
+	@echo "make quick  those of them that need no vLLM"
+	@echo "make lint   ruff and mypy"
+
+.venv/ready: pyproject.toml
+	@echo "making .venv (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; give another with PYTHON=…")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
+
+run: .venv/ready
+	@failed=; for target in $(TARGETS); do \
+	  $(BIN)/pytest --launch $$target $(if $(VLLM),--vllm $(VLLM)) --results .conformance/$$target/results.json \
+	    || failed="$$failed $$target"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "not conforming:$$failed"; exit 1; fi; \
+	echo "all conforming, but for the known issues named above: $(TARGETS)"
+
+test: .venv/ready
+	@$(BIN)/pytest tests
+
+quick: .venv/ready
+	@$(BIN)/pytest -m "not vllm" tests
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+clean:
+	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,131 @@
+"""From case files to pytest items: one item a case and mode."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import casefile
+from conformance.model import Mode, Outcome
+from conformance.report import terminal
+from conformance.session import Item, Judged
+from conformance.strictyaml import FileProblem
+
+_CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
+
+
+class ServerTrouble(Exception):
+    """There is no whole answer to judge; neither a pass nor a parser's failure."""
+
+
+class Nonconformance(Exception):
+    """An answer breaks a rule, or passes one that it is known to break."""
+
+    def __init__(self, judged: Judged) -> None:
+        """Carry the judged item to the report."""
+        super().__init__(_first_line(judged))
+        self.judged = judged
+
+
+def is_case_file(path: Path, named: list[Path]) -> bool:
+    """Whether a file holds cases: it says so, or the user named it."""
+    if path.suffix != ".yaml" or path.name.startswith("_"):
+        return False
+    if path in named:
+        return True
+    try:
+        return bool(_CASES_KEY.search(path.read_text("utf-8", "replace")))
+    except OSError:
+        return False
+
+
+def share_of(nodeid: str, shares: int) -> int:
+    """Say which share an item belongs to; the modes of a case, which need one another, to one."""
+    return zlib.crc32(nodeid.rpartition("[")[0].encode()) % shares
+
+
+class CaseFile(pytest.File):
+    """A file of cases."""
+
+    run: Any
+    """The plugin's `Run`."""
+
+    def collect(self) -> Iterator[CaseItem]:
+        """Yield each case in each mode."""
+        try:
+            cases = casefile.load(self.path)
+        except FileProblem as problem:
+            raise self.CollectError(str(problem)) from None
+        for case in cases:
+            for mode in self.run.modes:
+                item = Item(case=case, mode=mode)
+                yield CaseItem.from_parent(
+                    self,
+                    name=f"{case.id.partition('/')[2]}[{mode.name}]",
+                    callobj=_never_called,
+                    subject=item,
+                    run=self.run,
+                )
+
+
+def _never_called() -> None:
+    """Stand where pytest wants a function; `CaseItem.runtest` does the work."""
+
+
+class CaseItem(pytest.Function):
+    """A case in a mode; a real Function, so that marks, fixtures and other plugins work."""
+
+    def __init__(self, *, subject: Item, run: Any, **rest: Any) -> None:
+        """Take what pytest gives a Function, and the item it stands for."""
+        super().__init__(**rest)
+        self.subject = subject
+        self.plugin_run = run
+        self.judged: Judged | None = None
+
+    def setup(self) -> None:
+        """Wait for the answer and judge it; without a whole one this is an error."""
+        super().setup()
+        self.judged = self.plugin_run.judge(self)
+        if self.judged.verdict.outcome is Outcome.ERROR:
+            raise ServerTrouble(self.judged.verdict.reason)
+
+    def runtest(self) -> None:
+        """Turn the verdict into what pytest knows."""
+        judged = self.judged
+        assert judged is not None
+        verdict = judged.verdict
+        if verdict.outcome in (Outcome.NA, Outcome.INCONCLUSIVE):
+            word = "not applicable" if verdict.outcome is Outcome.NA else "inconclusive"
+            pytest.skip(f"{word}: {verdict.reason}")
+        if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
+            raise Nonconformance(judged)
+        if verdict.outcome is Outcome.KNOWN:
+            issues = sorted({found.issue.id for found in verdict.of(Outcome.KNOWN) if found.issue})
+            pytest.xfail(", ".join(issues))
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Show our own block for what the server did wrong; a traceback where we did."""
+        if isinstance(excinfo.value, Nonconformance):
+            run = self.plugin_run
+            return terminal.failure(excinfo.value.judged, run.repeat(self.nodeid), run.known.files)
+        if isinstance(excinfo.value, ServerTrouble):
+            repeat = self.plugin_run.repeat(self.nodeid)
+            return f"no whole answer: {excinfo.value}\n  repeat    {repeat}"
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Point at the case's line in its file."""
+        return self.path, self.subject.case.line - 1, self.name
+
+
+def _first_line(judged: Judged) -> str:
+    failed = judged.verdict.of(Outcome.FAIL, Outcome.STALE)
+    return terminal.headline(failed[0]) if failed else str(judged.verdict.outcome)
+
+
+__all__ = ["CaseFile", "CaseItem", "Mode", "Nonconformance", "ServerTrouble", "is_case_file"]

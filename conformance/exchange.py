@@ -1,0 +1,179 @@
+"""Ask a server and keep every byte that comes back, with its time; every wait has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import httpx2
+import openai
+
+from conformance.model import Exchange, Json, Read
+
+KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
+"""Headers that are recorded; no other can hold a secret of the server's operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much to wait for, in seconds and bytes."""
+
+    connect: float = 10
+    first_byte: float = 120
+    silence: float = 60
+    whole: float = 600
+    size: int = 32_000_000
+
+
+class TooLarge(Exception):
+    """A body has grown beyond the limit."""
+
+
+class Asker:
+    """Send requests through the official SDK and record what comes back.
+
+    Belongs to one event loop. The API key is given to the SDK and kept nowhere else.
+    """
+
+    def __init__(self, url: str, api_key: str | None, limits: Limits, concurrency: int) -> None:
+        """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
+        self._limits = limits
+        self._free = asyncio.Semaphore(concurrency)
+        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        self._client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=api_key or "none",
+            max_retries=0,
+            http_client=httpx2.AsyncClient(
+                # A proxy from the environment would pass by the recorder.
+                trust_env=False,
+                transport=_Recorder(httpx2.AsyncHTTPTransport(limits=pool)),
+                # A compressed body would hide the bytes and times that are judged.
+                headers={"accept-encoding": "identity"},
+            ),
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def ask(self, body: Json) -> Exchange:
+        """Post one chat completion; every outcome is an `Exchange`."""
+        async with self._free:
+            recording = _Recording(started=time.perf_counter(), size=self._limits.size)
+            _CURRENT.set(recording)
+            error = await self._record(body, recording)
+            if error is None and recording.status is not None and recording.status >= 500:
+                start = recording.body[:300].decode("utf-8", "replace")
+                error = f"the server answered {recording.status}: {start}"
+            return Exchange(
+                request=body,
+                status=recording.status,
+                headers=recording.headers,
+                reads=tuple(recording.reads),
+                error=error,
+                seconds=time.perf_counter() - recording.started,
+            )
+
+    async def _record(self, body: Json, recording: _Recording) -> str | None:
+        limits = self._limits
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.whole
+        first = limits.first_byte if body.get("stream") else limits.whole
+        # Where many tokens were asked to come at once, silence between them is right.
+        silence = limits.whole if body.get("stream_interval") else limits.silence
+        waiting_for = "the first byte"
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + first)) as timer:
+                async with self._client.chat.completions.with_streaming_response.create(
+                    model=body["model"],
+                    messages=body["messages"],
+                    extra_body=body,
+                    timeout=httpx2.Timeout(None, connect=limits.connect),
+                ) as response:
+                    waiting_for = "more bytes"
+                    timer.reschedule(min(end, loop.time() + silence))
+                    async for _ in response.iter_bytes():
+                        timer.reschedule(min(end, loop.time() + silence))
+        except TimeoutError:
+            if loop.time() >= end:
+                return f"no end after {limits.whole:g} s"
+            limit = first if waiting_for == "the first byte" else silence
+            return f"waited {limit:g} s for {waiting_for}"
+        except TooLarge:
+            return f"a body of more than {limits.size} bytes"
+        except openai.APIStatusError:
+            return None  # recorded in full; whether that status is right is judged later
+        except openai.APIConnectionError as problem:
+            return _told(problem)
+        except httpx2.HTTPError as problem:
+            return _told(problem)
+        return None
+
+
+@dataclass(slots=True)
+class _Recording:
+    started: float
+    size: int
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    reads: list[Read] = field(default_factory=list)
+    received: int = 0
+
+    @property
+    def body(self) -> bytes:
+        return b"".join(read.data for read in self.reads)
+
+    def take(self, data: bytes) -> None:
+        self.received += len(data)
+        if self.received > self.size:
+            raise TooLarge
+        self.reads.append(Read(time.perf_counter() - self.started, data))
+
+
+_CURRENT: ContextVar[_Recording] = ContextVar("recording")
+
+
+class _Recorder(httpx2.AsyncBaseTransport):
+    """A transport that writes down what passes through it."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        recording = _CURRENT.get()
+        response = await self._inner.handle_async_request(request)
+        recording.status = response.status_code
+        recording.headers = tuple(
+            (name, value)
+            for name, value in response.headers.items()
+            if name.lower() in KEPT_HEADERS
+        )
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _RecordedStream(response.stream, recording)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _RecordedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, recording: _Recording) -> None:
+        self._inner = inner
+        self._recording = recording
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._inner:
+            self._recording.take(data)
+            yield data
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _told(problem: Exception) -> str:
+    cause = problem.__cause__ or problem
+    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__

@@ -1,0 +1,97 @@
+"""What a format is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from conformance.model import Call, Piece, Script, Utterance
+
+
+class Inexpressible(Exception):
+    """No text of this format says what was asked; the message says why."""
+
+
+class Unreadable(Exception):
+    """A text is not what a model of this format says; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """How a family of models writes calls as text, and how that text reads as calls."""
+
+    name: str
+    marks: Mapping[str, Literal["marker", "control"]]
+    """The strings that set calls apart from text, and whether each must be one token."""
+    markup: tuple[str, ...]
+    """Strings that never belong in what a client is given."""
+    write: Callable[[Sequence[Utterance]], Script]
+    """Raises `Inexpressible`."""
+    read: Callable[[Script], tuple[Utterance, ...]]
+    """Raises `Unreadable`. Gives back what `write` was given."""
+    call_id: str | None = None
+    """A pattern that every call's id matches because the models' own templates demand it."""
+
+    def pieces(self, text: str) -> Script:
+        """Cut a text at the format's marks."""
+        pattern = "|".join(re.escape(mark) for mark in sorted(self.marks, key=len, reverse=True))
+        found: list[Piece] = []
+        for run in re.split(f"({pattern})", text):
+            if run:
+                found.append(Piece(self.marks.get(run, "text"), run))
+        return tuple(found)
+
+
+def text_of(script: Script) -> str:
+    """Join a script's pieces to the text that is said."""
+    return "".join(piece.text for piece in script)
+
+
+def read_value(text: str, start: int) -> tuple[str, int]:
+    """Take the JSON value that begins at or after `start`: its text, and where it stops."""
+    while start < len(text) and text[start] in " \t\r\n":
+        start += 1
+    try:
+        _, stop = json.JSONDecoder().raw_decode(text, start)
+    except (ValueError, RecursionError) as problem:
+        raise Unreadable(f"no JSON value at character {start}: {problem}") from None
+    return text[start:stop], stop
+
+
+def read_call(text: str, start: int) -> tuple[Call, int]:
+    """Take the object with `name` and `arguments` that begins at or after `start`.
+
+    The arguments keep their exact text. Other keys are ignored, as the parsers do.
+    """
+    whole, stop = read_value(text, start)
+    if not whole.startswith("{"):
+        raise Unreadable(f"a call is an object, not {whole[:20]!r}")
+    found: dict[str, str] = {}
+    at = 1
+    while whole[at:].lstrip() != "}":
+        key, at = read_value(whole, at)
+        at = _after(whole, at, ":")
+        value, at = read_value(whole, at)
+        found[json.loads(key)] = value
+        if whole[at:].lstrip().startswith(","):
+            at = _after(whole, at, ",")
+    missing = {"name", "arguments"} - found.keys()
+    if missing:
+        raise Unreadable(f"a call has no {' and no '.join(sorted(missing))}")
+    name = json.loads(found["name"])
+    if not isinstance(name, str):
+        raise Unreadable(f"a call's name is a string, not {found['name'][:20]}")
+    return Call(name=name, arguments=found["arguments"]), stop
+
+
+def write_call(call: Call) -> str:
+    """Write a call as an object, in the models' own spelling."""
+    name = json.dumps(call.name, ensure_ascii=False)
+    return f'{{"name": {name}, "arguments": {call.arguments}}}'
+
+
+def _after(text: str, start: int, sign: str) -> int:
+    return text.index(sign, start) + 1

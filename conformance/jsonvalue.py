@@ -1,0 +1,182 @@
+"""JSON with its types: strict reading, typed equality, the place of the first difference."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, NoReturn
+
+MAX_DEPTH = 200
+"""Containers in containers; deeper text is refused, so that no reader here can overflow."""
+
+
+class JsonProblem(ValueError):
+    """A text is not exactly one strict JSON value; the message says why and where."""
+
+
+def parse(text: str) -> Any:
+    """Read exactly one JSON value.
+
+    Integers come as `int`, other numbers as `Decimal`, so that nothing is rounded.
+    Duplicate keys, `NaN`, `Infinity`, raw control characters and text after the value
+    raise `JsonProblem`.
+    """
+    if _depth(text) > MAX_DEPTH:
+        raise JsonProblem(f"nested deeper than {MAX_DEPTH}")
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=Decimal,
+            parse_int=_integer,
+            parse_constant=_constant,
+        )
+    except json.JSONDecodeError as problem:
+        raise JsonProblem(f"{problem.msg} at character {problem.pos}") from None
+
+
+def plain(value: Any) -> Any:
+    """Turn a parsed value into one that `json.dumps` and `jsonschema` take."""
+    match value:
+        case Decimal():
+            return float(value)
+        case dict():
+            return {key: plain(item) for key, item in value.items()}
+        case list():
+            return [plain(item) for item in value]
+        case _:
+            return value
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Where two values part, and what stands there on either side."""
+
+    path: str
+    expected: str
+    actual: str
+
+
+def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None:
+    """Find the first place where two parsed values differ, types included.
+
+    `1`, `1.0` and `true` are three values; `1e3` and `1000.0` are one. The order of keys is free.
+    """
+    if _kind(expected) != _kind(actual):
+        return Difference(path, show(expected), show(actual))
+    if isinstance(expected, dict):
+        return _object_difference(expected, actual, path)
+    if isinstance(expected, list):
+        for place, (left, right) in enumerate(zip(expected, actual, strict=False)):
+            if found := difference(left, right, f"{path}[{place}]"):
+                return found
+        if len(expected) != len(actual):
+            return Difference(path, f"{len(expected)} items", f"{len(actual)} items")
+        return None
+    if expected != actual:
+        if isinstance(expected, str):
+            return Difference(path, *show_apart(expected, actual))
+        return Difference(path, show(expected), show(actual))
+    return None
+
+
+def show(value: Any, limit: int = 80) -> str:
+    """Write a value for a person: one line of ASCII-safe JSON, cut in the middle if long."""
+    text = json.dumps(plain(value), ensure_ascii=True)
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
+def show_apart(left: str, right: str, around: int = 40) -> tuple[str, str]:
+    """Write two long strings by the neighbourhood of their first difference."""
+    place = next(
+        (at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
+        min(len(left), len(right)),
+    )
+    start = max(0, place - around // 2)
+
+    def cut(text: str) -> str:
+        piece = json.dumps(text[start : start + around])
+        return f"{'…' if start else ''}{piece}{'…' if start + around < len(text) else ''}"
+
+    if max(len(left), len(right)) <= around:
+        return json.dumps(left), json.dumps(right)
+    return (
+        f"{cut(left)} (of {len(left)} characters)",
+        f"{cut(right)} (of {len(right)}, apart at {place})",
+    )
+
+
+def _object_difference(
+    expected: dict[str, Any], actual: dict[str, Any], path: str
+) -> Difference | None:
+    for key, value in expected.items():
+        here = f"{path}.{key}"
+        if key not in actual:
+            return Difference(here, show(value), "no such key")
+        if found := difference(value, actual[key], here):
+            return found
+    for key in actual:
+        if key not in expected:
+            return Difference(f"{path}.{key}", "no such key", show(actual[key]))
+    return None
+
+
+def _kind(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float() | Decimal():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise JsonProblem(f"duplicate key {json.dumps(key)}")
+        found[key] = value
+    return found
+
+
+def _integer(digits: str) -> int | Decimal:
+    # Python refuses to read very long integers; a Decimal keeps their value.
+    return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+def _constant(name: str) -> NoReturn:
+    raise JsonProblem(f"{name} is no JSON")
+
+
+def _depth(text: str) -> int:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return 0
+    deepest = depth = 0
+    inside = escaped = False
+    for character in text:
+        if escaped:
+            escaped = False
+        elif inside:
+            escaped = character == "\\"
+            inside = character != '"'
+        elif character == '"':
+            inside = True
+        elif character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest

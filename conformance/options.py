@@ -1,0 +1,178 @@
+"""The options of a run: from the command line, the environment, or the default, in that order."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from conformance import launch, target
+from conformance.formats import FORMATS, PARSERS
+from conformance.model import Level, Target
+from conformance.strictyaml import did_you_mean
+
+WAYS = """no server to test; name one:
+  --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already
+  --launch hermes                                    a real vLLM, started here, no GPU needed
+  CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user asked for."""
+
+    server_url: str | None
+    launch: Target | None
+    vllm: str
+    parser: str
+    format: str | None
+    template: str | None
+    model: str | None
+    emission: str
+    concurrency: int
+    level: Level
+    known: tuple[Path, ...]
+    no_known: bool
+    results: Path
+    launch_timeout: float
+    timeout: float
+
+    @property
+    def repeat(self) -> str:
+        """Write the options that reach this server again."""
+        words: list[str] = []
+        if self.launch is not None:
+            shipped = self.launch.path.parent == Path(target.__file__).parent / "targets"
+            words += ["--launch", self.launch.name if shipped else str(self.launch.path)]
+            if self.vllm != launch.DEFAULT_VLLM:
+                words += ["--vllm", self.vllm]
+        else:
+            words += ["--server-url", self.server_url or "", "--parser", self.parser]
+        for name, value in (
+            ("--format", self.format),
+            ("--model", self.model),
+            ("--template", self.template),
+            ("--emission", None if self.emission == "auto" else self.emission),
+        ):
+            if value is not None:
+                words += [name, value]
+        return shlex.join(words)
+
+
+def add(parser: pytest.Parser) -> None:
+    """Enter the suite's options; plain strings and numbers, so that workers can be told."""
+    group = parser.getgroup("conformance", "tool-call conformance")
+    add = group.addoption
+    add("--server-url", metavar="URL", help="test a running server; the URL goes up to /v1")
+    add("--launch", metavar="TARGET", help="start a vLLM here: a built-in target or a YAML file")
+    add(
+        "--vllm",
+        metavar="VERSION|PYTHON",
+        default=launch.DEFAULT_VLLM,
+        help="with --launch: a release, provisioned on first use, or a Python that has vLLM "
+        "(default: %(default)s)",
+    )
+    add("--parser", metavar="NAME", help="with --server-url: the server's tool-call parser")
+    add("--format", metavar="NAME", help="how the model writes calls (default: by the parser)")
+    add("--template", metavar="FILE", help="with --launch: another chat template")
+    add("--model", metavar="NAME", help="default: the only one that the server lists")
+    add(
+        "--emission",
+        metavar="auto|scripted|sampled",
+        default="auto",
+        choices=["auto", "scripted", "sampled"],
+        help="where answers come from (default: scripted if the server can)",
+    )
+    add(
+        "--concurrency",
+        metavar="N",
+        type=int,
+        default=32,
+        help="requests at once (default: %(default)s)",
+    )
+    add(
+        "--level",
+        metavar="must|should",
+        default="must",
+        choices=["must", "should"],
+        help="the weakest rule that fails a run (default: %(default)s)",
+    )
+    add("--known", metavar="FILE", action="append", default=[], help="more known issues")
+    add("--no-known", action="store_true", help="excuse nothing")
+    add(
+        "--results",
+        metavar="FILE",
+        default=".conformance/results.json",
+        help="where the results go (default: %(default)s)",
+    )
+    add("--launch-timeout", metavar="S", type=float, default=600, help="default: %(default)s")
+    add(
+        "--answer-timeout",
+        metavar="S",
+        type=float,
+        default=600,
+        help="the longest wait for one answer (default: %(default)s)",
+    )
+
+
+def read(config: pytest.Config) -> Options | None:
+    """Read the options; `None` if they name no server. Raises `pytest.UsageError`."""
+    get = config.getoption
+    url = get("--server-url")
+    if url is None and not get("--launch"):
+        url = os.environ.get("CONFORMANCE_SERVER_URL")
+        if url is None:
+            return None
+    if url is not None and get("--launch"):
+        raise pytest.UsageError("--server-url and --launch: give one of them, not both")
+    if url is not None and not url.strip():
+        raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
+    launched = _target(get("--launch")) if url is None else None
+    parser = get("--parser") or os.environ.get("CONFORMANCE_PARSER") or ""
+    if launched is not None and get("--parser"):
+        raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
+    if launched is None:
+        _check_parser(parser, get("--format"))
+    if get("--concurrency") < 1:
+        raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
+    return Options(
+        server_url=url,
+        launch=launched,
+        vllm=get("--vllm"),
+        parser=launched.parser if launched else parser,
+        format=get("--format"),
+        template=get("--template"),
+        model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
+        emission=get("--emission"),
+        concurrency=get("--concurrency"),
+        level=Level(get("--level")),
+        known=tuple(Path(name) for name in get("--known")),
+        no_known=get("--no-known"),
+        results=Path(get("--results")),
+        launch_timeout=get("--launch-timeout"),
+        timeout=get("--answer-timeout"),
+    )
+
+
+def _target(name: str) -> Target:
+    try:
+        return target.load(name)
+    except target.TargetProblem as problem:
+        raise pytest.UsageError(f"--launch: {problem}") from None
+
+
+def _check_parser(parser: str, format: str | None) -> None:
+    if format is not None and format not in FORMATS:
+        raise pytest.UsageError(f"--format: {format!r} is unknown{did_you_mean(format, FORMATS)}")
+    if not parser:
+        raise pytest.UsageError(
+            f"--parser: say which tool-call parser the server runs; known: {', '.join(PARSERS)}"
+        )
+    if parser not in PARSERS and format is None:
+        raise pytest.UsageError(
+            f"--parser: {parser!r} is unknown{did_you_mean(parser, PARSERS)}; "
+            f"with --format any name is taken (formats: {', '.join(FORMATS)})"
+        )

@@ -1,0 +1,317 @@
+"""The pytest plugin: options, the server's life, collection, results."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import collect, known, launch, options, probe, request, results
+from conformance.collect import CaseFile, CaseItem
+from conformance.exchange import Limits
+from conformance.known import Known
+from conformance.launch import LaunchProblem
+from conformance.model import Mode, Server
+from conformance.options import Options
+from conformance.report import terminal
+from conformance.session import Judged, Session
+from conformance.strictyaml import FileProblem
+
+NOTHING_TESTED = 5
+
+
+class Run:
+    """One pytest session against one server; every worker has its own, with the same server."""
+
+    def __init__(self, options: Options, server: Server, known: Known, shares: int) -> None:
+        """Take what was found out; ask nothing yet."""
+        self.options = options
+        self.server = server
+        self.known = known
+        self.shares = shares
+        self.modes: tuple[Mode, ...] = request.modes(server)
+        self.started = datetime.now(UTC)
+        self.clock = time.monotonic()
+        self.items: list[dict[str, Any]] = []
+        self.files: set[Path] = set()
+        self.selected = 0
+        self._session: Session | None = None
+        self._begun: set[int] = set()
+
+    def judge(self, item: CaseItem) -> Judged:
+        """Judge an item; the first of a share begins the exchanges of the whole share."""
+        if self._session is None:
+            self._session = Session(
+                self.server,
+                known=self.known,
+                level=self.options.level,
+                limits=Limits(whole=self.options.timeout),
+                concurrency=max(1, self.options.concurrency // self.shares),
+                api_key=os.environ.get("CONFORMANCE_API_KEY"),
+            )
+        share = collect.share_of(item.nodeid, self.shares)
+        if share not in self._begun:
+            self._begun.add(share)
+            self._session.ask_ahead(
+                other.subject
+                for other in item.session.items
+                if isinstance(other, CaseItem)
+                and collect.share_of(other.nodeid, self.shares) == share
+            )
+        return self._session.judge(item.subject)
+
+    def close(self) -> None:
+        """Break off what is under way."""
+        if self._session is not None:
+            self._session.close()
+
+    def repeat(self, nodeid: str) -> str:
+        """Write the command that runs one item again."""
+        return f'pytest "{nodeid}" {self.options.repeat}'
+
+
+RUN = pytest.StashKey[Run]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the suite's options."""
+    options.add(parser)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Reach the server, or start it, before anything is collected."""
+    config = session.config
+    if not _wants_cases(config):
+        return
+    chosen = options.read(config)
+    if chosen is None:
+        raise pytest.UsageError(options.WAYS)
+    told = getattr(config, "workerinput", None)
+    if told is not None:
+        server = Server(**told["conformance_server"])
+        shares = told["workercount"]
+    else:
+        server = _reach(config, chosen)
+        shares = 1
+    run = Run(chosen, server, _known(chosen, server), shares)
+    config.stash[RUN] = run
+    config.add_cleanup(run.close)
+
+
+def _wants_cases(config: pytest.Config) -> bool:
+    named = [(config.invocation_params.dir / arg.split("::")[0]) for arg in config.args]
+    return any(
+        collect.is_case_file(path, named)
+        for place in named
+        for path in ([place] if place.is_file() else place.rglob("*.yaml"))
+    )
+
+
+def _reach(config: pytest.Config, chosen: Options) -> Server:
+    key = os.environ.get("CONFORMANCE_API_KEY")
+    try:
+        if chosen.launch is None:
+            return probe.examine(
+                chosen.server_url or "",
+                parser=chosen.parser,
+                model=chosen.model,
+                format=chosen.format,
+                emission=chosen.emission,
+                api_key=key,
+                template=chosen.template,
+            )
+        if config.option.collectonly:
+            return _unstarted(chosen)
+        return _launch(config, chosen)
+    except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
+        raise pytest.UsageError(str(problem)) from None
+
+
+def _launch(config: pytest.Config, chosen: Options) -> Server:
+    assert chosen.launch is not None
+    writer = config.get_terminal_writer()
+
+    def tell(line: str) -> None:
+        writer.line(line)
+        writer.flush()
+
+    environment = launch.provision(chosen.vllm, tell=tell)
+    launched = launch.start(
+        chosen.launch,
+        environment,
+        folder=chosen.results.parent,
+        tell=tell,
+        timeout=chosen.launch_timeout,
+        template=chosen.template,
+    )
+    config.add_cleanup(launched.stop)
+    return probe.examine(
+        launched.url,
+        parser=chosen.launch.parser,
+        model=launched.model,
+        format=chosen.format or chosen.launch.format,
+        emission=chosen.emission,
+        template=launched.template,
+        packages=environment.packages,
+    )
+
+
+def _unstarted(chosen: Options) -> Server:
+    assert chosen.launch is not None
+    return Server(
+        url="http://127.0.0.1/v1",
+        model=chosen.launch.name,
+        implementation="vllm",
+        version=chosen.vllm,
+        parser=chosen.launch.parser,
+        format=chosen.format or chosen.launch.format,
+        emission="sampled" if chosen.emission == "sampled" else "scripted",
+        intervals=True,
+    )
+
+
+def _known(chosen: Options, server: Server) -> Known:
+    if chosen.no_known:
+        return Known()
+    try:
+        return known.load(server, [*known.shipped(server.implementation), *chosen.known])
+    except (FileProblem, OSError) as problem:
+        raise pytest.UsageError(f"--known: {problem}") from None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker which server it tests; it belongs to the controller."""
+    run = node.config.stash.get(RUN, None)
+    if run is not None:
+        node.workerinput["conformance_server"] = asdict(run.server)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give each worker one share of the items, so that it can ask ahead for all of it."""
+    if RUN not in config.stash or config.getoption("dist") != "load":
+        return None
+    from conformance.shares import scheduler  # only where xdist is there
+
+    return scheduler(config, log)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Collect files of cases."""
+    run = parent.config.stash.get(RUN, None)
+    if run is None or not collect.is_case_file(file_path, [file_path.parent / "?"]):
+        return None
+    run.files.add(file_path)
+    found = CaseFile.from_parent(parent, path=file_path)
+    found.run = run
+    return found
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which server is tested, and how."""
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return []
+    lines = terminal.header(run.server)
+    return [*lines, f"known issues: {run.known.note}"] if run.known.note else lines
+
+
+def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
+    """Say how much there is to test."""
+    cases = {item.subject.case.id for item in items if isinstance(item, CaseItem)}
+    if RUN not in config.stash or not cases:
+        return []
+    modes = ", ".join(mode.name for mode in config.stash[RUN].modes)
+    return [f"{len(cases)} cases, each {modes}"]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count what will run."""
+    run = session.config.stash.get(RUN, None)
+    if run is not None:
+        run.clock = time.monotonic()
+        run.selected = sum(isinstance(item, CaseItem) for item in session.items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
+    """Put an item's result on the report that decides it, so that it reaches the controller."""
+    report: Any = yield
+    judged = item.judged if isinstance(item, CaseItem) else None
+    if judged is not None and report.when in ("setup", "call"):
+        deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
+        if report.when == deciding:
+            report.conformance = results.describe(judged)
+            report.conformance["file"] = str(item.path)
+    return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Gather results in the controller only."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Gatherer(config), "conformance-gatherer")
+
+
+class _Gatherer:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @property
+    def _run(self) -> Run | None:
+        return self._config.stash.get(RUN, None)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        found = getattr(report, "conformance", None)
+        if self._run is not None and found is not None:
+            self._run.files.add(Path(found.pop("file")))
+            self._run.items.append(found)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        run = self._run
+        if run is None or self._config.option.collectonly:
+            return
+        _write(run, interrupted=exitstatus not in (0, 1))
+        decided = {"pass", "fail", "known", "stale", "error"}
+        if exitstatus == 0 and not any(item["outcome"] in decided for item in run.items):
+            session.exitstatus = NOTHING_TESTED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        run = self._run
+        if run is None or not run.items:
+            return
+        write = terminalreporter.write_line
+        terminalreporter.section(f"conformance of {run.server.id}")
+        for line in terminal.rules_table(run.items):
+            write(line)
+        met = terminal.known_table(run.items, {one.id: one.about for one in run.known.issues})
+        if met:
+            write("")
+            write("known issues that were met:")
+            for line in met:
+                write(line)
+        write("")
+        write(terminal.totals_line(results.totals(run.items)))
+        write(f"results: {run.options.results}")
+
+
+def _write(run: Run, interrupted: bool) -> None:
+    path = run.options.results
+    results.write_wire(path.parent, run.items)
+    facts: Mapping[str, Any] = {
+        "started": run.started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - run.clock, 1),
+        "via": "launch" if run.options.launch else "server-url",
+        "level": str(run.options.level),
+        "selected": run.selected or len(run.items),
+        "complete": not interrupted and len(run.items) >= run.selected,
+        "known": list(run.known.files),
+    }
+    results.write(path, results.document(run.server, run.items, files=run.files, run=facts))

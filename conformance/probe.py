@@ -1,0 +1,175 @@
+"""Ask a running server who it is and what it can do; nothing is assumed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+import httpx2
+
+from conformance import jsonvalue
+from conformance.formats import FORMATS, PARSERS
+from conformance.model import Json, Piece, Script, Server
+from conformance.request import SCRIPT_FIELD, encode
+from conformance.strictyaml import did_you_mean
+
+SIZE = 8_000_000
+TIMEOUT = httpx2.Timeout(20, connect=10)
+ANSWER_TIMEOUT = httpx2.Timeout(120, connect=10)
+
+
+class ProbeProblem(Exception):
+    """A server cannot be tested; the message says what was seen and what to do."""
+
+
+class Probe:
+    """Questions to one server, over one connection."""
+
+    def __init__(self, url: str, api_key: str | None) -> None:
+        """Take the URL up to `/v1`."""
+        self.url = url.rstrip("/")
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = httpx2.Client(timeout=TIMEOUT, headers=headers, trust_env=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def get(self, url: str) -> Json | None:
+        """Get a JSON document; `None` if the server has none there."""
+        status, document = self._ask("GET", url)
+        return document if status == 200 else None
+
+    def models(self) -> list[str]:
+        """List the models that the server names; raises `ProbeProblem`."""
+        status, document = self._ask("GET", f"{self.url}/models")
+        if status in (401, 403):
+            raise ProbeProblem(
+                f"{self.url}/models answered {status}; give the key in CONFORMANCE_API_KEY"
+            )
+        data = document.get("data") if isinstance(document, dict) else None
+        if status != 200 or not isinstance(data, list):
+            raise ProbeProblem(
+                f"{self.url}/models answered {status} without a list of models; "
+                "the URL goes up to /v1, as for the OpenAI client"
+            )
+        return [str(item["id"]) for item in data if isinstance(item, dict) and "id" in item]
+
+    def says(self, model: str, script: Script) -> str | None:
+        """Ask the model to say a script; give the text that came, or `None` if it was refused."""
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Hello"}],
+            "max_tokens": 64,
+            "temperature": 0,
+            "vllm_xargs": {SCRIPT_FIELD: encode(script, "tokens")},
+        }
+        status, document = self._ask("POST", f"{self.url}/chat/completions", body)
+        if status != 200 or not isinstance(document, dict):
+            return None
+        try:
+            return str(document["choices"][0]["message"]["content"])
+        except (LookupError, TypeError):
+            return None
+
+    def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
+        timeout = TIMEOUT if body is None else ANSWER_TIMEOUT
+        try:
+            with self._client.stream(method, url, json=body, timeout=timeout) as response:
+                data = b""
+                for piece in response.iter_bytes():
+                    data += piece
+                    if len(data) > SIZE:
+                        raise ProbeProblem(f"{url} answered more than {SIZE} bytes")
+        except httpx2.InvalidURL as problem:
+            raise ProbeProblem(f"{url!r} is no URL: {problem}") from None
+        except httpx2.HTTPError as problem:
+            told = str(problem) or type(problem).__name__
+            raise ProbeProblem(f"no answer from {url}: {told}; is the server up?") from None
+        try:
+            return response.status_code, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+        except ValueError:
+            return response.status_code, None
+
+
+def examine(
+    url: str,
+    *,
+    parser: str,
+    model: str | None = None,
+    format: str | None = None,
+    emission: str = "auto",
+    api_key: str | None = None,
+    template: str | None = None,
+    packages: Mapping[str, str] | None = None,
+) -> Server:
+    """Ask a server for all that the suite needs; raises `ProbeProblem`."""
+    if not url.startswith(("http://", "https://")):
+        raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
+    probe = Probe(url, api_key)
+    try:
+        model = _choose_model(probe.models(), model, url)
+        root = probe.url.removesuffix("/v1")
+        version = _version(probe.get(f"{root}/version"))
+        scripted = emission != "sampled" and _is_scripted(probe, model)
+        if emission == "scripted" and not scripted:
+            raise ProbeProblem(
+                f"--emission scripted: {url} does not say what it is told; "
+                "start it with --logits-processors conformance.replay:Replay"
+            )
+        return Server(
+            url=probe.url,
+            model=model,
+            implementation="vllm" if version else "unknown",
+            version=version,
+            parser=parser,
+            format=format or _format(probe, model, parser, scripted),
+            template=template,
+            packages=dict(packages or {}),
+            emission="scripted" if scripted else "sampled",
+            intervals=_has_field(probe.get(f"{root}/openapi.json"), "stream_interval"),
+        )
+    finally:
+        probe.close()
+
+
+def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
+    if wanted is not None and wanted not in models:
+        raise ProbeProblem(f"--model: {url} has no {wanted!r}{did_you_mean(wanted, models)}")
+    if wanted is None and len(models) != 1:
+        listed = ", ".join(models) or "none"
+        raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
+    return wanted or models[0]
+
+
+def _version(document: Json) -> str | None:
+    # Only vLLM among the servers that the suite knows has this document at its root.
+    version = document.get("version") if isinstance(document, dict) else None
+    return version.split("+")[0] if isinstance(version, str) else None
+
+
+def _is_scripted(probe: Probe, model: str) -> bool:
+    secret = f"yes {secrets.token_hex(8)}"
+    return probe.says(model, (Piece("text", secret),)) == secret
+
+
+def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
+    if parser not in PARSERS:
+        raise ProbeProblem(
+            f"--parser: {parser!r} is unknown{did_you_mean(parser, PARSERS)}; "
+            "for another parser of a known format give --format"
+        )
+    if scripted and parser == "mistral":
+        # vLLM's mistral parser takes the later format when the vocabulary has this token.
+        later = FORMATS["mistral-v11"]
+        said = probe.says(model, (Piece("text", "x"), Piece("control", "[ARGS]")))
+        return "mistral" if said is None else later.name
+    return PARSERS[parser]
+
+
+def _has_field(document: Json, field: str) -> bool:
+    try:
+        properties = document["components"]["schemas"]["ChatCompletionRequest"]["properties"]
+    except (LookupError, TypeError):
+        return False
+    return field in properties

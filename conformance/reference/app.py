@@ -1,0 +1,102 @@
+"""The HTTP interface: `/v1/models`, `/v1/chat/completions` and `/openapi.json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from conformance.formats import Format
+from conformance.model import Json
+from conformance.reference import answer
+from conformance.reference.answer import Variant
+from conformance.reference.document import OPENAPI, problems
+from conformance.reference.fault import NONE, Fault
+from conformance.reference.speech import Speech, speak
+from conformance.replay.script import Refused
+
+MODEL = "reference"
+
+
+def build(
+    format: Format,
+    *,
+    variants: frozenset[Variant] = frozenset(),
+    fault: Fault = NONE,
+    scripted: bool = True,
+    version: str | None = None,
+) -> Starlette:
+    """Make the server of a model that writes calls in a format.
+
+    With `version` it has the document by which a vLLM tells its own.
+    """
+
+    async def models(request: Request) -> Response:
+        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "conformance"}
+        return JSONResponse({"object": "list", "data": [model]})
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(OPENAPI)
+
+    async def told_version(request: Request) -> Response:
+        return JSONResponse({"version": version})
+
+    async def completions(request: Request) -> Response:
+        try:
+            body = json.loads(await request.body())
+        except ValueError as problem:
+            return refuse(f"the body is not JSON: {problem}", None)
+        for message, field in problems(body):
+            return refuse(message, field)
+        if body["model"] != MODEL:
+            return refuse(f"there is no model {body['model']!r}", "model", status=404)
+        try:
+            speech = speak(body, format, scripted=scripted)
+        except Refused as problem:
+            return refuse(str(problem), "vllm_xargs")
+        # Whoever asks what the server can do uses no tools, and shall be told the truth.
+        return _answer(body, speech, format, variants, fault if body.get("tools") else NONE)
+
+    routes = [
+        Route("/v1/models", models),
+        Route("/v1/chat/completions", completions, methods=["POST"]),
+        Route("/openapi.json", openapi),
+    ]
+    return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
+
+
+def refuse(message: str, field: str | None, status: int = 400) -> Response:
+    """Answer a request that makes no sense, as the specification's `Error` has it."""
+    kind = "invalid_request_error"
+    error = {"message": message, "type": kind, "param": field, "code": None}
+    return JSONResponse({"error": error}, status)
+
+
+def _answer(
+    request: Json, speech: Speech, format: Format, variants: frozenset[Variant], fault: Fault
+) -> Response:
+    count = request.get("n") or 1
+    replies = [answer.reply(request, speech, format, variants) for _ in range(count)]
+    usage = _usage(request, count * len(speech.tokens))
+    if request.get("stream"):
+        chunks = fault.chunks(list(answer.chunks(request, replies, usage, variants)))
+        events = fault.wire(list(_events(chunks)))
+        response: Response = StreamingResponse(events, media_type="text/event-stream")
+    else:
+        response = JSONResponse(fault.body(answer.complete(request, replies, usage)))
+    return fault.response(response)
+
+
+def _events(chunks: list[Json]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
+    yield b"data: [DONE]\n\n"
+
+
+def _usage(request: Json, said: int) -> Json:
+    asked = len(json.dumps([request["messages"], request.get("tools")]).split())
+    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}

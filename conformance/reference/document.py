@@ -1,0 +1,125 @@
+"""The OpenAPI document: what a request may hold; requests are checked against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jsonschema import exceptions
+from jsonschema.validators import Draft202012Validator
+
+from conformance.model import Json
+
+_TEXT: Json = {"type": "string"}
+_COUNT: Json = {"type": ["integer", "null"], "minimum": 1}
+_TOOL: Json = {
+    "type": "object",
+    "required": ["type", "function"],
+    "properties": {
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "required": ["name"],
+            "properties": {
+                "name": {"type": "string", "pattern": "^[a-zA-Z0-9_-]{1,64}$"},
+                "description": _TEXT,
+                "parameters": {"type": "object"},
+                "strict": {"type": ["boolean", "null"]},
+            },
+        },
+    },
+}
+_NAMED: Json = {
+    "type": "object",
+    "required": ["type", "function"],
+    "properties": {
+        "type": {"const": "function"},
+        "function": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}},
+    },
+}
+_MESSAGE: Json = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+        "content": {"type": ["string", "array", "null"]},
+        "tool_calls": {"type": "array", "minItems": 1},
+        "tool_call_id": _TEXT,
+    },
+}
+REQUEST: Json = {
+    "type": "object",
+    "required": ["model", "messages"],
+    "properties": {
+        "model": _TEXT,
+        "messages": {"type": "array", "minItems": 1, "items": _MESSAGE},
+        "tools": {"type": "array", "minItems": 1, "items": _TOOL},
+        "tool_choice": {"anyOf": [{"enum": ["none", "auto", "required"]}, _NAMED]},
+        "parallel_tool_calls": {"type": "boolean"},
+        "n": {"type": ["integer", "null"], "minimum": 1, "maximum": 128},
+        "max_tokens": _COUNT,
+        "max_completion_tokens": _COUNT,
+        "stop": {
+            "anyOf": [
+                {"type": ["string", "null"], "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 4},
+            ]
+        },
+        "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
+        "stream": {"type": ["boolean", "null"]},
+        "stream_options": {
+            "type": ["object", "null"],
+            "properties": {"include_usage": {"type": "boolean"}},
+        },
+        "stream_interval": {
+            **_COUNT,
+            "description": "Tokens in a delta; no part of OpenAI's API, but of vLLM's.",
+        },
+        "vllm_xargs": {
+            "type": ["object", "null"],
+            "properties": {"conformance_script": {**_TEXT, "description": "What is to be said."}},
+        },
+    },
+}
+
+OPENAPI: Json = {
+    "openapi": "3.1.0",
+    "info": {"title": "The reference server of toolcall-conformance", "version": "1"},
+    "paths": {
+        "/v1/models": {"get": {"responses": {"200": {"description": "The one model."}}}},
+        "/v1/chat/completions": {
+            "post": {
+                "requestBody": {
+                    "required": True,
+                    "content": {
+                        "application/json": {
+                            "schema": {"$ref": "#/components/schemas/ChatCompletionRequest"}
+                        }
+                    },
+                },
+                "responses": {
+                    "200": {"description": "A completion, or with `stream` its chunks."},
+                    "400": {"description": "A request that makes no sense."},
+                },
+            }
+        },
+    },
+    "components": {"schemas": {"ChatCompletionRequest": REQUEST}},
+}
+
+_VALIDATOR = Draft202012Validator(REQUEST)
+
+
+def problems(request: Json) -> Iterator[tuple[str, str | None]]:
+    """Say what is wrong with a request, each time with the field that it is about."""
+    if worst := exceptions.best_match(_VALIDATOR.iter_errors(request)):
+        field = str(worst.absolute_path[0]) if worst.absolute_path else None
+        yield f"{worst.json_path}: {worst.message}", field
+        return
+    tools = [tool["function"]["name"] for tool in request.get("tools") or ()]
+    choice = request.get("tool_choice")
+    if choice is not None and not tools:
+        yield "tool_choice is only allowed with tools", "tool_choice"
+    elif isinstance(choice, dict) and choice["function"]["name"] not in tools:
+        yield f"tool_choice names {choice['function']['name']!r}, which is no tool", "tool_choice"
+    if request.get("stream_options") is not None and not request.get("stream"):
+        yield "stream_options is only allowed with stream", "stream_options"

@@ -1,0 +1,53 @@
+"""What a fault is: a bend somewhere between the right chunks and the bytes on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from conformance.model import Json
+
+Chunks = Callable[[list[Json]], list[Json]]
+Body = Callable[[Json], Json]
+Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
+Respond = Callable[[Response], Response]
+
+
+def as_they_are(chunks: list[Json]) -> list[Json]:
+    """Bend no chunk."""
+    return chunks
+
+
+def as_it_is(body: Json) -> Json:
+    """Bend no complete answer."""
+    return body
+
+
+async def one_by_one(events: list[bytes]) -> AsyncIterator[bytes]:
+    """Send each event, and end."""
+    for event in events:
+        yield event
+
+
+def as_planned(response: Response) -> Response:
+    """Answer nothing else."""
+    return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing that a server does wrong."""
+
+    name: str
+    about: str
+    owner: str
+    """The rule that catches it, or `error` where there is no whole answer to judge."""
+    chunks: Chunks = as_they_are
+    body: Body = as_it_is
+    wire: Wire = one_by_one
+    response: Respond = as_planned
+
+
+NONE = Fault(name="none", about="The server does everything right.", owner="")

@@ -1,0 +1,106 @@
+"""What the model says: a script's text, cut to tokens, ended by a stop string or a limit."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from conformance.formats import Format, Unreadable
+from conformance.formats.format import text_of
+from conformance.model import Json, Piece, Script
+from conformance.replay.script import FIELD, Refused, read
+from conformance.replay.tokens import parts
+
+PLAIN = "I am the reference server, and you did not say what I should say."
+"""The answer to a request without a script."""
+
+_WORD = re.compile(r" ?\w+| ?[^\w\s]+|\s+")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What the model says in one step."""
+
+    text: str
+    mark: bool = False
+    """A token of the format's own, not text that looks like one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """All tokens of an answer, and why they end."""
+
+    tokens: tuple[Token, ...]
+    readable: bool
+    """The whole script is of the format; if not, every token is text."""
+    cut: bool = False
+    """The limit of tokens was reached before the end."""
+
+
+def speak(request: Json, format: Format, *, scripted: bool = True) -> Speech:
+    """Say what a request's script says, or a plain text; raises `Refused`."""
+    source = (request.get("vllm_xargs") or {}).get(FIELD) if scripted else None
+    pieces: Script = (Piece("text", PLAIN),)
+    cut = "tokens"
+    if source is not None:
+        script = read(source)
+        pieces, cut = tuple(_known(script.pieces, format)), script.cut
+    readable = _is_readable(pieces, format)
+    tokens = tuple(_tokens(_until_stop(pieces, _stops(request)), cut))
+    limit = request.get("max_completion_tokens") or request.get("max_tokens") or len(tokens)
+    return Speech(tokens=tokens[:limit], readable=readable, cut=len(tokens) > limit)
+
+
+def _known(pieces: Sequence[Piece], format: Format) -> Iterator[Piece]:
+    """Turn markers that the vocabulary lacks into text, and join runs of text."""
+    text = ""
+    for piece in pieces:
+        if piece.kind != "text" and piece.text in format.marks:
+            if text:
+                yield Piece("text", text)
+            yield Piece(format.marks[piece.text], piece.text)
+            text = ""
+        elif piece.kind == "control":
+            raise Refused(f"the vocabulary has no control token {piece.text!r}")
+        else:
+            text += piece.text
+    if text:
+        yield Piece("text", text)
+
+
+def _is_readable(pieces: Script, format: Format) -> bool:
+    try:
+        format.read(pieces)
+    except Unreadable:
+        return False
+    return True
+
+
+def _stops(request: Json) -> list[str]:
+    stop = request.get("stop") or []
+    return [stop] if isinstance(stop, str) else stop
+
+
+def _until_stop(pieces: Script, stops: Sequence[str]) -> Iterator[Piece]:
+    """Keep what comes before the first stop string; half a mark is not kept."""
+    whole = text_of(pieces)
+    left = min((whole.index(stop) for stop in stops if stop in whole), default=len(whole))
+    for piece in pieces:
+        if piece.kind == "text":
+            yield Piece("text", piece.text[: max(0, left)])
+        elif len(piece.text) <= left:
+            yield piece
+        left -= len(piece.text)
+
+
+def _tokens(pieces: Iterator[Piece], cut: str) -> Iterator[Token]:
+    dice = random.Random(int(cut.partition(":")[2] or 0))
+    for piece in pieces:
+        if piece.kind != "text":
+            yield Token(piece.text, mark=True)
+        elif cut == "tokens":
+            yield from (Token(word) for word in _WORD.findall(piece.text))
+        else:
+            yield from (Token(part) for part in parts(piece.text, cut, dice))

@@ -1,0 +1,80 @@
+"""From a case, a mode and a server to the request that is sent."""
+
+from __future__ import annotations
+
+import json
+
+from conformance.formats import FORMATS, Inexpressible
+from conformance.formats.format import text_of
+from conformance.model import Case, Json, Mode, Script, Server
+
+SCRIPT_FIELD = "conformance_script"
+SPARE_TOKENS = 16
+
+COMPLETE = Mode(name="complete", stream=False)
+STREAM = Mode(name="stream", stream=True)
+CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
+INTERVALS = (5, 1000)
+"""Tokens per delta: a few, so that deltas straddle marks; and all that there are."""
+
+
+class NotApplicable(Exception):
+    """A case says nothing on this server in this mode; the message says why."""
+
+
+def modes(server: Server) -> tuple[Mode, ...]:
+    """List the ways to ask this server."""
+    if server.emission == "sampled":
+        return (COMPLETE, STREAM)
+    intervals = [
+        Mode(name=f"stream-interval-{tokens}", stream=True, interval=tokens)
+        for tokens in INTERVALS
+        if server.intervals
+    ]
+    return (COMPLETE, STREAM, CHARACTERS, *intervals)
+
+
+def script_of(case: Case, server: Server) -> Script:
+    """Write what the model says; raises `NotApplicable`."""
+    if case.says is None:
+        if server.format not in case.raw:
+            raise NotApplicable(f"the case spells out no text for {server.format}")
+        return case.raw[server.format]
+    try:
+        return FORMATS[server.format].write(case.says)
+    except Inexpressible as problem:
+        raise NotApplicable(f"{server.format}: {problem}") from None
+
+
+def build(case: Case, mode: Mode, server: Server) -> Json:
+    """Write the body of the request; raises `NotApplicable`."""
+    for omitted in (server.format, mode.name):
+        if omitted in case.omits:
+            raise NotApplicable(case.omits[omitted])
+    body: dict[str, Json] = {"model": server.model, "messages": list(case.messages)}
+    if case.tools:
+        body["tools"] = list(case.tools)
+    body |= case.options
+    # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
+    body.setdefault("temperature", 1 if body.get("n", 1) > 1 else 0)
+    if mode.stream:
+        body["stream"] = True
+    if mode.interval is not None:
+        body["stream_interval"] = mode.interval
+    if server.emission == "sampled":
+        if not case.sampled:
+            raise NotApplicable("only a scripted model says this")
+        return body
+    script = script_of(case, server)
+    # A grammar may stop the script, and then nothing but this limit stops the model.
+    limit = len(text_of(script).encode()) + SPARE_TOKENS
+    if not {"max_tokens", "max_completion_tokens"} & body.keys():
+        body["max_completion_tokens"] = limit
+    body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, mode.cut)}
+    return body
+
+
+def encode(script: Script, cut: str) -> str:
+    """Write a script as the text that `conformance.replay` takes."""
+    pieces = [[piece.kind, piece.text] for piece in script]
+    return json.dumps({"v": 1, "pieces": pieces, "cut": cut}, separators=(",", ":"))

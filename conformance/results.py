@@ -1,0 +1,142 @@
+"""results.json: what became of every rule in every item, for people and for later comparison."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from conformance import __version__
+from conformance.model import Json, Outcome, Server
+from conformance.rules import RULES
+from conformance.session import Judged
+
+WIRE_LIMIT = 300_000
+"""Characters of an answer that are kept."""
+
+Item = Mapping[str, Any]
+"""One entry of `results`, plus `exchange` while it travels."""
+
+
+def describe(judged: Judged) -> dict[str, Any]:
+    """Write an item's result as plain JSON types, so that it can travel between processes."""
+    verdict, answer = judged.verdict, judged.answer
+    findings = [
+        {
+            "rule": found.rule.id,
+            "level": str(found.rule.level),
+            "outcome": str(found.outcome),
+            "where": finding.where,
+            "expected": finding.expected,
+            "actual": finding.actual,
+            "chunk": finding.chunk,
+            "known": found.issue.id if found.issue else None,
+        }
+        for found in verdict.judgements
+        for finding in found.findings
+    ]
+    telling = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
+    return {
+        "case": judged.item.case.id,
+        "mode": judged.item.mode.name,
+        "outcome": str(verdict.outcome),
+        "reason": verdict.reason,
+        "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
+        "rules": {found.rule.id: str(found.outcome) for found in verdict.judgements},
+        "findings": findings,
+        "wire": None,
+        "exchange": _exchange(judged) if telling else None,
+    }
+
+
+def _exchange(judged: Judged) -> dict[str, Any]:
+    assert judged.answer is not None
+    exchange = judged.answer.exchange
+    return {
+        "request": exchange.request,
+        "status": exchange.status,
+        "headers": [list(pair) for pair in exchange.headers],
+        "error": exchange.error,
+        "answer": judged.answer.text[:WIRE_LIMIT],
+    }
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Say which cases and rules a run was made with."""
+    found = hashlib.sha256()
+    for path in sorted(set(files)):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    found.update("\0".join(sorted(RULES)).encode())
+    return f"sha256:{found.hexdigest()}"
+
+
+def document(
+    server: Server,
+    items: Sequence[Item],
+    *,
+    files: Iterable[Path],
+    run: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write a run's results; `schemas/results.json` describes them."""
+    kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
+    return {
+        "schema": 1,
+        "suite": {
+            "version": __version__,
+            "cases": len({item["case"] for item in kept}),
+            "rules": len(RULES),
+            "digest": digest(files),
+        },
+        "target": {
+            "id": server.id,
+            "implementation": server.implementation,
+            "version": server.version,
+            "parser": server.parser,
+            "format": server.format,
+            "template": server.template,
+            "model": server.model,
+            "packages": dict(sorted(server.packages.items())),
+            "emission": server.emission,
+        },
+        "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
+        "totals": totals(kept),
+        "results": [{k: v for k, v in item.items() if k != "exchange"} for item in kept],
+    }
+
+
+def totals(items: Iterable[Item]) -> dict[str, int]:
+    """Count items by outcome."""
+    counted = Counter(item["outcome"] for item in items)
+    return {str(outcome): counted[str(outcome)] for outcome in Outcome}
+
+
+def write(path: Path, found: Json) -> None:
+    """Write JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            # ASCII, because answers hold lone surrogates that no encoding takes
+            json.dump(found, file, indent=1, ensure_ascii=True)
+            file.write("\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
+    """Write the exchanges of telling items below `folder`, and note the place in each item."""
+    for item in items:
+        if item.get("exchange"):
+            name = f"{item['case'].replace('/', '.')}.{item['mode']}.json"
+            write(folder / "wire" / name, item["exchange"])
+            item["wire"] = f"wire/{name}"

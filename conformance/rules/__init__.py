@@ -1,0 +1,34 @@
+"""Rules: pure functions from a recorded answer to findings, one module an area."""
+
+from __future__ import annotations
+
+# Each import enters its area's rules.
+from conformance.rules import (
+    arguments,
+    chunk,
+    client,
+    content,
+    delta,
+    equiv,
+    finish,
+    message,
+    said,
+    sse,
+)
+from conformance.rules.rule import RULES, Evidence, Rule
+
+__all__ = [
+    "RULES",
+    "Evidence",
+    "Rule",
+    "arguments",
+    "chunk",
+    "client",
+    "content",
+    "delta",
+    "equiv",
+    "finish",
+    "message",
+    "said",
+    "sse",
+]

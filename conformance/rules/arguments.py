@@ -1,0 +1,233 @@
+"""The arguments of calls: text, JSON, object, schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import exceptions, validators
+from jsonschema.validators import Draft202012Validator
+from referencing import Registry
+
+from conformance import jsonvalue
+from conformance.assemble import Choice, ToolCall
+from conformance.jsonvalue import JsonProblem
+from conformance.model import Finding, Json, Unjudged
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+
+
+def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
+    """Give the calls whose arguments are all there: not the last one of a truncated choice."""
+    for choice in evidence.choices:
+        if choice.whole:
+            cut = choice.finish_reason == "length"
+            for call in choice.calls[:-1] if cut else choice.calls:
+                yield choice, call
+
+
+def _where(choice: Choice, call: ToolCall) -> str:
+    return f"choice {choice.index} {call.where} function.arguments"
+
+
+def _last_chunk(call: ToolCall) -> int | None:
+    return call.entries[-1].chunk
+
+
+@rule("args.string", MUST, "any", has_calls)
+def string(evidence: Evidence) -> Findings:
+    """Arguments are a JSON text in a string.
+
+    Why: with an object LangChain raises, pydantic-ai cannot apply dict deltas, the AI SDK expects
+        a string; a null in a complete answer is "Invalid JSON response" there.
+    Wrong: "arguments": {"city": "Paris"}
+    Right: "arguments": a string that holds {"city": "Paris"}
+    """
+    streamed = evidence.answer.stream is not None
+    for choice in evidence.choices:
+        for call in choice.calls:
+            for entry in call.entries:
+                found = entry.function.get("arguments", "" if streamed else None)
+                allowed_null = streamed and found is None
+                if not isinstance(found, str) and not allowed_null and entry.function:
+                    yield Finding(
+                        where=f"{entry.where}.function.arguments",
+                        expected="a string",
+                        actual=repr(found)[:80],
+                        chunk=entry.chunk,
+                    )
+
+
+@rule("args.no-null-delta", SHOULD, "stream", has_calls)
+def no_null_delta(evidence: Evidence) -> Findings:
+    """A delta without argument text has no `arguments` key.
+
+    Why: the specification knows no null there; clients guard against it one by one.
+    Wrong: "function": {"name": "f", "arguments": null}
+    Right: "function": {"name": "f"}
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            for entry in call.entries:
+                if entry.function.get("arguments", "") is None:
+                    yield Finding(
+                        where=f"{entry.where}.function.arguments",
+                        expected="absent or a string",
+                        actual="None",
+                        chunk=entry.chunk,
+                    )
+
+
+@rule("args.json", MUST, "any", has_calls)
+def is_json(evidence: Evidence) -> Findings:
+    """The arguments of a finished call are exactly one JSON value.
+
+    Why: LangChain puts the call among the invalid ones, the AI SDK never emits it, openai-python
+        raises JSONDecodeError.
+    Wrong: {"city": "Paris"}}
+    Right: {"city": "Paris"}
+    """
+    for choice, call in finished_calls(evidence):
+        if not call.arguments.strip():
+            continue
+        try:
+            jsonvalue.parse(call.arguments)
+        except JsonProblem as problem:
+            yield Finding(
+                where=_where(choice, call),
+                expected="one JSON value",
+                actual=f"{problem}: {jsonvalue.show(call.arguments)}",
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.object", MUST, "any", has_calls)
+def is_object(evidence: Evidence) -> Findings:
+    """The arguments are an object.
+
+    Why: tools take named parameters; LangChain and the AI SDK refuse anything else, LlamaIndex
+        calls with {}.
+    Wrong: [1, 2]
+    Right: {"numbers": [1, 2]}
+    """
+    for choice, call in finished_calls(evidence):
+        value = _parsed(call)
+        if value is not _BROKEN and not isinstance(value, dict):
+            yield Finding(
+                where=_where(choice, call),
+                expected="an object",
+                actual=jsonvalue.show(value),
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.empty-object", MUST, "any", has_calls)
+def empty_object(evidence: Evidence) -> Findings:
+    """A call without arguments has the arguments `{}`.
+
+    Why: with "" or nothing the AI SDK never emits the call, and json.loads in the user's code
+        raises.
+    Wrong: "arguments": ""
+    Right: "arguments": "{}"
+    """
+    for choice, call in finished_calls(evidence):
+        if not call.arguments.strip():
+            yield Finding(
+                where=_where(choice, call),
+                expected="'{}'",
+                actual=repr(call.arguments),
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.no-premature-json", MUST, "stream", has_calls)
+def no_premature_json(evidence: Evidence) -> Findings:
+    """No delta completes the arguments before the last one does.
+
+    Why: the AI SDK ends a call at the first text that parses and ignores the rest, so a tool runs
+        with {}.
+    Wrong: {}, then {"city": "Paris"}
+    Right: {"city", then : "Paris"}
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            yield from _premature(choice, call)
+
+
+def _premature(choice: Choice, call: ToolCall) -> Findings:
+    whole = call.arguments
+    try:
+        _, stop = json.JSONDecoder().raw_decode(whole.lstrip())
+    except (ValueError, RecursionError):
+        return
+    stop += len(whole) - len(whole.lstrip())
+    at = 0
+    for entry, text in call.fragments:
+        at += len(text)
+        if stop <= at < len(whole) and not whole[stop:at].strip() and whole[at:].strip():
+            yield Finding(
+                where=f"{entry.where}.function.arguments",
+                expected="a text that parses only when it is whole",
+                actual=f"{jsonvalue.show(whole[:at])}, then {jsonvalue.show(whole[at:])}",
+                chunk=entry.chunk,
+            )
+            return
+
+
+@rule("args.schema", SHOULD, "any", has_calls)
+def schema(evidence: Evidence) -> Findings:
+    """Arguments are valid under the tool's own JSON Schema.
+
+    Why: the tool's code relies on it; openai-python's typed tools and zod raise.
+    Wrong: {"unit": "kelvin"} where the schema lists celsius and fahrenheit
+    Right: {"unit": "celsius"}
+    """
+    tools = _schemas(evidence.request)
+    for choice, call in finished_calls(evidence):
+        value = _parsed(call)
+        if call.name not in tools or value is _BROKEN or not isinstance(value, dict):
+            continue
+        try:
+            problem = exceptions.best_match(_validator(tools[call.name]).iter_errors(value))
+        except (
+            Exception
+        ) as refusal:  # a schema that is none is the case's business, not the answer's
+            yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
+            continue
+        if problem is not None:
+            yield Finding(
+                where=f"{_where(choice, call)} {problem.json_path}",
+                expected=f"valid under {problem.validator}: "
+                f"{jsonvalue.show(problem.validator_value)}",
+                actual=jsonvalue.show(problem.instance),
+                chunk=_last_chunk(call),
+            )
+
+
+def _schemas(request: Json) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for tool in request.get("tools") or ():
+        function = tool.get("function") if isinstance(tool, dict) else None
+        if isinstance(function, dict) and "name" in function:
+            found[function["name"]] = function.get("parameters", {})
+    return found
+
+
+def _validator(schema: Json) -> Any:
+    kind = validators.validator_for(schema, default=Draft202012Validator)
+    kind.check_schema(schema)
+    return kind(schema, registry=Registry())  # an empty registry: no reference is ever fetched
+
+
+class _Broken:
+    """Arguments that other rules own."""
+
+
+_BROKEN = _Broken()
+
+
+def _parsed(call: ToolCall) -> Any:
+    try:
+        return jsonvalue.parse(call.arguments)
+    except JsonProblem:
+        return _BROKEN

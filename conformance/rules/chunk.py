@@ -1,0 +1,157 @@
+"""The envelope: what every chunk and every choice in it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance.assemble import Chunk
+from conformance.model import Finding
+from conformance.rules.rule import MUST, Evidence, Findings, rule
+
+
+def _chunks(evidence: Evidence) -> Iterator[Chunk]:
+    return (chunk for chunk in evidence.answer.chunks if "error" not in chunk.value)
+
+
+def _in(chunk: Chunk, field: str, expected: str, actual: object) -> Finding:
+    return Finding(
+        where=f"chunk {chunk.number} {field}",
+        expected=expected,
+        actual=repr(actual)[:80],
+        chunk=chunk.number,
+    )
+
+
+@rule("err.mid-stream", MUST, "stream")
+def no_error(evidence: Evidence) -> Findings:
+    """A good request is answered without an error event.
+
+    Why: every client raises on it, or returns a truncated call as if it were whole.
+    Wrong: data: {"error": {"message": "list index out of range"}}
+    Right: chunks to the end
+    """
+    for chunk in evidence.answer.chunks:
+        if "error" in chunk.value:
+            yield _in(chunk, "error", "no error", chunk.value["error"])
+
+
+@rule("chunk.object", MUST, "stream")
+def object_name(evidence: Evidence) -> Findings:
+    """Every chunk says `"object": "chat.completion.chunk"`.
+
+    Why: openai-python's stream helper drops chunks that do not, and then asserts.
+    Wrong: {"object": "chat.completion", …}
+    Right: {"object": "chat.completion.chunk", …}
+    """
+    for chunk in _chunks(evidence):
+        if chunk.value.get("object") != "chat.completion.chunk":
+            yield _in(chunk, "object", "chat.completion.chunk", chunk.value.get("object"))
+
+
+@rule("chunk.required-fields", MUST, "stream")
+def required_fields(evidence: Evidence) -> Findings:
+    """Every chunk has a string id, an integer created and a string model.
+
+    Why: the specification requires them, and openai-java throws where one is absent.
+    Wrong: {"object": "chat.completion.chunk", "choices": []}
+    Right: {"id": "chatcmpl-1", "created": 1700000000, "model": "m", …}
+    """
+    kinds = {"id": str, "created": int, "model": str}
+    for chunk in _chunks(evidence):
+        for field, kind in kinds.items():
+            value = chunk.value.get(field)
+            if type(value) is not kind:
+                yield _in(chunk, field, f"a value of type {kind.__name__}", value)
+
+
+@rule("chunk.id.constant", MUST, "stream")
+def id_constant(evidence: Evidence) -> Findings:
+    """All chunks of an answer have one id, and it is not empty.
+
+    Why: openai-go refuses every chunk whose id differs from the first.
+    Wrong: chatcmpl-1, then chatcmpl-2
+    Right: chatcmpl-1 throughout
+    """
+    first: str | None = None
+    for chunk in _chunks(evidence):
+        found = chunk.value.get("id")
+        if not isinstance(found, str):
+            continue
+        first = found if first is None else first
+        if not found or found != first:
+            yield _in(chunk, "id", repr(first) if found else "not empty", found)
+
+
+@rule("chunk.choices.array", MUST, "stream")
+def choices_array(evidence: Evidence) -> Findings:
+    """`choices` is an array in every chunk, the usage chunk included.
+
+    Why: openai-python raises TypeError, openai-node "chunk.choices is not iterable".
+    Wrong: {"usage": {…}, "choices": null}
+    Right: {"usage": {…}, "choices": []}
+    """
+    for chunk in _chunks(evidence):
+        if not isinstance(chunk.value.get("choices"), list):
+            actual = chunk.value.get("choices", "absent")
+            yield _in(chunk, "choices", "an array", actual)
+
+
+@rule("chunk.choice.required", MUST, "stream")
+def choice_required(evidence: Evidence) -> Findings:
+    """Every choice has an integer index, an object delta and a finish_reason key.
+
+    Why: openai-python raises on a null delta or an absent index; LangChain loses finish_reason;
+        the specification requires all three.
+    Wrong: {"index": 0, "delta": null, "finish_reason": "stop"}
+    Right: {"index": 0, "delta": {}, "finish_reason": "stop"}
+    """
+    for chunk in _chunks(evidence):
+        for place, choice in chunk.choices:
+            where = f"choices[{place}]"
+            if type(choice.get("index")) is not int:
+                yield _in(chunk, f"{where}.index", "an integer", choice.get("index", "absent"))
+            if not isinstance(choice.get("delta"), dict):
+                yield _in(chunk, f"{where}.delta", "an object", choice.get("delta", "absent"))
+            if "finish_reason" not in choice:
+                yield _in(chunk, f"{where}.finish_reason", "null until the end", "absent")
+
+
+@rule("choice.index.range", MUST, "stream")
+def choice_range(evidence: Evidence) -> Findings:
+    """Choices are numbered 0 to n-1 and first appear in that order.
+
+    Why: openai-python raises IndexError when the first chunk is not of choice 0.
+    Wrong: n is 2, and the first chunk has index 1
+    Right: index 0 first, then 1
+    """
+    wanted = list(range(evidence.request.get("n") or 1))
+    seen: list[int] = []
+    for chunk in _chunks(evidence):
+        for _, choice in chunk.choices:
+            index = choice.get("index")
+            if type(index) is int and index not in seen:
+                seen.append(index)
+    if seen != wanted:
+        yield Finding(where="choices", expected=f"indexes {wanted}", actual=f"{seen}")
+
+
+@rule("chunk.role.once", MUST, "stream")
+def role_once(evidence: Evidence) -> Findings:
+    """The role is `assistant`, in a choice's first chunk and in no other.
+
+    Why: openai-python joins repeated roles to "assistantassistant"; without a role openai-node
+        raises and LangChain.js loses all calls.
+    Wrong: {"delta": {"role": "assistant", "content": "a"}} in every chunk
+    Right: {"delta": {"role": "assistant", "content": ""}} first, no role afterwards
+    """
+    for choice in evidence.choices:
+        for place, (number, delta) in enumerate(choice.deltas):
+            role = delta.get("role")
+            expected = "'assistant'" if place == 0 else "no role"
+            if role != ("assistant" if place == 0 else None):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.role",
+                    expected=expected,
+                    actual=repr(role),
+                    chunk=number,
+                )

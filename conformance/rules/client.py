@@ -1,0 +1,47 @@
+"""What the official SDK makes of the same bytes."""
+
+from __future__ import annotations
+
+from conformance import jsonvalue
+from conformance.model import Finding
+from conformance.rules.rule import MUST, Evidence, Findings, rule
+
+
+@rule("client.openai-python", MUST, "any", lambda evidence: evidence.client is not None)
+def openai_python(evidence: Evidence) -> Findings:
+    """The official Python SDK reads the calls and the text that the answer holds.
+
+    Why: it is the client that most users have.
+    Wrong: its stream helper raises, or gives another name or other arguments
+    Right: the same calls, the same text
+    """
+    view = evidence.client
+    if view is None:
+        return
+    if view.error is not None:
+        yield Finding(where=view.client, expected="an answer", actual=view.error)
+        return
+    if len(view.calls) != len(evidence.choices):
+        yield Finding(
+            where=view.client,
+            expected=f"{len(evidence.choices)} choices",
+            actual=f"{len(view.calls)}",
+        )
+    for place, choice in enumerate(evidence.choices[: len(view.calls)]):
+        if not choice.whole:
+            continue
+        held = [(call.id, call.name, call.arguments) for call in choice.calls]
+        read = [(call.id, call.name, call.arguments) for call in view.calls[place]]
+        if held != read:
+            yield Finding(
+                where=f"{view.client} choice {choice.index} tool_calls",
+                expected=jsonvalue.show(held),
+                actual=jsonvalue.show(read),
+            )
+        if choice.content != view.content[place]:
+            expected, actual = jsonvalue.show_apart(choice.content, view.content[place])
+            yield Finding(
+                where=f"{view.client} choice {choice.index} content",
+                expected=expected,
+                actual=actual,
+            )

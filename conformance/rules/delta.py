@@ -1,0 +1,342 @@
+"""The deltas of calls: index, id, type and name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from conformance.assemble import Choice, Entry, ToolCall
+from conformance.model import Finding, Json
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+
+
+def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            if isinstance(delta.get("tool_calls"), list) and delta["tool_calls"]:
+                yield number, choice, delta["tool_calls"]
+
+
+def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
+    return ((choice, call) for choice in evidence.choices for call in choice.calls)
+
+
+def _at(entry: Entry, field: str, expected: str, actual: object) -> Finding:
+    return Finding(
+        where=f"{entry.where}.{field}",
+        expected=expected,
+        actual=repr(actual)[:80],
+        chunk=entry.chunk,
+    )
+
+
+def _shown(entry: Entry, field: str) -> object:
+    return entry.value.get(field, "absent")
+
+
+@rule("chunk.content-xor-tools", MUST, "stream", has_calls)
+def content_xor_tools(evidence: Evidence) -> Findings:
+    """A delta has text or calls, never both.
+
+    Why: AutoGen goes on to the next chunk after text, so the call in that chunk is lost.
+    Wrong: {"content": "ok", "tool_calls": [{…}]}
+    Right: {"content": "ok"}, then {"tool_calls": [{…}]}
+    """
+    for number, choice, _ in _lists(evidence):
+        delta = dict(choice.deltas)[number]
+        if delta.get("content"):
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta",
+                expected="content or tool_calls",
+                actual=f"content {delta['content'][:40]!r} and tool_calls",
+                chunk=number,
+            )
+
+
+@rule("chunk.tool-calls.not-empty", SHOULD, "stream")
+def tool_calls_not_empty(evidence: Evidence) -> Findings:
+    """`tool_calls` is absent where there is no call data.
+
+    Why: Spring AI takes an empty list for a tool turn and swallows the text; the specification
+        knows no null.
+    Wrong: {"content": "Hi", "tool_calls": []}
+    Right: {"content": "Hi"}
+    """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            if "tool_calls" in delta and not delta["tool_calls"]:
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                    expected="absent",
+                    actual=repr(delta["tool_calls"]),
+                    chunk=number,
+                )
+
+
+@rule("chunk.tool-calls.single-entry", MUST, "stream", has_calls)
+def single_entry(evidence: Evidence) -> Findings:
+    """A chunk has data of one call only.
+
+    Why: LlamaIndex and LangChain4j read the first entry and lose the second call; Spring AI 1.x
+        raises "Currently only one tool call is supported per message!".
+    Wrong: "tool_calls": [{"index": 0, …}, {"index": 1, …}]
+    Right: two chunks, one entry each
+    """
+    for number, choice, entries in _lists(evidence):
+        indexes = {entry.get("index") for entry in entries if isinstance(entry, dict)}
+        if len(indexes) > 1:
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected="one entry",
+                actual=f"{len(entries)} entries of {len(indexes)} calls",
+                chunk=number,
+            )
+
+
+@rule("chunk.index.unique-in-chunk", MUST, "stream", has_calls)
+def unique_in_chunk(evidence: Evidence) -> Findings:
+    """A chunk has one entry for a call.
+
+    Why: openai-python before 3 makes the second entry a phantom call and loses its arguments;
+        LlamaIndex reads only the first and calls with {}.
+    Wrong: "tool_calls": [{"index": 0, "id": …}, {"index": 0, "function": {"arguments": "{"}}]
+    Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
+    """
+    for number, choice, entries in _lists(evidence):
+        indexes = [entry.get("index") for entry in entries if isinstance(entry, dict)]
+        twice = sorted({str(index) for index in indexes if indexes.count(index) > 1})
+        if twice:
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected="one entry for each index",
+                actual=f"several of index {', '.join(twice)}",
+                chunk=number,
+            )
+
+
+@rule("chunk.index.present", MUST, "stream")
+def index_present(evidence: Evidence) -> Findings:
+    """Every entry has an index, an integer from 0.
+
+    Why: the specification requires it; openai-python raises TypeError, openai-node ends with no
+        calls, LangChain splits one call into three.
+    Wrong: {"id": "call_1", "function": {…}}
+    Right: {"index": 0, "id": "call_1", "function": {…}}
+    """
+    for number, choice, entries in _lists(evidence):
+        for place, entry in enumerate(entries):
+            index = entry.get("index", "absent") if isinstance(entry, dict) else entry
+            if type(index) is not int or index < 0:
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls[{place}].index",
+                    expected="an integer from 0",
+                    actual=repr(index)[:80],
+                    chunk=number,
+                )
+
+
+@rule("chunk.index.contiguous", MUST, "stream", has_calls)
+def index_contiguous(evidence: Evidence) -> Findings:
+    """New calls are numbered 0, 1, 2 in the order in which they appear.
+
+    Why: openai-python raises IndexError on a gap or a start at 1, openai-node reads undefined,
+        openai-go and openai-java make a phantom call.
+    Wrong: index 1 first
+    Right: index 0, then 1
+    """
+    for choice in evidence.choices:
+        first_seen = sorted(choice.calls, key=lambda call: _place(choice, call))
+        indexes = [call.index for call in first_seen]
+        if indexes != list(range(len(indexes))) and min(indexes) >= 0:
+            yield Finding(
+                where=f"choice {choice.index} tool_calls",
+                expected=f"indexes {list(range(len(indexes)))}",
+                actual=f"{indexes}",
+                chunk=first_seen[0].entries[0].chunk,
+            )
+
+
+def _place(choice: Choice, call: ToolCall) -> tuple[int, str]:
+    return (call.entries[0].chunk or 0, call.entries[0].where)
+
+
+@rule("chunk.index.sequential", MUST, "stream", has_calls)
+def index_sequential(evidence: Evidence) -> Findings:
+    """Calls are streamed one after the other.
+
+    Why: openai-python takes a call as finished when the next begins, and parses it then;
+        LlamaIndex starts a new call at each change of index.
+    Wrong: index 0, 1, 0, 1
+    Right: index 0, 0, 1, 1
+    """
+    for number, choice, before, after in _steps(evidence):
+        if after < before and any(call.index == after for call in choice.calls):
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected=f"index {before} or later",
+                actual=f"index {after}",
+                chunk=number,
+            )
+
+
+def _steps(evidence: Evidence) -> Iterator[tuple[int, Choice, int, int]]:
+    for choice in evidence.choices:
+        seen: set[int] = set()
+        order = [
+            (number, entry["index"])
+            for number, delta in choice.deltas
+            for entry in delta.get("tool_calls") or ()
+            if isinstance(entry, dict) and type(entry.get("index")) is int
+        ]
+        for (_, before), (number, after) in pairwise(order):
+            seen.add(before)
+            if after in seen:
+                yield number, choice, before, after
+
+
+@rule("chunk.function.object", MUST, "stream")
+def function_object(evidence: Evidence) -> Findings:
+    """Every entry has a `function` object.
+
+    Why: openai-python and LlamaIndex assert on it, LangChain raises AttributeError, openai-java
+        "Tool call chunk missing function.".
+    Wrong: {"index": 0, "id": "call_1", "type": "function"}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for number, choice, entries in _lists(evidence):
+        for place, entry in enumerate(entries):
+            found = entry.get("function", "absent") if isinstance(entry, dict) else entry
+            if not isinstance(found, dict):
+                where = f"delta.tool_calls[{place}].function"
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} {where}",
+                    expected="an object",
+                    actual=repr(found)[:80],
+                    chunk=number,
+                )
+
+
+@rule("chunk.first-delta.id", MUST, "stream", has_calls)
+def first_delta_id(evidence: Evidence) -> Findings:
+    """The first delta of a call has its id.
+
+    Why: the AI SDK raises "Expected 'id' to be a string.", LiteLLM drops the call.
+    Wrong: {"index": 0, "type": "function", "function": {"name": "f"}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for _, call in _calls(evidence):
+        found = call.entries[0].value.get("id")
+        if not isinstance(found, str) or not found:
+            yield _at(call.entries[0], "id", "a string", _shown(call.entries[0], "id"))
+
+
+@rule("chunk.id.once", MUST, "stream", has_calls)
+def id_once(evidence: Evidence) -> Findings:
+    """A call's id is sent once, and never null.
+
+    Why: openai-python and LlamaIndex join repeated ids to "call_acall_a", Spring AI starts a new
+        call for each; the specification knows no null id, and Effect drops such a chunk.
+    Wrong: "id": "call_a" in every delta
+    Right: "id": "call_a" in the first delta, no id afterwards
+    """
+    for _, call in _calls(evidence):
+        for entry in call.entries[1:]:
+            if entry.value.get("id", "") != "":
+                yield _at(entry, "id", "no id after the first delta", entry.value["id"])
+
+
+@rule("chunk.first-delta.type", MUST, "stream", has_calls)
+def first_delta_type(evidence: Evidence) -> Findings:
+    """The first delta of a call has `"type": "function"`.
+
+    Why: openai-node raises "tool call snapshot missing 'type'", the AI SDK "Expected 'function'
+        type.".
+    Wrong: {"index": 0, "id": "call_1", "function": {"name": "f"}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for _, call in _calls(evidence):
+        if call.entries[0].value.get("type") != "function":
+            yield _at(call.entries[0], "type", "'function'", _shown(call.entries[0], "type"))
+
+
+@rule("chunk.type.not-null", MUST, "stream", has_calls)
+def type_not_null(evidence: Evidence) -> Findings:
+    """A later delta has no type or the same one, never null.
+
+    Why: openai-python takes the null over and then asserts on it.
+    Wrong: {"index": 0, "type": null, "function": {"arguments": "{"}}
+    Right: {"index": 0, "function": {"arguments": "{"}}
+    """
+    for _, call in _calls(evidence):
+        for entry in call.entries[1:]:
+            if entry.value.get("type", "function") != "function":
+                yield _at(entry, "type", "absent or 'function'", entry.value["type"])
+
+
+@rule("chunk.first-delta.name", MUST, "stream", has_calls)
+def first_delta_name(evidence: Evidence) -> Findings:
+    """The first delta of a call has its name.
+
+    Why: the AI SDK raises "Expected 'function.name' to be a string.", openai-java takes the name
+        from there only.
+    Wrong: {"index": 0, "id": "call_1", "type": "function", "function": {"arguments": ""}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for _, call in _calls(evidence):
+        found = call.entries[0].function.get("name")
+        if call.entries[0].function and (not isinstance(found, str) or not found):
+            yield _at(call.entries[0], "function.name", "a string", found)
+
+
+@rule("chunk.name.once", MUST, "stream", has_calls)
+def name_once(evidence: Evidence) -> Findings:
+    """A call's name is sent once and whole.
+
+    Why: openai-python, LangChain and LlamaIndex join names to "get_weatherget_weather"; of a split
+        name openai-node and LiteLLM keep the last part only.
+    Wrong: "name": "get_weather" in every delta
+    Right: "name": "get_weather" in the first delta, no name afterwards
+    """
+    for _, call in _calls(evidence):
+        named = [entry for entry in call.entries if entry.function.get("name")]
+        for entry in named[1:]:
+            yield _at(entry, "function.name", "no name after the first", entry.function["name"])
+
+
+@rule("id.unique", MUST, "any", has_calls)
+def id_unique(evidence: Evidence) -> Findings:
+    """The calls of an answer have different ids.
+
+    Why: tool results are paired with calls by id; with two alike the next turn is refused or
+        stalls.
+    Wrong: "call_1" twice
+    Right: "call_1", "call_2"
+    """
+    seen: dict[str, Entry] = {}
+    for _, call in _calls(evidence):
+        if call.id is None:
+            continue
+        if call.id in seen:
+            yield _at(call.entries[0], "id", "an id of its own", call.id)
+        seen[call.id] = call.entries[0]
+
+
+@rule(
+    "id.format",
+    MUST,
+    "any",
+    lambda evidence: bool(evidence.format and evidence.format.call_id) and has_calls(evidence),
+)
+def id_format(evidence: Evidence) -> Findings:
+    """A call's id has the form that the model's own template demands.
+
+    Why: Mistral's templates and mistral_common refuse the next turn unless an id is nine letters
+        and digits.
+    Wrong: "id": "chatcmpl-tool-9af5e2cd"
+    Right: "id": "aB3dE6gH9"
+    """
+    pattern = evidence.format.call_id if evidence.format else None
+    for _, call in _calls(evidence):
+        if pattern and call.id and not re.fullmatch(pattern, call.id):
+            yield _at(call.entries[0], "id", f"an id that matches {pattern}", call.id)

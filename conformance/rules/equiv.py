@@ -1,0 +1,130 @@
+"""The same tokens, asked complete and streamed, give the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from conformance import jsonvalue
+from conformance.assemble import Choice
+from conformance.jsonvalue import JsonProblem
+from conformance.model import Finding
+from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.said import calls_are_as_said, names_of
+
+
+def has_complete(evidence: Evidence) -> bool:
+    """Apply where the case was also asked without `stream`."""
+    return evidence.complete is not None
+
+
+def _pairs(evidence: Evidence) -> Iterator[tuple[Choice, Choice]]:
+    assert evidence.complete is not None
+    complete = {choice.index: choice for choice in evidence.complete.choices}
+    for choice in evidence.choices:
+        if choice.index in complete and choice.whole and complete[choice.index].whole:
+            yield complete[choice.index], choice
+
+
+def _calls_agree(complete: Choice, streamed: Choice) -> bool:
+    return names_of(complete) == names_of(streamed)
+
+
+@rule("equiv.calls", MUST, "stream", has_complete)
+def calls(evidence: Evidence) -> Findings:
+    """The streamed answer has the calls of the complete one.
+
+    Why: a client's accumulated stream is meant to be the complete answer.
+    Wrong: two calls complete, one streamed
+    Right: two calls either way
+    """
+    for complete, streamed in _pairs(evidence):
+        if not _calls_agree(complete, streamed) and all(
+            # said.calls owns what differs from a known truth, here or in the complete answer
+            calls_are_as_said(evidence, choice)
+            for choice in (complete, streamed)
+        ):
+            yield Finding(
+                where=f"choice {streamed.index} tool_calls",
+                expected=f"{names_of(complete)} as in the complete answer",
+                actual=f"{names_of(streamed)}",
+            )
+
+
+@rule("equiv.arguments", MUST, "stream", has_complete)
+def arguments(evidence: Evidence) -> Findings:
+    """The streamed arguments are those of the complete answer, as typed JSON.
+
+    Why: the same call must run the same way, however it is asked for.
+    Wrong: {"days": 1} complete, {"days": 10} streamed
+    Right: {"days": 1} either way
+    """
+    if evidence.expect.calls is not None:
+        return  # said.arguments holds both to the truth
+    for complete, streamed in _pairs(evidence):
+        if not _calls_agree(complete, streamed):
+            continue
+        for left, right in zip(complete.calls, streamed.calls, strict=True):
+            difference = _difference(left.arguments, right.arguments)
+            if difference is not None:
+                yield Finding(
+                    where=f"choice {streamed.index} {right.where} arguments {difference.path}",
+                    expected=f"{difference.expected} as in the complete answer",
+                    actual=difference.actual,
+                    chunk=right.entries[-1].chunk,
+                )
+
+
+def _difference(left: str, right: str) -> jsonvalue.Difference | None:
+    try:
+        return jsonvalue.difference(jsonvalue.parse(left), jsonvalue.parse(right))
+    except JsonProblem:
+        if left == right:
+            return None
+        return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
+
+
+@rule("equiv.content", MUST, "stream", has_complete)
+def content(evidence: Evidence) -> Findings:
+    """The streamed text is that of the complete answer, but for outer white space.
+
+    Why: what a user reads must not depend on how the client asked.
+    Wrong: "I will look." complete, nothing streamed
+    Right: "I will look." either way
+    """
+    for complete, streamed in _pairs(evidence):
+        if not _calls_agree(complete, streamed):
+            continue
+        if evidence.expect.calls == () and evidence.expect.content is not None:
+            continue  # said.content holds both to the truth
+        if complete.content.strip() != streamed.content.strip():
+            expected, actual = jsonvalue.show_apart(
+                complete.content.strip(), streamed.content.strip()
+            )
+            yield Finding(
+                where=f"choice {streamed.index} content",
+                expected=f"{expected} as in the complete answer",
+                actual=actual,
+            )
+
+
+@rule("equiv.finish", MUST, "stream", has_complete)
+def finish(evidence: Evidence) -> Findings:
+    """The streamed finish_reason is that of the complete answer.
+
+    Why: an agent's loop turns on it.
+    Wrong: "tool_calls" complete, "stop" streamed
+    Right: "tool_calls" either way
+    """
+    for complete, streamed in _pairs(evidence):
+        reasons = (complete.finish_reason, streamed.finish_reason)
+        if None in reasons or reasons[0] == reasons[1] or not _calls_agree(complete, streamed):
+            continue
+        allowed = evidence.expect.finish_reason
+        if allowed is not None and not set(reasons) <= set(allowed):
+            continue  # said.finish and finish.* own a reason that is wrong by itself
+        yield Finding(
+            where=f"choice {streamed.index} finish_reason",
+            expected=f"{reasons[0]!r} as in the complete answer",
+            actual=f"{reasons[1]!r}",
+            chunk=streamed.finishes[-1][0],
+        )

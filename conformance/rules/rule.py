@@ -1,0 +1,128 @@
+"""What a rule is, and what it is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from conformance.assemble import Answer, Choice
+from conformance.formats.format import Format
+from conformance.model import ClientView, Expectation, Finding, Json, Level, Unjudged
+
+MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
+
+NOTHING_KNOWN = Expectation()
+Findings = Iterator[Finding | Unjudged]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a rule may look at: one answer, and what is known about it."""
+
+    answer: Answer
+    request: Json
+    """The body of the request."""
+    expect: Expectation = NOTHING_KNOWN
+    """What the answer must hold; empty where nothing is known."""
+    said: str | None = None
+    """The text that the model said, if it was made to."""
+    format: Format | None = None
+    """How the model behind the server writes calls."""
+    complete: Answer | None = None
+    """The same case asked without `stream`, where there is such an answer."""
+    client: ClientView | None = None
+    """What the official SDK made of the same bytes."""
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The choices of the answer."""
+        return self.answer.choices
+
+    @property
+    def tool_choice(self) -> Json:
+        """`none`, `auto`, `required` or an object; the specification's default if absent."""
+        return self.request.get("tool_choice") or ("auto" if self.request.get("tools") else "none")
+
+    @property
+    def truncated(self) -> bool:
+        """Whether any choice says that it was cut short."""
+        return any(choice.finish_reason == "length" for choice in self.choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One requirement on an answer."""
+
+    id: str
+    level: Level
+    title: str
+    why: str
+    wrong: str
+    right: str
+    on: Literal["stream", "complete", "any", "status"]
+    when: Callable[[Evidence], bool]
+    check: Callable[[Evidence], Findings]
+
+    def applies(self, evidence: Evidence) -> bool:
+        """Whether this answer is of the kind that the rule is about."""
+        if (evidence.answer.exchange.status != 200) and self.on != "status":
+            return False
+        streamed = evidence.answer.stream is not None
+        if self.on in ("stream", "complete") and streamed != (self.on == "stream"):
+            return False
+        return self.when(evidence)
+
+
+RULES: dict[str, Rule] = {}
+"""Every rule by its id, in the order of the catalogue."""
+
+_ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
+_PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)
+
+
+def always(evidence: Evidence) -> bool:
+    """Apply to every answer."""
+    return True
+
+
+def has_calls(evidence: Evidence) -> bool:
+    """Apply to answers that hold a call."""
+    return any(choice.calls for choice in evidence.choices)
+
+
+def rule(
+    id: str,
+    level: Level,
+    on: Literal["stream", "complete", "any", "status"] = "any",
+    when: Callable[[Evidence], bool] = always,
+) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
+    """Enter a generator of findings into the catalogue.
+
+    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`.
+    """
+
+    def enter(check: Callable[[Evidence], Findings]) -> Callable[[Evidence], Findings]:
+        if not _ID.fullmatch(id) or id in RULES:
+            raise ValueError(f"rule id {id!r} is malformed or taken")
+        title, *rest = _PART.split(check.__doc__ or "")
+        parts = {
+            name: " ".join(text.split()) for name, text in zip(rest[::2], rest[1::2], strict=True)
+        }
+        if set(parts) != {"Why", "Wrong", "Right"}:
+            raise ValueError(f"rule {id}: the docstring has a title, Why:, Wrong: and Right:")
+        RULES[id] = Rule(
+            id=id,
+            level=level,
+            title=title.strip().removesuffix("."),
+            why=parts["Why"],
+            wrong=parts["Wrong"],
+            right=parts["Right"],
+            on=on,
+            when=when,
+            check=check,
+        )
+        return check
+
+    return enter

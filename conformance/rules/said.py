@@ -1,0 +1,145 @@
+"""The truth: what the client is given is what the model said."""
+
+from __future__ import annotations
+
+from conformance import jsonvalue
+from conformance.assemble import Choice
+from conformance.jsonvalue import JsonProblem
+from conformance.model import Call, Finding
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+
+
+def calls_known(evidence: Evidence) -> bool:
+    """Apply where it is known which calls the model made."""
+    return evidence.expect.calls is not None
+
+
+def names_of(choice: Choice) -> list[str | None]:
+    """Give the names of a choice's calls in order."""
+    return [call.name for call in choice.calls]
+
+
+def calls_are_as_said(evidence: Evidence, choice: Choice) -> bool:
+    """Whether a choice has the calls that were said, whatever their arguments."""
+    said = evidence.expect.calls
+    return said is None or names_of(choice) == [call.name for call in said]
+
+
+@rule("said.calls", MUST, "any", calls_known)
+def calls(evidence: Evidence) -> Findings:
+    """The client gets the calls that the model made: all, no more, in order.
+
+    Why: a lost, merged or invented call is an action not taken or taken wrongly.
+    Wrong: the model calls get_weather and get_time, the answer has get_weather
+    Right: get_weather, get_time
+    """
+    said = [call.name for call in evidence.expect.calls or ()]
+    for choice in evidence.choices:
+        if choice.whole and not calls_are_as_said(evidence, choice):
+            yield Finding(
+                where=f"choice {choice.index} tool_calls",
+                expected=_listed(said),
+                actual=_listed(names_of(choice)),
+            )
+
+
+@rule("said.arguments", MUST, "any", lambda evidence: bool(evidence.expect.calls))
+def arguments(evidence: Evidence) -> Findings:
+    """The arguments are those that the model wrote, as typed JSON.
+
+    Why: a changed value runs the tool with something that nobody asked for.
+    Wrong: the model writes {"days": 1.5}, the answer has {"days": 1}
+    Right: {"days": 1.5}
+    """
+    said = evidence.expect.calls or ()
+    for choice in evidence.choices:
+        if not choice.whole or len(choice.calls) != len(said):
+            continue
+        for call, truth in zip(choice.calls, said, strict=True):
+            if call.name != truth.name:
+                continue
+            if difference := _difference(truth, call.arguments):
+                yield Finding(
+                    where=f"choice {choice.index} {call.where} arguments {difference.path}",
+                    expected=difference.expected,
+                    actual=difference.actual,
+                    chunk=call.entries[-1].chunk,
+                )
+
+
+def _difference(truth: Call, found: str) -> jsonvalue.Difference | None:
+    try:
+        expected = jsonvalue.parse(truth.arguments)
+        actual = jsonvalue.parse(found)
+    except JsonProblem:
+        return None  # args.json owns a text that is no JSON
+    return jsonvalue.difference(expected, actual)
+
+
+@rule("said.content", MUST, "any", lambda evidence: evidence.expect.calls == ())
+def content(evidence: Evidence) -> Findings:
+    """The text of an answer without calls is what the model said.
+
+    Why: it is the whole answer.
+    Wrong: the model says "2 < 3", the answer has "2 "
+    Right: "2 < 3"
+    """
+    yield from _content(evidence)
+
+
+@rule(
+    "content.lossless",
+    SHOULD,
+    "any",
+    lambda evidence: bool(evidence.expect.calls) and evidence.expect.content is not None,
+)
+def lossless(evidence: Evidence) -> Findings:
+    """Text beside calls is neither lost nor doubled nor invented.
+
+    Why: users read it, and agents send it back; no specification says that calls swallow it.
+    Wrong: the model says "I will look." and calls, the answer has no content
+    Right: "content": "I will look."
+    """
+    yield from _content(evidence)
+
+
+def _content(evidence: Evidence) -> Findings:
+    said = evidence.expect.content
+    if said is None:
+        return
+    for choice in evidence.choices:
+        if not calls_are_as_said(evidence, choice):
+            continue
+        # A format sets text apart from calls by white space of its own.
+        if "".join(choice.content.split()) != "".join(said.split()) or (
+            not evidence.expect.calls and choice.content.strip() != said.strip()
+        ):
+            expected, actual = jsonvalue.show_apart(said.strip(), choice.content.strip())
+            yield Finding(where=f"choice {choice.index} content", expected=expected, actual=actual)
+
+
+@rule("said.finish", MUST, "any", lambda evidence: evidence.expect.finish_reason is not None)
+def finish(evidence: Evidence) -> Findings:
+    """finish_reason tells how the model ended.
+
+    Why: agents and users act on it; a hidden `length` runs a truncated call.
+    Wrong: max_tokens cut the answer, and finish_reason is "stop"
+    Right: "finish_reason": "length"
+    """
+    expected = evidence.expect.finish_reason or ()
+    for choice in evidence.choices:
+        reason = choice.finish_reason
+        if reason is None or reason in expected or not calls_are_as_said(evidence, choice):
+            continue
+        if (reason == "tool_calls") != bool(choice.calls):
+            continue  # finish.tool_calls and finish.no-calls own a reason that denies the calls
+        yield Finding(
+            where=f"choice {choice.index} finish_reason",
+            expected=" or ".join(repr(item) for item in expected),
+            actual=repr(reason),
+            chunk=choice.finishes[-1][0],
+        )
+
+
+def _listed(names: list[str] | list[str | None]) -> str:
+    return ", ".join(str(name) for name in names) or "no calls"

@@ -1,0 +1,114 @@
+"""Server-sent events as they were sent: strict framing that reports and never repairs.
+
+The format is WHATWG HTML, sections 9.2.5 and 9.2.6. Clients of Chat Completions read less of it:
+one `data:` line an event, then a blank line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from conformance.model import Read
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One block of lines up to a blank line."""
+
+    number: int
+    """From 0, comments not counted."""
+    at: float
+    """Seconds since the request until its blank line had arrived."""
+    raw: bytes
+    fields: tuple[tuple[str, str], ...]
+    """Names and values in order; lines that are no UTF-8 are decoded with U+FFFD."""
+
+    @property
+    def data(self) -> str:
+        """The values of all `data` fields, joined by newlines."""
+        return "\n".join(value for name, value in self.fields if name == "data")
+
+    @property
+    def data_lines(self) -> int:
+        """How many `data` fields there are."""
+        return sum(name == "data" for name, _ in self.fields)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A body, cut into events."""
+
+    events: tuple[Event, ...]
+    tail: bytes
+    """What stands after the last blank line: an event that was never ended."""
+    bom: bool
+    line_ends: frozenset[bytes]
+    bad_utf8: int | None
+    """Offset of the first byte that is no UTF-8."""
+
+
+def read(reads: Sequence[Read]) -> Stream:
+    """Cut a body into events; any bytes at all give a `Stream`."""
+    body = b"".join(piece.data for piece in reads)
+    bom = body.startswith(BOM)
+    start = len(BOM) if bom else 0
+    events: list[Event] = []
+    block_start = start
+    clock = _Clock(reads)
+    for line_start, line_stop, next_line in _lines(body, start):
+        if line_start != line_stop:
+            continue
+        raw = body[block_start:line_start]
+        if fields := tuple(_fields(raw)):
+            at = clock.time_of(next_line - 1)
+            events.append(Event(number=len(events), at=at, raw=raw, fields=fields))
+        block_start = next_line
+    return Stream(
+        events=tuple(events),
+        tail=body[block_start:],
+        bom=bom,
+        line_ends=frozenset(_LINE_END.findall(body)),
+        bad_utf8=_bad_utf8(body),
+    )
+
+
+class _Clock:
+    """Tell when a byte arrived; offsets are asked in rising order."""
+
+    def __init__(self, reads: Sequence[Read]) -> None:
+        self._reads = reads
+        self._place = 0
+        self._end = len(reads[0].data) if reads else 0
+
+    def time_of(self, offset: int) -> float:
+        while offset >= self._end and self._place + 1 < len(self._reads):
+            self._place += 1
+            self._end += len(self._reads[self._place].data)
+        return self._reads[self._place].at
+
+
+def _lines(body: bytes, start: int) -> Iterator[tuple[int, int, int]]:
+    for end in _LINE_END.finditer(body, start):
+        yield start, end.start(), end.end()
+        start = end.end()
+
+
+def _fields(raw: bytes) -> Iterator[tuple[str, str]]:
+    for line in _LINE_END.split(raw):
+        if not line or line.startswith(b":"):
+            continue
+        name, _, value = line.decode("utf-8", "replace").partition(":")
+        yield name, value.removeprefix(" ")
+
+
+def _bad_utf8(body: bytes) -> int | None:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        return problem.start
+    return None

@@ -1,0 +1,125 @@
+"""From findings to outcomes: what a rule found, what is known of it, and what that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from conformance.known import Issue, Known
+from conformance.model import Case, Finding, Level, Mode, Outcome, Unjudged
+from conformance.rules import RULES, Evidence, Rule
+
+SHOWN = 20
+"""Findings of one rule that are kept; more of the same say nothing new."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one rule came to in one item."""
+
+    rule: Rule
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    total: int = 0
+    """How many findings there were."""
+    reason: str | None = None
+    issue: Issue | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an item came to."""
+
+    outcome: Outcome
+    judgements: tuple[Judgement, ...] = ()
+    reason: str | None = None
+
+    def of(self, *outcomes: Outcome) -> list[Judgement]:
+        """Give the judgements with any of these outcomes."""
+        return [found for found in self.judgements if found.outcome in outcomes]
+
+
+def judge(evidence: Evidence) -> tuple[Judgement, ...]:
+    """Ask every rule; a rule that the answer is not about is `n/a`."""
+    judgements = [_ask(rule, evidence) for rule in RULES.values()]
+    if any(
+        found.outcome is Outcome.FAIL and not found.rule.id.startswith("client.")
+        for found in judgements
+    ):
+        judgements = [_yield_to_others(found) for found in judgements]
+    return tuple(judgements)
+
+
+def decide(
+    judgements: Sequence[Judgement],
+    *,
+    known: Known,
+    case: Case,
+    mode: Mode,
+    bar: Level = Level.MUST,
+    unexercised: str | None = None,
+) -> Verdict:
+    """Weigh an item's judgements: rules below the bar are told but decide nothing.
+
+    `unexercised` says why the answer did not exercise what the item is about, if so.
+    """
+    weighed = tuple(_weigh(found, known, case, mode) for found in judgements)
+    deciding = [found for found in weighed if _counts(found.rule.level, bar)]
+    for outcome in (Outcome.FAIL, Outcome.STALE):
+        if any(found.outcome is outcome for found in deciding):
+            return Verdict(outcome=outcome, judgements=weighed)
+    if any(found.outcome is Outcome.KNOWN for found in deciding):
+        return Verdict(outcome=Outcome.KNOWN, judgements=weighed)
+    if unexercised:
+        return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=unexercised)
+    for found in deciding:
+        if found.outcome is Outcome.INCONCLUSIVE:
+            reason = f"{found.rule.id}: {found.reason}"
+            return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=reason)
+    return Verdict(outcome=Outcome.PASS, judgements=weighed)
+
+
+def _ask(rule: Rule, evidence: Evidence) -> Judgement:
+    if not rule.applies(evidence):
+        return Judgement(rule=rule, outcome=Outcome.NA)
+    findings: list[Finding] = []
+    total = 0
+    reason: str | None = None
+    for found in rule.check(evidence):
+        if isinstance(found, Unjudged):
+            reason = reason or found.reason
+            continue
+        total += 1
+        if total <= SHOWN:
+            findings.append(found)
+    outcome = Outcome.FAIL if findings else Outcome.INCONCLUSIVE if reason else Outcome.PASS
+    return Judgement(
+        rule=rule, outcome=outcome, findings=tuple(findings), total=total, reason=reason
+    )
+
+
+def _yield_to_others(found: Judgement) -> Judgement:
+    # A client that stumbles over a fault which has a rule of its own is no second fault.
+    if found.rule.id.startswith("client.") and found.outcome is Outcome.FAIL:
+        return replace(found, outcome=Outcome.NA, findings=(), total=0)
+    return found
+
+
+def _weigh(found: Judgement, known: Known, case: Case, mode: Mode) -> Judgement:
+    if found.outcome not in (Outcome.FAIL, Outcome.PASS):
+        return found
+    issue = known.find(found.rule.id, case.id, mode.name)
+    if issue is None:
+        return found
+    if found.outcome is Outcome.PASS:
+        if issue.status == "flaky":
+            return found
+        return replace(found, outcome=Outcome.STALE, issue=issue)
+    if issue.says and not found.findings[0].expected.startswith(issue.says):
+        return found
+    return replace(found, outcome=Outcome.KNOWN, issue=issue)
+
+
+def _counts(level: Level, bar: Level) -> bool:
+    order = [Level.INFO, Level.SHOULD, Level.MUST]
+    return order.index(level) >= order.index(bar)

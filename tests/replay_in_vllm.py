@@ -1,0 +1,247 @@
+"""Tests of `conformance.replay.processor` that need torch and vLLM but no server.
+
+Run by the Python of a vLLM environment: `PYTHONPATH=. PYTHON tests/replay_in_vllm.py`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import torch  # type: ignore[import-not-found]
+import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
+from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
+
+from conformance.replay import Replay, processor
+from conformance.replay.processor import IMPOSSIBLE, V1Replay, V2Replay
+from conformance.replay.tokens import Cutter
+
+END = 256
+SIZE = 260
+
+
+class Bytes:
+    """A tokenizer with a token for each byte."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        return list(text.encode())
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        return bytes(ids).decode(errors="replace")
+
+    def get_vocab(self) -> dict[str, int]:
+        return {}
+
+    get_added_vocab = get_vocab
+
+
+def params(text: str | None) -> Any:
+    if text is None:
+        return SamplingParams()
+    script = json.dumps({"v": 1, "pieces": [["text", text]], "cut": "tokens"})
+    return SamplingParams(extra_args={"conformance_script": script})
+
+
+def update(
+    *added: tuple[int, Any, list[int]], removed: Sequence[int] = (), moved: Sequence[Any] = ()
+) -> Any:
+    new = [(row, given, [1, 2], output) for row, given, output in added]
+    return v1.BatchUpdate(batch_size=4, removed=removed, added=new, moved=moved)
+
+
+def chosen(logits: Any) -> list[int | None]:
+    """Give the one possible token of each row, `None` where the row is as it was."""
+    untouched = torch.arange(SIZE, dtype=torch.float32)
+    tokens: list[int | None] = []
+    for row in logits:
+        free = (row != IMPOSSIBLE).nonzero().flatten().tolist()
+        tokens.append(free[0] if len(free) == 1 else None)
+        assert len(free) == 1 or torch.equal(row[free], untouched[free])
+    return tokens
+
+
+def fresh(rows: int) -> Any:
+    return torch.arange(SIZE, dtype=torch.float32).repeat(rows, 1)
+
+
+def new_v1() -> Any:
+    return Replay(SimpleNamespace(model_config=None), torch.device("cpu"), False)
+
+
+def new_v2() -> Any:
+    states = SimpleNamespace(
+        prompt_len=SimpleNamespace(np=[10, 10, 10, 10]),
+        prefill_len=SimpleNamespace(np=[10, 10, 10, 10]),
+        all_token_ids=SimpleNamespace(gpu=torch.zeros((4, 40), dtype=torch.int64)),
+    )
+    return Replay(SimpleNamespace(model_config=None), states)
+
+
+def context(*rows: tuple[int, int, int, int]) -> Any:
+    """Lay out a batch from slot, step, last token and draft offset of each row."""
+    slots, steps, last, offsets = (torch.tensor(each) for each in zip(*rows, strict=True))
+    return SimpleNamespace(
+        expanded_idx_mapping=slots,
+        idx_mapping_np=slots[offsets == 0].numpy(),
+        expanded_local_pos=offsets,
+        input_ids=last,
+        pos=steps + 9,
+    )
+
+
+def test_each_runner_gets_its_own_half() -> None:
+    assert issubclass(Replay, v1.LogitsProcessor)
+    assert issubclass(Replay, processor.V2Processor)
+    assert (type(new_v1()), type(new_v2())) == (V1Replay, V2Replay)
+
+
+def test_v1_forces_scripted_rows_only() -> None:
+    replay, output = new_v1(), list[int]()
+    replay.update_state(update((0, params(None), []), (1, params("ab"), output)))
+    for want in (*b"ab", END, END):
+        assert chosen(replay.apply(fresh(3))) == [None, want, None]
+        output.append(want)
+
+
+def test_v1_follows_a_request_from_row_to_row() -> None:
+    replay = new_v1()
+    replay.update_state(update((0, params("ab"), []), (2, params("xy"), [ord("x")])))
+    swap, one_way = v1.MoveDirectionality.SWAP, v1.MoveDirectionality.UNIDIRECTIONAL
+    replay.update_state(update(moved=[(0, 1, swap)]))
+    assert chosen(replay.apply(fresh(3))) == [None, ord("a"), ord("y")]
+    replay.update_state(update(removed=[1], moved=[(2, 1, one_way)]))
+    assert chosen(replay.apply(fresh(3))) == [None, ord("y"), None]
+    replay.update_state(update((1, params(None), [])))
+    assert chosen(replay.apply(fresh(3))) == [None, None, None]
+
+
+def test_v1_goes_on_where_a_preempted_request_was() -> None:
+    replay = new_v1()
+    replay.update_state(update((0, params("abc"), [*b"ab"]), (1, params("abc"), [ord("a"), -1])))
+    assert chosen(replay.apply(fresh(2))) == [ord("c"), ord("c")]
+
+
+def test_v1_does_not_return_to_a_script_that_was_left() -> None:
+    replay = new_v1()
+    replay.update_state(update((0, params("abc"), [*b"xb"])))
+    assert chosen(replay.apply(fresh(1))) == [None]
+
+
+def test_v1_stops_forcing_where_a_grammar_forbids_the_token() -> None:
+    replay, outputs = new_v1(), [list[int](), list[int]()]
+    replay.update_state(update((0, params("ab"), outputs[0]), (1, params("ab"), outputs[1])))
+    logits = fresh(2)
+    logits[0, ord("a")] = IMPOSSIBLE
+    assert chosen(replay.apply(logits)) == [None, ord("a")]
+    outputs[0].append(7)
+    outputs[1].append(ord("a"))
+    assert chosen(replay.apply(fresh(2))) == [None, ord("b")]
+
+
+def test_a_script_that_came_past_the_check_is_answered_with_its_refusal() -> None:
+    replay = new_v1()
+    bad = SamplingParams(extra_args={"conformance_script": "{}"})
+    replay.update_state(update((0, bad, [])))
+    ids, _ = replay.scripts[0]
+    assert bytes(ids[:-1]) == b"conformance_script: key 'cut' is missing (refused)"
+    assert ids[-1] == END
+
+
+def test_v2_forces_scripted_rows_only() -> None:
+    replay = new_v2()
+    assert replay.add_request(2, params("ab"))
+    assert not replay.add_request(1, params(None))
+    replay.apply_staged_writes()
+    steps = [(0, 5), (1, ord("a")), (2, ord("b")), (3, END)]
+    for (step, last), want in zip(steps, (*b"ab", END, END), strict=True):
+        logits = replay.apply(fresh(2), context((1, step, 0, 0), (2, step, last, 0)))
+        assert chosen(logits) == [None, want]
+
+
+def test_v2_leaves_a_prompt_that_is_being_read_alone() -> None:
+    replay = new_v2()
+    replay.add_request(0, params("ab"))
+    assert chosen(replay.apply(fresh(1), context((0, -3, 5, 0)))) == [None]
+    assert chosen(replay.apply(fresh(1), context((0, 0, 5, 0)))) == [ord("a")]
+
+
+def test_v2_forgets_the_script_of_the_slots_last_request() -> None:
+    replay = new_v2()
+    replay.add_request(0, params("ab"))
+    replay.add_request(0, params(None))
+    replay.apply_staged_writes()
+    assert chosen(replay.apply(fresh(1), context((0, 0, 5, 0)))) == [None]
+
+
+def test_v2_goes_on_where_a_preempted_request_was() -> None:
+    replay = new_v2()
+    for slot, said in ((0, b"ab"), (1, b"xb")):
+        replay.states.prefill_len.np[slot] = 12
+        replay.states.all_token_ids.gpu[slot, 10:12] = torch.tensor(list(said))
+        replay.add_request(slot, params("abc"))
+    replay.apply_staged_writes()
+    logits = replay.apply(fresh(2), context((0, 2, ord("b"), 0), (1, 2, ord("b"), 0)))
+    assert chosen(logits) == [ord("c"), None]
+
+
+def test_v2_stops_forcing_where_a_grammar_forbids_the_token() -> None:
+    replay = new_v2()
+    replay.add_request(0, params("ab"))
+    logits = fresh(1)
+    logits[0, ord("a")] = IMPOSSIBLE
+    assert chosen(replay.apply(logits, context((0, 0, 5, 0)))) == [None]
+    assert chosen(replay.apply(fresh(1), context((0, 1, ord("a"), 0)))) == [None]
+
+
+def test_v2_forces_the_rows_of_draft_tokens() -> None:
+    replay = new_v2()
+    replay.add_request(0, params("abc"))
+    rows = ((0, 0, 5, 0), (0, 1, ord("a"), 1), (0, 2, ord("z"), 2))
+    logits = fresh(3)
+    logits[2, ord("c")] = IMPOSSIBLE
+    assert chosen(replay.apply(logits, context(*rows))) == [ord("a"), ord("b"), None]
+    assert chosen(replay.apply(fresh(1), context((0, 2, ord("b"), 0)))) == [ord("c")]
+
+
+def test_v2_does_not_return_to_a_script_that_a_draft_left() -> None:
+    replay = new_v2()
+    replay.add_request(0, params("abc"))
+    assert chosen(replay.apply(fresh(1), context((0, 1, ord("z"), 0)))) == [None]
+    assert chosen(replay.apply(fresh(1), context((0, 2, ord("b"), 0)))) == [None]
+
+
+def test_the_api_process_refuses_what_cannot_be_said() -> None:
+    number = SamplingParams(extra_args={"conformance_script": 7})
+    assert refusal(number) == "conformance_script: expected JSON text, got int"
+    assert refusal(params("a")).endswith("does not say which model a request is for")
+    assert refusal(params(None)) == ""
+
+
+def refusal(given: Any) -> str:
+    try:
+        Replay.validate_params(given)
+    except ValueError as refused:
+        return str(refused)
+    return ""
+
+
+def main() -> None:
+    tests: dict[str, Callable[[], None]] = {
+        name: test for name, test in globals().items() if name.startswith("test_")
+    }
+    identity, cutter = (
+        ("bytes", "auto", None, False, SIZE, END),
+        Cutter(Bytes(), end=END, size=SIZE),
+    )
+    with patch.multiple(processor, identify=lambda _: identity, load_cutter=lambda _: cutter):
+        for name, test in tests.items():
+            test()
+            print("passed", name)
+    print(f"{len(tests)} passed")
+
+
+if __name__ == "__main__":
+    main()

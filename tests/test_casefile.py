@@ -1,0 +1,364 @@
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance import casefile
+from conformance.model import Call, Case, Expectation, Json, Piece, Text, Utterance
+from conformance.strictyaml import FileProblem
+
+TOOLS = """\
+schema: 1
+tools:
+  - {type: function, function: {name: wave}}
+  - type: function
+    function:
+      name: look
+      parameters: {type: object, properties: {at: {type: string}}, required: [at]}
+"""
+HEAD = "schema: 1\nabout: a\ncases:\n"
+FIRST = "  - id: one\n    about: a\n    messages: [{role: user, content: hi}]\n"
+
+WAVE = Call(name="wave", arguments="{}")
+LOOK = Call(name="look", arguments='{"at": "it"}')
+
+REFUSED = [
+    ("tools: [lok]\nsays: x", "7: unknown tool 'lok'; did you mean 'look'? allowed: look, wave"),
+    ("tools:\n  - wave\n  - wave\nsays: x", "9: tool 'wave' a second time; allowed once"),
+    (
+        "tools:\n  - type: function\n    function:\n      name: f\n"
+        "      parameters:\n        type: obj\nsays: x",
+        "12: no valid JSON Schema: 'obj' is not valid under any of the given schemas",
+    ),
+    (
+        "tools: [wave]\nsays:\n  - text: x\n  - call: look\n    arguments: {}",
+        "10: 'look' is not among the case's tools; allowed: wave",
+    ),
+    (
+        "says: [{call: look, arguments: {}}]",
+        "7: 'look' is not among the case's tools; the case has no",
+    ),
+    (
+        "tools: [look]\nsays:\n  - call: look\n    arguments:\n      at: 5",
+        "11: arguments that 'look' does not allow: 5 is not of type 'string'",
+    ),
+    (
+        "tools: [look]\nsays:\n  - call: look\n    arguments: {}",
+        "10: arguments that 'look' does not allow: 'at' is a required property",
+    ),
+    (
+        "tools: [look]\nsays:\n  - call: look\n    arguments_json: '{\"at\": }'",
+        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for raw",
+    ),
+    (
+        'tools: [wave]\nsays: [{call: wave, arguments_json: \'{"a": 1, "a": 2}\'}]',
+        '8: arguments_json is not JSON: duplicate key "a"; broken output is for raw',
+    ),
+    (
+        "tools: [wave]\nsays: [{call: wave, arguments_json: '[]'}]",
+        "8: arguments_json is not a JSON object; odd output is for raw",
+    ),
+    (
+        "tools: [wave]\noptions: {tool_choice: {type: function, function: {name: look}}}\nsays: x",
+        "8: 'look' is not among the case's tools; allowed: wave",
+    ),
+    (
+        "tools:\n  - type: function\n"
+        "    function: {name: f, parameters: {$schema: draft-3}}\nsays: x",
+        "9: cases[0].tools[0].function.parameters.$schema is 'draft-3'; allowed: 'https://json-",
+    ),
+    (
+        "tools:\n  - type: function\n    function:\n      name: f\n"
+        "      parameters: {properties: {a: {pattern: 'a{99999999999}'}}}\nsays: x",
+        "8: no valid JSON Schema: the repetition number is too large",
+    ),
+    (
+        "options: {tool_choice: required}\nsays: x",
+        "7: tool_choice 'required' in a case without tools",
+    ),
+    (
+        "raw:\n  hermess: x\nexpect: {content: x}",
+        "8: unknown format 'hermess'; did you mean 'hermes'? allowed: hermes, mistral, mistral-v11",
+    ),
+    (
+        "says: x\nomits: {stream-caracters: y}",
+        "8: unknown format or mode 'stream-caracters'; formats: hermes, mistral, mistral-v11; "
+        "modes: complete, stream, stream-characters, stream-pieces-SEED, stream-interval-TOKENS",
+    ),
+    (
+        "raw: {hermes: x}\nexpect: {content: x}\nomits: {hermes: y}",
+        "9: format 'hermes' is omitted and has a raw text",
+    ),
+    (
+        "tools:\n  - type: function\n    function: {name: f, parameters: {$ref: 'https://example.com'}}\n"
+        "says: [{call: f, arguments: {}}]",
+        "10: the parameters of 'f' cannot judge this: Unresolvable: https://example.com",
+    ),
+    (
+        "tools:\n  - type: function\n    function: {name: f, parameters: {$ref: '#'}}\n"
+        "says: [{call: f, arguments: {}}]",
+        "10: the parameters of 'f' cannot judge this: maximum recursion depth exceeded",
+    ),
+]
+
+DERIVED: list[tuple[tuple[Utterance, ...], dict[str, Json], Expectation]] = [
+    (
+        (Text(text="hi"),),
+        {},
+        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+    ),
+    (
+        (WAVE,),
+        {},
+        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+    ),
+    (
+        (Text(text="a "), WAVE, LOOK, Text(text="b")),
+        {"tool_choice": "auto", "parallel_tool_calls": True},
+        Expectation(calls=(WAVE, LOOK), content="a b", finish_reason=("tool_calls",)),
+    ),
+    (
+        (WAVE,),
+        {"tool_choice": "required", "n": 2},
+        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+    ),
+    (
+        (WAVE,),
+        {"tool_choice": {"type": "function", "function": {"name": "wave"}}},
+        Expectation(calls=(WAVE,), content="", finish_reason=("stop", "tool_calls")),
+    ),
+    (
+        (Text(text="hi"),),
+        {"tool_choice": "none"},
+        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+    ),
+    (
+        (WAVE,),
+        {"parallel_tool_calls": False},
+        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+    ),
+    ((WAVE,), {"tool_choice": "none"}, Expectation()),
+    ((WAVE, LOOK), {"parallel_tool_calls": False}, Expectation()),
+    ((WAVE,), {"max_tokens": 5}, Expectation()),
+    ((WAVE,), {"max_completion_tokens": 5}, Expectation()),
+    ((Text(text="hi"),), {"stop": "x"}, Expectation()),
+]
+
+
+def write(folder: Path, rest: str, name: str = "topic.yaml") -> Path:
+    (folder / "_tools.yaml").write_text(TOOLS)
+    path = folder / name
+    body = "".join(f"    {line}\n" for line in rest.splitlines())
+    path.write_text(HEAD + FIRST + body)
+    return path
+
+
+def only(folder: Path, rest: str) -> Case:
+    (case,) = casefile.load(write(folder, rest))
+    return case
+
+
+@pytest.mark.parametrize(("rest", "message"), REFUSED)
+def test_a_case_that_contradicts_itself_is_refused_with_its_line(
+    tmp_path: Path, rest: str, message: str
+) -> None:
+    path = write(tmp_path, rest)
+    with pytest.raises(FileProblem) as caught:
+        casefile.load(path)
+    assert str(caught.value)[: len(f"{path}:{message}")] == f"{path}:{message}"
+
+
+@pytest.mark.parametrize(("says", "options", "expected"), DERIVED)
+def test_what_a_client_gets_is_derived_from_what_the_model_says(
+    says: tuple[Utterance, ...], options: dict[str, Json], expected: Expectation
+) -> None:
+    assert casefile.derive(says, options) == expected
+
+
+def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
+    rest = (
+        "why: w\ntools: [look]\noptions: {temperature: 0}\n"
+        "says: [{text: a}, {call: look, arguments: {at: é}}]\n"
+        "omits: {mistral-v11: r, stream-pieces-7: r}\nsampled: false"
+    )
+    case = only(tmp_path, rest)
+    call = Call(name="look", arguments='{"at": "é"}')
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "look",
+            "parameters": {
+                "type": "object",
+                "properties": {"at": {"type": "string"}},
+                "required": ["at"],
+            },
+        },
+    }
+    expected = Case(
+        id="topic/one",
+        about="a",
+        why="w",
+        path=tmp_path / "topic.yaml",
+        line=4,
+        messages=({"role": "user", "content": "hi"},),
+        tools=(tool,),
+        options={"temperature": 0},
+        says=(Text(text="a"), call),
+        expect=Expectation(calls=(call,), content="a", finish_reason=("tool_calls",)),
+        omits={"mistral-v11": "r", "stream-pieces-7": "r"},
+        sampled=False,
+    )
+    assert case == expected
+
+
+def test_exact_json_keeps_its_spelling(tmp_path: Path) -> None:
+    case = only(tmp_path, "tools: [wave]\nsays: [{call: wave, arguments_json: '{\"a\":1.0}'}]")
+    assert case.says == (Call(name="wave", arguments='{"a":1.0}'),)
+
+
+def test_what_is_written_stands_before_what_is_derived(tmp_path: Path) -> None:
+    case = only(tmp_path, "tools: [wave]\nsays: x\nexpect: {finish_reason: [stop, length]}")
+    expected = Expectation(calls=(), content="x", finish_reason=("stop", "length"))
+    assert case.expect == expected
+
+
+def test_written_calls_are_read_like_said_ones(tmp_path: Path) -> None:
+    rest = "tools: [wave]\nsays: x\nexpect: {calls: [{call: wave, arguments: {}}], content: ''}"
+    expected = Expectation(calls=(WAVE,), content="", finish_reason=("stop",))
+    assert only(tmp_path, rest).expect == expected
+
+
+def test_a_raw_text_is_cut_at_the_format_s_marks_and_needs_a_script(tmp_path: Path) -> None:
+    rest = "raw: {mistral: 'a[TOOL_CALLS]b', hermes: '<tool_call>'}\nexpect: {content: a}"
+    case = only(tmp_path, rest)
+    scripts = {
+        "mistral": (Piece("text", "a"), Piece("control", "[TOOL_CALLS]"), Piece("text", "b")),
+        "hermes": (Piece("marker", "<tool_call>"),),
+    }
+    assert (case.raw, case.says, case.sampled) == (scripts, None, False)
+    assert case.expect == Expectation(content="a")
+
+
+def test_a_tool_of_the_case_itself_needs_no_shared_file(tmp_path: Path) -> None:
+    path = tmp_path / "topic.yaml"
+    tool = "    tools: [{type: function, function: {name: nod}}]\n"
+    path.write_text(HEAD + FIRST + tool + "    says: [{call: nod, arguments: {}}]\n")
+    (case,) = casefile.load(path)
+    assert case.says == (Call(name="nod", arguments="{}"),)
+
+
+def test_an_id_twice_in_a_file_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "says: x")
+    path.write_text(f"{HEAD}{FIRST}    says: x\n{FIRST}    says: y\n")
+    with pytest.raises(FileProblem) as caught:
+        casefile.load(path)
+    expected = f"duplicate id 'topic/one', first at {path}:4; allowed once"
+    assert str(caught.value) == f"{path}:8: {expected}"
+
+
+def test_an_id_twice_in_a_folder_is_refused(tmp_path: Path) -> None:
+    first = write(tmp_path, "says: x")
+    below = tmp_path / "below"
+    below.mkdir()
+    second = write(below, "says: x")
+    with pytest.raises(FileProblem) as caught:
+        casefile.load_folder(tmp_path)
+    expected = {f"{first}:4", f"{second}:4"}
+    assert {str(caught.value).split(": ")[0], caught.value.what.split()[5].strip(";")} == expected
+
+
+def test_a_file_name_is_half_of_an_id_and_keeps_its_rules(tmp_path: Path) -> None:
+    path = write(tmp_path, "says: x", name="Topic_1.yaml")
+    with pytest.raises(FileProblem) as caught:
+        casefile.load(path)
+    expected = "file name Topic_1.yaml; allowed: 1 to 50 of a-z 0-9 -, then .yaml"
+    assert str(caught.value) == f"{path}:1: {expected}"
+
+
+def test_an_id_with_a_line_break_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "says: x")
+    path.write_text(path.read_text().replace("id: one", 'id: "one\\n"'))
+    with pytest.raises(FileProblem) as caught:
+        casefile.load(path)
+    expected = "cases[0].id is 'one\\n'; allowed: 1 to 50 of a-z 0-9 -"
+    assert str(caught.value) == f"{path}:4: {expected}"
+
+
+def test_a_folder_is_read_in_order_without_its_underscored_files(tmp_path: Path) -> None:
+    for name in ("zoo.yaml", "ant.yaml", "bee.yaml"):
+        write(tmp_path, "says: x", name=name)
+    assert [case.id for case in casefile.load_folder(tmp_path)] == ["ant/one", "bee/one", "zoo/one"]
+
+
+def test_the_shipped_cases_are_found_in_a_clone_and_in_a_wheel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "conformance"
+    package.mkdir()
+    monkeypatch.setattr(casefile, "__file__", str(package / "casefile.py"))
+    assert casefile.shipped() == tmp_path / "cases"
+    (package / "cases").mkdir()
+    assert casefile.shipped() == package / "cases"
+
+
+WORDS = ("call", "text", "arguments", "calls", "content", "tool_choice", "hermes", "wave", "at", "")
+JUNK = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(WORDS), st.text()),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(WORDS), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+NAMES = st.sampled_from(["wave", "look", "nod"])
+CALLS = st.fixed_dictionaries(
+    {"call": NAMES},
+    optional={
+        "arguments": st.one_of(st.just({"at": "it"}), JUNK),
+        "arguments_json": st.one_of(st.just("{}"), st.text()),
+    },
+)
+REST = st.fixed_dictionaries(
+    {"says": st.lists(st.one_of(CALLS, st.just({"text": "x"}), JUNK), max_size=3)},
+    optional={
+        "tools": st.one_of(
+            st.just(["wave", "look"]), st.lists(NAMES, min_size=1, max_size=2), JUNK
+        ),
+        "expect": st.one_of(st.fixed_dictionaries({"calls": st.lists(CALLS, max_size=2)}), JUNK),
+        "options": JUNK,
+        "omits": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
+        "raw": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
+    },
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(rest=REST)
+def test_no_case_raises_anything_but_a_file_problem(
+    tmp_path_factory: pytest.TempPathFactory, rest: dict[str, Json]
+) -> None:
+    body = "\n".join(f"{key}: {flow(item)}" for key, item in rest.items())
+    path = write(tmp_path_factory.getbasetemp(), body)
+    with suppress(FileProblem):
+        assert [case.id for case in casefile.load(path)] == ["topic/one"]
+
+
+def flow(value: Json) -> str:
+    """Write a value as YAML in one line."""
+    match value:
+        case dict():
+            return (
+                "{"
+                + ", ".join(f"{json.dumps(key)}: {flow(item)}" for key, item in value.items())
+                + "}"
+            )
+        case list():
+            return "[" + ", ".join(map(flow, value)) + "]"
+        case str():
+            return json.dumps(value)
+        case None:
+            return "null"
+        case _:
+            return str(value).lower()

@@ -1,0 +1,135 @@
+"""The cases that come with the suite keep the promises that a reader relies on."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from conformance import casefile
+from conformance.formats import FORMATS
+from conformance.model import Case, Expectation
+
+FOLDER = casefile.shipped()
+CASES = casefile.load_folder(FOLDER)
+FILES = sorted(FOLDER.glob("*.yaml"))
+ORDERS = re.compile(
+    r"\b(should|must|shall|test that|tests|check that|checks|ensure|verif\w+)\b", re.I
+)
+
+
+def sentences(case: Case) -> list[str]:
+    return [case.about, *([case.why] if case.why else []), *case.omits.values()]
+
+
+def ids(cases: list[Case]) -> list[str]:
+    return [case.id for case in cases]
+
+
+def test_there_are_at_least_thirty_cases() -> None:
+    assert len(CASES) >= 30
+
+
+def test_every_title_is_said_once() -> None:
+    titles = Counter(case.about for case in CASES)
+    assert [title for title, times in titles.items() if times > 1] == []
+
+
+def test_no_two_cases_ask_and_say_the_same() -> None:
+    facts = Counter(
+        repr((case.messages, case.tools, dict(case.options), case.says, case.raw)) for case in CASES
+    )
+    assert [fact for fact, times in facts.items() if times > 1] == []
+
+
+def test_every_sentence_says_what_is_true_and_ends() -> None:
+    wrong = [
+        (case.id, sentence)
+        for case in CASES
+        for sentence in sentences(case)
+        if ORDERS.search(sentence) or not sentence.endswith((".", "!"))
+    ]
+    assert wrong == []
+
+
+def test_every_shared_tool_is_used() -> None:
+    offered = {tool["function"]["name"] for case in CASES for tool in case.tools}
+    assert sorted(casefile.load_tools(FOLDER / casefile.TOOLS).keys() - offered) == []
+
+
+def test_every_tool_and_parameter_is_described() -> None:
+    bare = {
+        tool["function"]["name"]
+        for case in CASES
+        for tool in case.tools
+        for part in (tool["function"], *tool["function"]["parameters"]["properties"].values())
+        if not part.get("description")
+    }
+    assert bare == set()
+
+
+def test_every_case_expects_something() -> None:
+    assert ids([case for case in CASES if case.expect == Expectation()]) == []
+
+
+def test_every_format_has_a_script_for_every_case_or_a_reason_against_it() -> None:
+    gaps = [
+        (case.id, name)
+        for case in CASES
+        for name in FORMATS
+        if case.says is None and name not in case.raw and name not in case.omits
+    ]
+    assert gaps == []
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_format_writes_what_each_case_says_and_reads_it_back(name: str) -> None:
+    written = FORMATS[name]
+    wrong = [
+        case.id
+        for case in CASES
+        if case.says is not None
+        and name not in case.omits
+        and written.read(written.write(case.says)) != case.says
+    ]
+    assert wrong == []
+
+
+def test_every_result_in_a_history_answers_a_call_before_it() -> None:
+    wrong = []
+    for case in CASES:
+        open_calls: list[str] = []
+        for message in case.messages:
+            if message["role"] == "tool":
+                expected = open_calls.pop(0) if open_calls else None
+                if message["tool_call_id"] != expected:
+                    wrong.append((case.id, message["tool_call_id"]))
+            open_calls += [call["id"] for call in message.get("tool_calls", [])]
+        wrong += [(case.id, call) for call in open_calls]
+    assert wrong == []
+
+
+def test_every_id_in_a_history_is_nine_letters_and_digits() -> None:
+    found = [
+        call["id"]
+        for case in CASES
+        for message in case.messages
+        for call in message.get("tool_calls", [])
+    ]
+    assert found
+    assert [name for name in found if not re.fullmatch("[a-zA-Z0-9]{9}", name)] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_names_its_schema_and_opens_with_its_scope(path: Path) -> None:
+    schema = "tools" if path.name == casefile.TOOLS else "case"
+    first, second, third, *_ = path.read_text("utf-8").splitlines()
+    named = f"# yaml-language-server: $schema=../conformance/schemas/{schema}.json"
+    assert (first, second) == (named, "#")
+    assert re.match(r"# [A-Z]", third)
+
+
+def test_the_long_argument_has_ten_kilobytes() -> None:
+    (case,) = [case for case in CASES if case.id == "long/ten-kilobytes"]
+    assert case.expect.calls is not None
+    assert 10_000 <= len(case.expect.calls[0].arguments) <= 12_000

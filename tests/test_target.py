@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conformance import target
+from conformance.formats import FORMATS
+from conformance.target import TargetProblem
+
+OWN = """\
+schema: 1
+about: A model of my own
+parser: hermes
+format: hermes
+template: ./chat.jinja
+tokenizer: {kind: folder, path: model}
+arguments: [--max-num-seqs, "8"]
+"""
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "own.yaml"
+    path.write_text(text)
+    return str(path)
+
+
+def problem_of(name: str) -> str:
+    with pytest.raises(TargetProblem) as raised:
+        target.load(name)
+    return str(raised.value)
+
+
+def test_the_built_in_targets_are_these() -> None:
+    assert target.names() == ["hermes", "mistral", "mistral-tekken", "mistral-v11"]
+
+
+@pytest.mark.parametrize("name", target.names())
+def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> None:
+    found = target.load(name)
+    assert found.name == name
+    assert found.format in FORMATS
+
+
+def test_an_unknown_target_is_told_with_the_known_ones_and_the_nearest() -> None:
+    assert problem_of("hermse") == (
+        "target hermse: there is no such target, nor such a file; did you mean hermes? "
+        "built-in targets are hermes, mistral, mistral-tekken, mistral-v11"
+    )
+
+
+def test_a_target_of_one_s_own_is_read_with_paths_from_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "chat.jinja").touch()
+    (tmp_path / "model").mkdir()
+    found = target.load(write(tmp_path, OWN))
+    assert found.name == "own"
+    assert found.template == str(tmp_path / "chat.jinja")
+    assert found.tokenizer == {"kind": "folder", "path": str(tmp_path / "model")}
+    assert found.arguments == ("--max-num-seqs", "8")
+
+
+def test_a_template_without_a_slash_is_a_name_among_vllm_s_examples(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    found = target.load(write(tmp_path, OWN.replace("./chat.jinja", "chat.jinja")))
+    assert found.template == "chat.jinja"
+
+
+def test_a_template_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    path = write(tmp_path, OWN)
+    assert problem_of(path) == f"{path}:5: template: there is no {tmp_path / 'chat.jinja'}"
+
+
+def test_a_malformed_target_is_told_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, OWN.replace("parser: hermes", "parzer: hermes"))
+    assert problem_of(path).startswith(f"{path}:")
+    assert "parzer" in problem_of(path)
+
+
+def test_an_unknown_kind_of_tokenizer_is_told_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, OWN.replace("{kind: folder, path: model}", "{kind: bpr}"))
+    assert problem_of(path).startswith(f"{path}:6: ")
+
+
+def test_a_target_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
+    assert "there is no such target, nor such a file" in problem_of(str(tmp_path))
