@@ -22,7 +22,7 @@ import httpx2
 
 from conformance import casefile, probe
 from conformance.model import Json, Server
-from conformance.request import NotApplicable, build, modes
+from conformance.request import NotApplicable, build, check_applies, modes, scripts_of
 
 
 def requests_of(server: Server) -> list[Json]:
@@ -31,7 +31,8 @@ def requests_of(server: Server) -> list[Json]:
     for case in casefile.load_folder(casefile.shipped()):
         for mode in modes(server):
             try:
-                found.append(build(case, mode, server))
+                check_applies(case, mode, server)
+                found.append(build(case, mode, server, scripts_of(case, server)[0]))
             except NotApplicable:
                 continue
     return found

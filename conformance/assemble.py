@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import UnionType
 from typing import Any
 
 from conformance import jsonvalue, sse
@@ -30,6 +31,11 @@ class Chunk:
         found = self.value.get("choices")
         items = found if isinstance(found, list) else []
         return [(place, item) for place, item in enumerate(items) if isinstance(item, dict)]
+
+    @property
+    def error(self) -> Json:
+        """What went wrong, if the event says so."""
+        return self.value.get("error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +120,8 @@ class Answer:
     """The body, if the answer was to be complete."""
     problem: str | None = None
     """Why there is no document."""
+    damaged: bool = False
+    """A part could not be read, so that what is missing may have been in it."""
     choices: tuple[Choice, ...] = ()
 
     @property
@@ -132,7 +140,10 @@ class Answer:
         if self.stream is None or chunk is None:
             return None
         event = self.stream.events[chunk]
-        return f"+{event.at:.3f}s  {event.raw.decode('utf-8', 'replace').strip()}"
+        text = event.raw.decode("utf-8", "replace").strip()
+        # A terminal would obey what a server can put there.
+        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return f"+{event.at:.3f}s  {shown}"
 
 
 def read(exchange: Exchange) -> Answer:
@@ -142,10 +153,17 @@ def read(exchange: Exchange) -> Answer:
     try:
         document = jsonvalue.parse(exchange.body.decode("utf-8"))
     except UnicodeDecodeError as problem:
-        return Answer(exchange=exchange, problem=f"no UTF-8 at byte {problem.start}")
+        what = f"no UTF-8 at byte {problem.start}"
+        return Answer(exchange=exchange, problem=what, damaged=True)
     except JsonProblem as problem:
-        return Answer(exchange=exchange, problem=str(problem))
-    return Answer(exchange=exchange, document=document, choices=tuple(_complete_choices(document)))
+        return Answer(exchange=exchange, problem=str(problem), damaged=True)
+    choices = tuple(_complete_choices(document))
+    return Answer(
+        exchange=exchange,
+        document=document,
+        damaged=len(choices) != _length_of_choices(document),
+        choices=choices,
+    )
 
 
 @dataclass(slots=True)
@@ -165,16 +183,19 @@ class _Gathering:
         self.deltas.append((chunk, delta))
         if isinstance(delta.get("content"), str):
             self.content.append(delta["content"])
-        calls = delta.get("tool_calls")
-        for place, value in enumerate(calls if isinstance(calls, list) else []):
+        calls = delta.get("tool_calls") or []
+        if not isinstance(calls, list):
+            self.whole = False
+            return
+        for place, value in enumerate(calls):
             index = value.get("index") if isinstance(value, dict) else None
-            if type(index) is not int or not _entry_is_whole(value):
+            if type(index) is not int or not _entry_is_whole(value, str | None):
                 self.whole = False
             if type(index) is int:
                 entry = Entry(where=f"{where}.delta.tool_calls[{place}]", chunk=chunk, value=value)
                 self.entries.setdefault(index, []).append(entry)
 
-    def choice(self, index: int) -> Choice:
+    def choice(self, index: int, damaged: bool) -> Choice:
         return Choice(
             index=index,
             content="".join(self.content),
@@ -184,7 +205,7 @@ class _Gathering:
             ),
             finishes=tuple(self.finishes),
             deltas=tuple(self.deltas),
-            whole=self.whole,
+            whole=self.whole and not damaged,
         )
 
 
@@ -192,15 +213,14 @@ def _read_stream(exchange: Exchange) -> Answer:
     stream = sse.read(exchange.reads)
     chunks: list[Chunk] = []
     gathered: dict[int, _Gathering] = {}
+    damaged = bool(stream.bad_utf8 is not None or stream.tail.strip())
     for event in stream.events:
-        try:
-            value = jsonvalue.parse(event.data)
-        except JsonProblem:
+        chunk = _read_event(event)
+        if chunk is None:
+            damaged = damaged or not _holds_nothing(event)
             continue
-        if not isinstance(value, dict):
-            continue
-        chunk = Chunk(number=event.number, value=value)
         chunks.append(chunk)
+        damaged = damaged or chunk.error is not None or not _choices_are_whole(chunk)
         for place, choice in chunk.choices:
             index = choice.get("index")
             if type(index) is int:
@@ -210,8 +230,35 @@ def _read_stream(exchange: Exchange) -> Answer:
         exchange=exchange,
         stream=stream,
         chunks=tuple(chunks),
-        choices=tuple(found.choice(index) for index, found in sorted(gathered.items())),
+        damaged=damaged,
+        choices=tuple(found.choice(index, damaged) for index, found in sorted(gathered.items())),
     )
+
+
+def _read_event(event: sse.Event) -> Chunk | None:
+    try:
+        value = jsonvalue.parse(event.data)
+    except JsonProblem:
+        return None
+    return Chunk(number=event.number, value=value) if isinstance(value, dict) else None
+
+
+def _holds_nothing(event: sse.Event) -> bool:
+    return event.data_lines > 0 and event.data.strip() in ("", DONE)
+
+
+def _choices_are_whole(chunk: Chunk) -> bool:
+    listed = chunk.value.get("choices") or []
+    return (
+        isinstance(listed, list)
+        and len(listed) == len(chunk.choices)
+        and all(type(choice.get("index")) is int for _, choice in chunk.choices)
+    )
+
+
+def _length_of_choices(document: Json) -> int | None:
+    listed = document.get("choices") if isinstance(document, dict) else None
+    return len(listed) if isinstance(listed, list) else None
 
 
 def _complete_choices(document: Json) -> Iterator[Choice]:
@@ -220,7 +267,7 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         message = choice.get("message") if isinstance(choice, dict) else None
         if not isinstance(message, dict):
             continue
-        listed = message.get("tool_calls")
+        listed = message.get("tool_calls") or []
         calls = listed if isinstance(listed, list) else []
         content = message.get("content")
         index = choice.get("index")
@@ -243,13 +290,13 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
                 if isinstance(value, dict)
             ),
             finishes=((None, reason),) if reason is not None else (),
-            whole=all(isinstance(value, dict) and _entry_is_whole(value) for value in calls),
+            whole=isinstance(listed, list) and all(_entry_is_whole(value, str) for value in calls),
         )
 
 
-def _entry_is_whole(value: Mapping[str, Json]) -> bool:
-    function = value.get("function")
-    return isinstance(function, dict) and isinstance(function.get("arguments", ""), str | None)
+def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
+    function = value.get("function") if isinstance(value, dict) else None
+    return isinstance(function, dict) and isinstance(function.get("arguments"), arguments)
 
 
 def _first(values: Iterator[Any]) -> str | None:

@@ -110,13 +110,20 @@ class CaseItem(pytest.Function):
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show our own block for what the server did wrong; a traceback where we did."""
+        if not isinstance(excinfo.value, Nonconformance | ServerTrouble):
+            return super().repr_failure(excinfo)
+        repeat = self.plugin_run.repeat(self.nodeid)
         if isinstance(excinfo.value, Nonconformance):
-            run = self.plugin_run
-            return terminal.failure(excinfo.value.judged, run.repeat(self.nodeid), run.known.files)
-        if isinstance(excinfo.value, ServerTrouble):
-            repeat = self.plugin_run.repeat(self.nodeid)
-            return f"no whole answer: {excinfo.value}\n  repeat    {repeat}"
-        return super().repr_failure(excinfo)
+            known = self.plugin_run.known.files
+            text = terminal.failure(excinfo.value.judged, repeat, known)
+        else:
+            text = terminal.trouble(self.subject, str(excinfo.value), repeat)
+        # JUnit, the summary and xdist take the first line from a traceback, and from nothing else.
+        shown = excinfo.getrepr(style="native")
+        shown.reprtraceback.reprentries[0].lines[:] = [f"{text}\n"]
+        shown.reprcrash.path, shown.reprcrash.lineno = str(self.path), self.subject.case.line
+        shown.reprcrash.message = text.partition("\n")[0]
+        return shown
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Point at the case's line in its file."""

@@ -78,6 +78,22 @@ class Asker:
                 seconds=time.perf_counter() - recording.started,
             )
 
+    async def detokenize(self, tokens: list[int]) -> str | None:
+        """Ask for the text of tokens; `None` where the server cannot tell."""
+        if not tokens:
+            return None
+        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
+        _CURRENT.set(_Recording(started=time.perf_counter(), size=self._limits.size))
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                found: Json = await self._client.post(
+                    f"{root}/detokenize", cast_to=object, body={"tokens": tokens}
+                )
+        except (TimeoutError, TooLarge, openai.APIError):
+            return None
+        said = found.get("prompt") if isinstance(found, dict) else None
+        return said if isinstance(said, str) else None
+
     async def _record(self, body: Json, recording: _Recording) -> str | None:
         limits = self._limits
         loop = asyncio.get_running_loop()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 MAX_DEPTH = 200
 """Containers in containers; deeper text is refused, so that no reader here can overflow."""
+
+_WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class JsonProblem(ValueError):
@@ -28,7 +32,7 @@ def parse(text: str) -> Any:
         return json.loads(
             text,
             object_pairs_hook=_object,
-            parse_float=Decimal,
+            parse_float=_number,
             parse_int=_integer,
             parse_constant=_constant,
         )
@@ -81,9 +85,17 @@ def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None
     return None
 
 
+def path(steps: Iterable[str | int]) -> str:
+    """Write the place of a value in another as `$.days[0]["a b"]`."""
+    found = "$"
+    for step in steps:
+        found = _step(found, step)
+    return found
+
+
 def show(value: Any, limit: int = 80) -> str:
     """Write a value for a person: one line of ASCII-safe JSON, cut in the middle if long."""
-    text = json.dumps(plain(value), ensure_ascii=True)
+    text = _text(value)
     if len(text) <= limit:
         return text
     half = (limit - 3) // 2
@@ -114,15 +126,32 @@ def _object_difference(
     expected: dict[str, Any], actual: dict[str, Any], path: str
 ) -> Difference | None:
     for key, value in expected.items():
-        here = f"{path}.{key}"
+        here = _step(path, key)
         if key not in actual:
             return Difference(here, show(value), "no such key")
         if found := difference(value, actual[key], here):
             return found
     for key in actual:
         if key not in expected:
-            return Difference(f"{path}.{key}", "no such key", show(actual[key]))
+            return Difference(_step(path, key), "no such key", show(actual[key]))
     return None
+
+
+def _step(path: str, key: str | int) -> str:
+    plain = isinstance(key, str) and _WORD.fullmatch(key)
+    return f"{path}.{key}" if plain else f"{path}[{show(key)}]"
+
+
+def _text(value: Any) -> str:
+    match value:
+        case Decimal():
+            return str(value)  # a float would round what two values differ by
+        case dict():
+            return f"{{{', '.join(f'{json.dumps(key)}: {_text(value[key])}' for key in value)}}}"
+        case list() | tuple():
+            return f"[{', '.join(map(_text, value))}]"
+        case _:
+            return json.dumps(value)
 
 
 def _kind(value: Any) -> str:
@@ -147,7 +176,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in pairs:
         if key in found:
-            raise JsonProblem(f"duplicate key {json.dumps(key)}")
+            raise JsonProblem(f"duplicate key {show(key)}")
         found[key] = value
     return found
 
@@ -155,6 +184,13 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _integer(digits: str) -> int | Decimal:
     # Python refuses to read very long integers; a Decimal keeps their value.
     return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+def _number(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise JsonProblem(f"no number has the exponent of {show(text)}") from None
 
 
 def _constant(name: str) -> NoReturn:

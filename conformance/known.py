@@ -54,9 +54,9 @@ class Known:
     note: str | None = None
     """Why some issues do not apply, if that is worth saying."""
 
-    def find(self, rule: str, case: str, mode: str) -> Issue | None:
-        """Find the first issue that lists this rule in this case and mode."""
-        return next((issue for issue in self.issues if issue.covers(rule, case, mode)), None)
+    def find(self, rule: str, case: str, mode: str) -> list[Issue]:
+        """Find the issues that list this rule in this case and mode."""
+        return [issue for issue in self.issues if issue.covers(rule, case, mode)]
 
 
 def load(server: Server, files: Sequence[Path]) -> Known:

@@ -12,11 +12,13 @@ import pytest
 from conformance import launch, target
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Level, Target
+from conformance.reference import FAULTS, Variant
 from conformance.strictyaml import did_you_mean
 
 WAYS = """no server to test; name one:
   --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already
   --launch hermes                                    a real vLLM, started here, no GPU needed
+  --reference --parser hermes                        the suite's own correct server
   CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
 
 
@@ -26,6 +28,9 @@ class Options:
 
     server_url: str | None
     launch: Target | None
+    reference: bool
+    variants: tuple[Variant, ...]
+    fault: str | None
     vllm: str
     parser: str
     format: str | None
@@ -41,6 +46,11 @@ class Options:
     timeout: float
 
     @property
+    def via(self) -> str:
+        """Say how the server is reached."""
+        return "launch" if self.launch else "reference" if self.reference else "server-url"
+
+    @property
     def repeat(self) -> str:
         """Write the options that reach this server again."""
         words: list[str] = []
@@ -49,10 +59,14 @@ class Options:
             words += ["--launch", self.launch.name if shipped else str(self.launch.path)]
             if self.vllm != launch.DEFAULT_VLLM:
                 words += ["--vllm", self.vllm]
+        elif self.reference:
+            words += ["--reference", "--parser", self.parser]
+            words += [word for variant in self.variants for word in ("--variant", variant)]
         else:
             words += ["--server-url", self.server_url or "", "--parser", self.parser]
         for name, value in (
             ("--format", self.format),
+            ("--fault", self.fault),
             ("--model", self.model),
             ("--template", self.template),
             ("--emission", None if self.emission == "auto" else self.emission),
@@ -68,6 +82,21 @@ def add(parser: pytest.Parser) -> None:
     add = group.addoption
     add("--server-url", metavar="URL", help="test a running server; the URL goes up to /v1")
     add("--launch", metavar="TARGET", help="start a vLLM here: a built-in target or a YAML file")
+    add("--reference", action="store_true", help="test the suite's own correct server")
+    add(
+        "--variant",
+        metavar="NAME",
+        action="append",
+        default=[],
+        choices=[str(variant) for variant in Variant],
+        help="with --reference: answer in another way that is right too (%(choices)s)",
+    )
+    add(
+        "--fault",
+        metavar="NAME",
+        choices=list(FAULTS),
+        help="with --reference: do one thing wrong (%(choices)s)",
+    )
     add(
         "--vllm",
         metavar="VERSION|PYTHON",
@@ -75,7 +104,7 @@ def add(parser: pytest.Parser) -> None:
         help="with --launch: a release, provisioned on first use, or a Python that has vLLM "
         "(default: %(default)s)",
     )
-    add("--parser", metavar="NAME", help="with --server-url: the server's tool-call parser")
+    add("--parser", metavar="NAME", help="with --server-url and --reference: the tool-call parser")
     add("--format", metavar="NAME", help="how the model writes calls (default: by the parser)")
     add("--template", metavar="FILE", help="with --launch: another chat template")
     add("--model", metavar="NAME", help="default: the only one that the server lists")
@@ -122,15 +151,19 @@ def read(config: pytest.Config) -> Options | None:
     """Read the options; `None` if they name no server. Raises `pytest.UsageError`."""
     get = config.getoption
     url = get("--server-url")
-    if url is None and not get("--launch"):
+    given = [way for way in ("--server-url", "--launch", "--reference") if _is_given(get(way))]
+    if len(given) > 1:
+        raise pytest.UsageError(f"{' and '.join(given)}: give one of them")
+    if not given:
         url = os.environ.get("CONFORMANCE_SERVER_URL")
         if url is None:
             return None
-    if url is not None and get("--launch"):
-        raise pytest.UsageError("--server-url and --launch: give one of them, not both")
     if url is not None and not url.strip():
         raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
-    launched = _target(get("--launch")) if url is None else None
+    for name in ("--variant", "--fault"):
+        if get(name) and not get("--reference"):
+            raise pytest.UsageError(f"{name} is for --reference only")
+    launched = _target(get("--launch")) if get("--launch") is not None else None
     parser = get("--parser") or os.environ.get("CONFORMANCE_PARSER") or ""
     if launched is not None and get("--parser"):
         raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
@@ -141,6 +174,9 @@ def read(config: pytest.Config) -> Options | None:
     return Options(
         server_url=url,
         launch=launched,
+        reference=get("--reference"),
+        variants=tuple(Variant(name) for name in get("--variant")),
+        fault=get("--fault"),
         vllm=get("--vllm"),
         parser=launched.parser if launched else parser,
         format=get("--format"),
@@ -155,6 +191,10 @@ def read(config: pytest.Config) -> Options | None:
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),
     )
+
+
+def _is_given(option: object) -> bool:
+    return option is not None and option is not False
 
 
 def _target(name: str) -> Target:

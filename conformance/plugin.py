@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import collect, known, launch, options, probe, request, results
-from conformance.collect import CaseFile, CaseItem
+from conformance import __version__, collect, known, launch, options, probe, request, results
+from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.exchange import Limits
+from conformance.formats import PARSERS
 from conformance.known import Known
 from conformance.launch import LaunchProblem
 from conformance.model import Mode, Server
 from conformance.options import Options
+from conformance.reference import FAULTS, Reference
+from conformance.reference.fault import NONE
 from conformance.report import terminal
 from conformance.session import Judged, Session
 from conformance.strictyaml import FileProblem
@@ -116,6 +119,8 @@ def _wants_cases(config: pytest.Config) -> bool:
 def _reach(config: pytest.Config, chosen: Options) -> Server:
     key = os.environ.get("CONFORMANCE_API_KEY")
     try:
+        if chosen.reference:
+            return _start_reference(config, chosen)
         if chosen.launch is None:
             return probe.examine(
                 chosen.server_url or "",
@@ -131,6 +136,17 @@ def _reach(config: pytest.Config, chosen: Options) -> Server:
         return _launch(config, chosen)
     except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def _start_reference(config: pytest.Config, chosen: Options) -> Server:
+    format = chosen.format or PARSERS[chosen.parser]
+    fault = FAULTS[chosen.fault] if chosen.fault else NONE
+    reference = Reference(format, variants=chosen.variants, fault=fault)
+    config.add_cleanup(reference.stop)
+    found = probe.examine(
+        reference.url, parser=chosen.parser, format=format, emission=chosen.emission
+    )
+    return replace(found, implementation="reference", version=__version__)
 
 
 def _launch(config: pytest.Config, chosen: Options) -> Server:
@@ -244,7 +260,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
     """Put an item's result on the report that decides it, so that it reaches the controller."""
     report: Any = yield
-    judged = item.judged if isinstance(item, CaseItem) else None
+    if not isinstance(item, CaseItem):
+        return report
+    if call.excinfo is not None and isinstance(call.excinfo.value, ServerTrouble):
+        report.longrepr = item.repr_failure(call.excinfo)  # pytest asks only about calls
+    if report.skipped and isinstance(report.longrepr, tuple):
+        report.longrepr = (str(item.path), item.subject.case.line, report.longrepr[2])
+    judged = item.judged
     if judged is not None and report.when in ("setup", "call"):
         deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
         if report.when == deciding:
@@ -308,7 +330,7 @@ def _write(run: Run, interrupted: bool) -> None:
     facts: Mapping[str, Any] = {
         "started": run.started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - run.clock, 1),
-        "via": "launch" if run.options.launch else "server-url",
+        "via": run.options.via,
         "level": str(run.options.level),
         "selected": run.selected or len(run.items),
         "complete": not interrupted and len(run.items) >= run.selected,

@@ -6,7 +6,7 @@ import json
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
-from conformance.model import Case, Json, Mode, Script, Server
+from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
@@ -34,23 +34,36 @@ def modes(server: Server) -> tuple[Mode, ...]:
     return (COMPLETE, STREAM, CHARACTERS, *intervals)
 
 
-def script_of(case: Case, server: Server) -> Script:
-    """Write what the model says; raises `NotApplicable`."""
+def scripts_of(case: Case, server: Server) -> list[Script]:
+    """Write what the model says, in each shape that a server may want; raises `NotApplicable`.
+
+    The first is the model's own. Where a tool is forced, vLLM before 0.30 binds the model to bare
+    JSON instead: a list of calls for `required`, the arguments alone for a named function.
+    """
     if case.says is None:
         if server.format not in case.raw:
             raise NotApplicable(f"the case spells out no text for {server.format}")
-        return case.raw[server.format]
+        return [case.raw[server.format]]
     try:
-        return FORMATS[server.format].write(case.says)
+        own = FORMATS[server.format].write(case.says)
     except Inexpressible as problem:
         raise NotApplicable(f"{server.format}: {problem}") from None
+    return [own, *_forced_shapes(case)]
 
 
-def build(case: Case, mode: Mode, server: Server) -> Json:
-    """Write the body of the request; raises `NotApplicable`."""
-    for omitted in (server.format, mode.name):
-        if omitted in case.omits:
-            raise NotApplicable(case.omits[omitted])
+def is_bound(case: Case, server: Server) -> bool:
+    """Whether a grammar may bind what the model says, so that a script must be heard first."""
+    choice = case.options.get("tool_choice", "auto")
+    return bool(case.tools) and (
+        choice not in ("auto", "none")
+        or case.options.get("parallel_tool_calls") is False
+        or any(tool["function"].get("strict") for tool in case.tools)
+        or FORMATS[server.format].grammar
+    )
+
+
+def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json:
+    """Write the body of the request; without a script the model answers as it likes."""
     body: dict[str, Json] = {"model": server.model, "messages": list(case.messages)}
     if case.tools:
         body["tools"] = list(case.tools)
@@ -61,17 +74,35 @@ def build(case: Case, mode: Mode, server: Server) -> Json:
         body["stream"] = True
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
-    if server.emission == "sampled":
-        if not case.sampled:
-            raise NotApplicable("only a scripted model says this")
-        return body
-    script = script_of(case, server)
-    # A grammar may stop the script, and then nothing but this limit stops the model.
-    limit = len(text_of(script).encode()) + SPARE_TOKENS
-    if not {"max_tokens", "max_completion_tokens"} & body.keys():
-        body["max_completion_tokens"] = limit
-    body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, mode.cut)}
+    if script is not None:
+        # A grammar may stop the script, and then nothing but this limit stops the model.
+        limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
+        if not {"max_tokens", "max_completion_tokens"} & body.keys():
+            body["max_completion_tokens"] = limit
+        body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, mode.cut)}
     return body
+
+
+def check_applies(case: Case, mode: Mode, server: Server) -> None:
+    """Raise `NotApplicable` where a case says nothing."""
+    for omitted in (server.format, mode.name):
+        if omitted in case.omits:
+            raise NotApplicable(case.omits[omitted])
+    if server.emission == "sampled" and not case.sampled:
+        raise NotApplicable("only a scripted model says this")
+
+
+def _forced_shapes(case: Case) -> list[Script]:
+    calls = [item for item in case.says or () if isinstance(item, Call)]
+    choice = case.options.get("tool_choice", "auto")
+    if isinstance(choice, dict) and len(calls) == 1:
+        return [(Piece("text", calls[0].arguments),)]
+    if choice == "required" and calls:
+        listed = (
+            f'{{"name": {json.dumps(call.name)}, "parameters": {call.arguments}}}' for call in calls
+        )
+        return [(Piece("text", f"[{', '.join(listed)}]"),)]
+    return []
 
 
 def encode(script: Script, cut: str) -> str:

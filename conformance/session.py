@@ -9,17 +9,44 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from conformance import assemble, sdk
-from conformance.assemble import Answer
+from conformance.assemble import Answer, Choice
 from conformance.exchange import Asker, Limits
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.known import Known
-from conformance.model import Case, Exchange, Expectation, Json, Level, Mode, Outcome, Server
-from conformance.request import COMPLETE, NotApplicable, build, script_of
+from conformance.model import (
+    Case,
+    Exchange,
+    Expectation,
+    Json,
+    Level,
+    Mode,
+    Outcome,
+    Script,
+    Server,
+    Text,
+)
+from conformance.request import (
+    COMPLETE,
+    NotApplicable,
+    build,
+    check_applies,
+    is_bound,
+    scripts_of,
+)
 from conformance.rules import Evidence
 from conformance.verdict import Verdict, decide, judge
 
-Future = concurrent.futures.Future[Exchange]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """An exchange, and the script that was to be said in it."""
+
+    exchange: Exchange
+    script: Script | None
+
+
+Future = concurrent.futures.Future[Heard]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +93,7 @@ class Session:
         self._level = level
         self._limits = limits
         self._asked: dict[tuple[str, str], Future] = {}
+        self._choosing: dict[str, asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -90,32 +118,26 @@ class Session:
 
         A long answer begun last would leave the server with one request to do.
         """
-        bodies = []
-        for item in items:
-            try:
-                bodies.append((item.key, build(item.case, item.mode, self.server)))
-            except NotApplicable:
-                continue
-        for key, body in sorted(bodies, key=lambda pair: -_effort(pair[1])):
-            self._ask(key, body)
+        for item in sorted(items, key=_effort, reverse=True):
+            self._ask(item)
 
     def judge(self, item: Item) -> Judged:
         """Wait for an item's exchange and judge it."""
         try:
-            body = build(item.case, item.mode, self.server)
+            heard = self._ask(item).result()
         except NotApplicable as reason:
             return Judged(item=item, verdict=Verdict(outcome=Outcome.NA, reason=str(reason)))
-        exchange = self._wait(item.key, body)
+        exchange = heard.exchange
+        answer = assemble.read(exchange)
         if exchange.error is not None:
             verdict = Verdict(outcome=Outcome.ERROR, reason=exchange.error)
-            return Judged(item=item, verdict=verdict, answer=assemble.read(exchange))
-        answer = assemble.read(exchange)
-        scripted = self.server.emission == "scripted"
+            return Judged(item=item, verdict=verdict, answer=answer)
+        scripted = heard.script is not None
         evidence = Evidence(
             answer=answer,
-            request=body,
+            request=exchange.request,
             expect=item.case.expect if scripted else Expectation(),
-            said=text_of(script_of(item.case, self.server)) if scripted else None,
+            said=text_of(heard.script) if heard.script is not None else None,
             format=FORMATS[self.server.format],
             complete=self._complete(item) if scripted and item.mode.stream else None,
             client=sdk.read(exchange) if exchange.status == 200 else None,
@@ -133,27 +155,62 @@ class Session:
     def _complete(self, item: Item) -> Answer | None:
         """Give the answer to the same case asked without `stream`, if it is a good one."""
         try:
-            body = build(item.case, COMPLETE, self.server)
+            exchange = self._ask(Item(case=item.case, mode=COMPLETE)).result().exchange
         except NotApplicable:
             return None
-        exchange = self._wait((item.case.id, COMPLETE.name), body)
         if exchange.error is not None or exchange.status != 200:
             return None
         return assemble.read(exchange)
 
-    def _ask(self, key: tuple[str, str], body: Json) -> Future:
-        if key not in self._asked:
-            self._asked[key] = asyncio.run_coroutine_threadsafe(self._asker.ask(body), self._loop)
-        return self._asked[key]
+    def _ask(self, item: Item) -> Future:
+        if item.key not in self._asked:
+            self._asked[item.key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
+        return self._asked[item.key]
 
-    def _wait(self, key: tuple[str, str], body: Json) -> Exchange:
-        return self._ask(key, body).result()
+    async def _run(self, item: Item) -> Heard:
+        check_applies(item.case, item.mode, self.server)
+        script = await self._script(item.case)
+        body = build(item.case, item.mode, self.server, script)
+        return Heard(script=script, exchange=await self._asker.ask(body))
+
+    async def _script(self, case: Case) -> Script | None:
+        """Choose the script; raises `NotApplicable` where the server lets none be said."""
+        if self.server.emission == "sampled":
+            return None
+        scripts = scripts_of(case, self.server)
+        if not is_bound(case, self.server):
+            return scripts[0]
+        if case.id not in self._choosing:
+            self._choosing[case.id] = asyncio.ensure_future(self._choose(case, scripts))
+        return await self._choosing[case.id]
+
+    async def _choose(self, case: Case, scripts: list[Script]) -> Script:
+        """Try which script is said to the end: a grammar of the server may forbid some."""
+        for script in scripts:
+            body = build(case, COMPLETE, self.server, script) | {"return_token_ids": True}
+            exchange = await self._asker.ask(body)
+            if exchange.error is not None or exchange.status != 200:
+                return script  # the case's own exchange will tell what is wrong
+            said = await self._asker.detokenize(token_ids(exchange))
+            if said is None or said.startswith(text_of(script)):
+                return script
+        raise NotApplicable("a grammar of the server forbids what the model would say")
 
 
-def _effort(body: Json) -> int:
-    characters = body.get("max_completion_tokens") or body.get("max_tokens") or 0
-    cut = '"cut":"characters"' in (body.get("vllm_xargs") or {}).get("conformance_script", "")
-    return int(characters) * (4 if cut else 1)
+def token_ids(exchange: Exchange) -> list[int]:
+    """Read the tokens of the first choice of a complete answer; empty if there are none."""
+    document = assemble.read(exchange).document
+    try:
+        found = document["choices"][0]["token_ids"]
+    except (LookupError, TypeError):
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _effort(item: Item) -> int:
+    says = item.case.says or ()
+    length = sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
+    return length * (4 if item.mode.cut == "characters" else 1)
 
 
 def _unexercised(item: Item, evidence: Evidence) -> str | None:
@@ -167,11 +224,16 @@ def _unexercised(item: Item, evidence: Evidence) -> str | None:
             return f"the model called {got}, and the case is about {wanted}"
         return None
     fed_whole = item.mode.interval is not None and item.mode.interval >= 1000
-    if item.mode.stream and not fed_whole and len(evidence.said) > 40:
+    sent = max((_length(choice) for choice in answer.choices), default=0)
+    if item.mode.stream and not fed_whole and sent > 40 and not evidence.truncated:
         full = [delta for choice in answer.choices for _, delta in choice.deltas if _carries(delta)]
         if len(full) == 1:
             return "the stream came in one chunk"
     return None
+
+
+def _length(choice: Choice) -> int:
+    return len(choice.content) + sum(len(call.arguments) for call in choice.calls)
 
 
 def _carries(delta: Json) -> bool:

@@ -63,7 +63,10 @@ def decide(
 
     `unexercised` says why the answer did not exercise what the item is about, if so.
     """
-    weighed = tuple(_weigh(found, known, case, mode) for found in judgements)
+    weighed = tuple(
+        _weigh(found, known.find(found.rule.id, case.id, mode.name), exercised=not unexercised)
+        for found in judgements
+    )
     deciding = [found for found in weighed if _counts(found.rule.level, bar)]
     for outcome in (Outcome.FAIL, Outcome.STALE):
         if any(found.outcome is outcome for found in deciding):
@@ -105,19 +108,20 @@ def _yield_to_others(found: Judgement) -> Judgement:
     return found
 
 
-def _weigh(found: Judgement, known: Known, case: Case, mode: Mode) -> Judgement:
-    if found.outcome not in (Outcome.FAIL, Outcome.PASS):
-        return found
-    issue = known.find(found.rule.id, case.id, mode.name)
-    if issue is None:
-        return found
-    if found.outcome is Outcome.PASS:
-        if issue.status == "flaky":
-            return found
-        return replace(found, outcome=Outcome.STALE, issue=issue)
-    if issue.says and not found.findings[0].expected.startswith(issue.says):
-        return found
-    return replace(found, outcome=Outcome.KNOWN, issue=issue)
+def _weigh(found: Judgement, issues: Sequence[Issue], *, exercised: bool) -> Judgement:
+    if found.outcome is Outcome.FAIL:
+        told = [_first_that_tells(finding, issues) for finding in found.findings]
+        # A finding that no issue tells of is a new fault.
+        return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
+    if found.outcome is Outcome.PASS and exercised:
+        gone = [issue for issue in issues if issue.status == "fails"]
+        return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
+    return found
+
+
+def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None:
+    told = (issue for issue in issues if finding.expected.startswith(issue.says or ""))
+    return next(told, None)
 
 
 def _counts(level: Level, bar: Level) -> bool:

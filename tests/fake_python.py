@@ -99,8 +99,7 @@ def serve(plan: dict[str, Any], arguments: list[str]) -> int:
     print("arguments " + json.dumps(arguments), flush=True)
     if plan.get("children"):
         code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
-        child = subprocess.Popen([sys.executable, "-c", code])
-        print(f"child {child.pid}", flush=True)
+        subprocess.Popen([sys.executable, "-c", code, *arguments])
     if "dies" in plan:
         print(plan["dies"], flush=True)
         return 3

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance.launch import LaunchProblem, provision, release
+from conformance.launch import Environment, LaunchProblem, provision, release
 from conformance.launch.process import Tell
 
 FAKE = Path(__file__).parent / "fake_python.py"
@@ -44,7 +44,7 @@ class Lab:
     def plan(self, plan: dict[str, Any]) -> None:
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
-    def provision(self, vllm: str = "0.32.0") -> release.Environment:
+    def provision(self, vllm: str = "0.32.0") -> Environment:
         return provision(vllm, tell=self.told.append)
 
     def calls(self) -> list[str]:

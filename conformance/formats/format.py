@@ -11,6 +11,10 @@ from typing import Literal
 from conformance.model import Call, Piece, Script, Utterance
 
 
+_DECODER = json.JSONDecoder(parse_int=str)
+"""Finds where a value stops; Python refuses to make an `int` of very many digits."""
+
+
 class Inexpressible(Exception):
     """No text of this format says what was asked; the message says why."""
 
@@ -32,6 +36,8 @@ class Format:
     """Raises `Inexpressible`."""
     read: Callable[[Script], tuple[Utterance, ...]]
     """Raises `Unreadable`. Gives back what `write` was given."""
+    grammar: bool = False
+    """vLLM may bind this model to a grammar in any request with tools."""
     call_id: str | None = None
     """A pattern that every call's id matches because the models' own templates demand it."""
 
@@ -55,7 +61,7 @@ def read_value(text: str, start: int) -> tuple[str, int]:
     while start < len(text) and text[start] in " \t\r\n":
         start += 1
     try:
-        _, stop = json.JSONDecoder().raw_decode(text, start)
+        _, stop = _DECODER.raw_decode(text, start)
     except (ValueError, RecursionError) as problem:
         raise Unreadable(f"no JSON value at character {start}: {problem}") from None
     return text[start:stop], stop

@@ -125,5 +125,6 @@ MISTRAL_V11 = Format(
     markup=(CALLS, ARGS, CALL_ID, "[TOOL_RESULTS]", "[/INST]", "</s>"),
     write=write_v11,
     read=read_v11,
+    grammar=True,
     call_id=CALL_ID_PATTERN,
 )

@@ -146,6 +146,9 @@ def _tekken(recipe: dict[str, Any], folder: Path) -> tuple[int, int, int]:
     tekken = json.loads(_data(recipe["data"]).read_text(encoding="utf-8"))
     tekken["config"]["version"] = recipe["version"]
     tekken["config"]["default_vocab_size"] = recipe.get("size", 32768)
+    # Real files have 1,000. vLLM 0.32 compiles an expression for each of them in every request,
+    # which would take most of a run.
+    tekken["config"]["default_num_special_tokens"] = 100
     if recipe.get("special"):
         module = import_module("mistral_common.tokens.tokenizers.tekken")
         first = [dict(one) for one in module.Tekkenizer.DEPRECATED_SPECIAL_TOKENS]

@@ -99,7 +99,7 @@ def _joined(events: Iterator[Event]) -> Iterator[Event]:
 
 
 def _wanted_calls(request: Json, speech: Speech, events: Sequence[Event]) -> set[int]:
-    """Tell which calls the client gets: those that it allows, and that were not stopped half-way."""
+    """Tell which calls the client gets: those that it allows and that no stop string cut."""
     if not request.get("tools") or request.get("tool_choice") == "none":
         return set()
     wanted = {event.call for event in events if isinstance(event, Header)}

@@ -46,7 +46,8 @@ def speak(request: Json, format: Format, *, scripted: bool = True) -> Speech:
     cut = "tokens"
     if source is not None:
         script = read(source)
-        pieces, cut = tuple(_known(script.pieces, format)), script.cut
+        given = [Piece(piece.kind, piece.text) for piece in script.pieces]
+        pieces, cut = tuple(_known(given, format)), script.cut
     readable = _is_readable(pieces, format)
     tokens = tuple(_tokens(_until_stop(pieces, _stops(request)), cut))
     limit = request.get("max_completion_tokens") or request.get("max_tokens") or len(tokens)

@@ -188,7 +188,10 @@ def compile_script(source: str, identity: Identity) -> Ids:
 
 
 def find_model(frame: FrameType | None) -> ModelConfig:
-    """Find the model of the request in validation: its validator, up the stack, knows it."""
+    """Find the model of the request in validation: its validator, up the stack, knows it.
+
+    Nothing else leads there: the server freezes its heap, so the collector does not list it.
+    """
     while frame is not None:
         model = getattr(frame.f_locals.get("self"), "model_config", None)
         if isinstance(model, ModelConfig):

@@ -8,14 +8,16 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.model import Finding, Outcome, Server
+from conformance.model import Outcome, Server
 from conformance.rules import RULES
-from conformance.session import Judged
+from conformance.session import Item, Judged
 from conformance.verdict import Judgement
 
-WIDTH = 100
+WIDTH = 80
 SHOWN_FINDINGS = 3
-Item = Mapping[str, Any]
+SHOWN_WIRE = 320
+Result = Mapping[str, Any]
+"""One entry of `results`."""
 
 
 def header(server: Server) -> list[str]:
@@ -49,6 +51,15 @@ def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
     return "\n\n".join(blocks)
 
 
+def trouble(item: Item, reason: str, repeat: str) -> str:
+    """Say why there is no whole answer to judge."""
+    case = item.case
+    lines = [f"no whole answer: {reason}"]
+    lines.extend(_row("case", f"{case.id} [{item.mode.name}]  {case.path.name}:{case.line}"))
+    lines.extend(_row("repeat", repeat))
+    return "\n".join(lines)
+
+
 def headline(judgement: Judgement) -> str:
     """Say in one line what is wrong."""
     level = judgement.rule.level.upper()
@@ -67,72 +78,82 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
         rows.append(("known", f"{issue.id}: {issue.about}"))
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
     else:
-        for finding in judgement.findings[:SHOWN_FINDINGS]:
-            rows.extend(_finding_rows(judged, finding, judgement))
-        if judgement.total > SHOWN_FINDINGS:
-            rows.append(("more", f"{judgement.total - SHOWN_FINDINGS} findings of this rule"))
+        rows.extend(_finding_rows(judged, judgement))
         rows.append(("why", judgement.rule.why))
-        listed = ", ".join(known_files) or "no file of known issues"
-        rows.append(("known", f"no entry in {listed} matches"))
+        listed = f"no entry in {', '.join(known_files)} matches"
+        rows.append(("known", listed if known_files else "no known issues are listed for this server"))
     rows.append(("repeat", repeat))
     lines = [headline(judgement)]
     for name, text in rows:
-        lines.extend(_row(name, text, wrap=name not in ("wire", "repeat")))
+        lines.extend(_row(name, text))
     return "\n".join(lines)
 
 
-def _finding_rows(
-    judged: Judged, finding: Finding, judgement: Judgement
-) -> Iterator[tuple[str, str]]:
-    yield "where", finding.where
-    if finding is not judgement.findings[0]:
-        yield "", f"expected {finding.expected}, got {finding.actual}"
-    wire = judged.answer.wire(finding.chunk) if judged.answer else None
+def _finding_rows(judged: Judged, judgement: Judgement) -> Iterator[tuple[str, str]]:
+    first, *others = judgement.findings
+    yield "where", first.where
+    wire = judged.answer.wire(first.chunk) if judged.answer else None
     if wire is not None:
-        yield "wire", _cut(wire, 400)
+        yield "wire", _telling(wire, first.where)
+    for other in others[: SHOWN_FINDINGS - 1]:
+        same = (other.expected, other.actual) == (first.expected, first.actual)
+        told = "" if same else f": expected {other.expected}, got {other.actual}"
+        yield "also", f"{other.where}{told}"
+    if judgement.total > SHOWN_FINDINGS:
+        yield "more", f"{judgement.total - SHOWN_FINDINGS} findings of this rule"
 
 
-def _row(name: str, text: str, wrap: bool) -> list[str]:
-    indent = " " * 12
-    if not wrap:
+def _telling(wire: str, where: str) -> str:
+    """Leave out the envelope of a chunk where it is not what the finding is about."""
+    time, _, event = wire.partition("  ")
+    at = event.find('"choices"')
+    if "choice" in where and at > 0:
+        event = f"data: {{… {event[at:]}"
+    return f"{time}  {_cut(event, SHOWN_WIRE)}"
+
+
+def _row(name: str, text: str) -> list[str]:
+    """Write a named row; one that is meant to be copied stays in one piece."""
+    if name == "repeat":
         return [f"  {name:<10}{text}"]
     return textwrap.wrap(
         text,
         WIDTH,
         initial_indent=f"  {name:<10}",
-        subsequent_indent=indent,
-        break_long_words=False,
+        subsequent_indent=" " * 12,
+        break_long_words=name == "wire",
         break_on_hyphens=False,
     )
 
 
-def rules_table(items: Sequence[Item]) -> list[str]:
+def rules_table(items: Sequence[Result]) -> list[str]:
     """Count, by rule, what it came to in the items to which it applies."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         for rule, outcome in item["rules"].items():
             counts[rule][outcome] += 1
     columns = ["pass", "fail", "known", "stale", "inconclusive"]
-    lines = [f"{'rule':<30}{'level':<8}" + "".join(f"{_short(name):>8}" for name in columns)]
-    clean = applied = 0
+    rows: list[str] = []
+    clean = idle = 0
     for rule in RULES.values():
         count = counts[rule.id]
-        if not sum(count[name] for name in columns):
-            continue
-        applied += 1
-        if count["pass"] == sum(count[name] for name in columns):
+        applied = sum(count[name] for name in columns)
+        if not applied:
+            idle += 1
+        elif count["pass"] == applied:
             clean += 1
-            continue
-        cells = "".join(f"{count[name] or '-':>8}" for name in columns)
-        lines.append(f"{rule.id:<30}{rule.level:<8}{cells}")
-    idle = len(RULES) - applied
-    lines.append(f"{clean} more rules passed in every item to which they apply")
-    if idle:
-        lines.append(f"{idle} rules applied to no item")
-    return lines
+        else:
+            cells = "".join(f"{count[name] or '-':>8}" for name in columns)
+            rows.append(f"{rule.id:<30}{rule.level:<8}{cells}")
+    if rows:
+        rows.insert(
+            0, f"{'rule':<30}{'level':<8}" + "".join(f"{_short(one):>8}" for one in columns)
+        )
+    told = f"{clean} {'other ' if rows else ''}rules passed wherever they applied"
+    return [*rows, f"{told}; {idle} applied nowhere" if idle else told]
 
 
-def known_table(items: Sequence[Item], about: Mapping[str, str]) -> list[str]:
+def known_table(items: Sequence[Result], about: Mapping[str, str]) -> list[str]:
     """Name the known issues that were met, with the number of items."""
     met: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for item in items:

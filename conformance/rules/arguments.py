@@ -14,6 +14,7 @@ from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding, Json, Unjudged
+from conformance.rules.content import call_leaks
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 
 
@@ -88,8 +89,10 @@ def is_json(evidence: Evidence) -> Findings:
     Right: {"city": "Paris"}
     """
     for choice, call in finished_calls(evidence):
-        if not call.arguments.strip():
-            continue
+        if not call.arguments.strip() or call_leaks(evidence, call):
+            continue  # args.empty-object and content.no-marker-leak own these
+        if any(_premature(call)):
+            continue  # args.no-premature-json
         try:
             jsonvalue.parse(call.arguments)
         except JsonProblem as problem:
@@ -151,13 +154,14 @@ def no_premature_json(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         for call in choice.calls:
-            yield from _premature(choice, call)
+            if not call_leaks(evidence, call):
+                yield from _premature(call)
 
 
-def _premature(choice: Choice, call: ToolCall) -> Findings:
+def _premature(call: ToolCall) -> Iterator[Finding]:
     whole = call.arguments
     try:
-        _, stop = json.JSONDecoder().raw_decode(whole.lstrip())
+        _, stop = json.JSONDecoder(parse_int=str).raw_decode(whole.lstrip())
     except (ValueError, RecursionError):
         return
     stop += len(whole) - len(whole.lstrip())
@@ -174,7 +178,12 @@ def _premature(choice: Choice, call: ToolCall) -> Findings:
             return
 
 
-@rule("args.schema", SHOULD, "any", has_calls)
+def _truth_is_unknown(evidence: Evidence) -> bool:
+    # Where it is known, said.arguments holds the answer to what the model wrote.
+    return has_calls(evidence) and evidence.expect.calls is None
+
+
+@rule("args.schema", SHOULD, "any", _truth_is_unknown)
 def schema(evidence: Evidence) -> Findings:
     """Arguments are valid under the tool's own JSON Schema.
 
@@ -188,15 +197,15 @@ def schema(evidence: Evidence) -> Findings:
         if call.name not in tools or value is _BROKEN or not isinstance(value, dict):
             continue
         try:
-            problem = exceptions.best_match(_validator(tools[call.name]).iter_errors(value))
-        except (
-            Exception
-        ) as refusal:  # a schema that is none is the case's business, not the answer's
+            errors = _validator(tools[call.name]).iter_errors(jsonvalue.plain(value))
+            problem = exceptions.best_match(errors)
+        # A schema that cannot be used is the case's business, not the answer's.
+        except Exception as refusal:
             yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
             continue
         if problem is not None:
             yield Finding(
-                where=f"{_where(choice, call)} {problem.json_path}",
+                where=f"{_where(choice, call)} {jsonvalue.path(problem.absolute_path)}",
                 expected=f"valid under {problem.validator}: "
                 f"{jsonvalue.show(problem.validator_value)}",
                 actual=jsonvalue.show(problem.instance),

@@ -19,13 +19,14 @@ def openai_python(evidence: Evidence) -> Findings:
     if view is None:
         return
     if view.error is not None:
-        yield Finding(where=view.client, expected="an answer", actual=view.error)
+        actual = f"{view.client} raises {jsonvalue.show(view.error, 200)}"
+        yield Finding(where="client", expected="an answer", actual=actual)
         return
     if len(view.calls) != len(evidence.choices):
         yield Finding(
-            where=view.client,
+            where="client choices",
             expected=f"{len(evidence.choices)} choices",
-            actual=f"{len(view.calls)}",
+            actual=f"{view.client} reads {len(view.calls)}",
         )
     for place, choice in enumerate(evidence.choices[: len(view.calls)]):
         if not choice.whole:
@@ -34,14 +35,14 @@ def openai_python(evidence: Evidence) -> Findings:
         read = [(call.id, call.name, call.arguments) for call in view.calls[place]]
         if held != read:
             yield Finding(
-                where=f"{view.client} choice {choice.index} tool_calls",
+                where=f"client choice {choice.index} tool_calls",
                 expected=jsonvalue.show(held),
-                actual=jsonvalue.show(read),
+                actual=f"{view.client} reads {jsonvalue.show(read)}",
             )
         if choice.content != view.content[place]:
             expected, actual = jsonvalue.show_apart(choice.content, view.content[place])
             yield Finding(
-                where=f"{view.client} choice {choice.index} content",
+                where=f"client choice {choice.index} content",
                 expected=expected,
-                actual=actual,
+                actual=f"{view.client} reads {actual}",
             )

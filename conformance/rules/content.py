@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance import jsonvalue
-from conformance.assemble import Choice
+from conformance.assemble import Choice, ToolCall
 from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
@@ -19,33 +19,45 @@ def no_marker_leak(evidence: Evidence) -> Findings:
     Wrong: "content": "<tool_call>"
     Right: "content": null
     """
-    markup = evidence.format.markup if evidence.format else ()
     for choice in evidence.choices:
-        for where, text in _texts(choice):
-            # What the model quotes as ordinary text or inside a string belongs to the client.
-            own = _quoted(evidence, where)
-            for mark in markup:
-                if text.count(mark) > own.count(mark):
-                    at = text.index(mark)
-                    yield Finding(
-                        where=f"choice {choice.index} {where}",
-                        expected=f"no {mark}",
-                        actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
-                        chunk=_chunk_of(choice, mark),
-                    )
+        for where, text, said in _texts(evidence, choice):
+            for mark in _marks(evidence, text, said):
+                at = text.index(mark)
+                yield Finding(
+                    where=f"choice {choice.index} {where}",
+                    expected=f"no {mark}",
+                    actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
+                    chunk=_chunk_of(choice, mark),
+                )
 
 
-def _texts(choice: Choice) -> Iterator[tuple[str, str]]:
-    yield "content", choice.content
+def content_leaks(evidence: Evidence, choice: Choice) -> bool:
+    """Whether markup is in the text beside the calls."""
+    return bool(_marks(evidence, choice.content, evidence.expect.content or ""))
+
+
+def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
+    """Whether markup is in a call's name or arguments."""
+    said = _said_in_calls(evidence)
+    return any(_marks(evidence, text, said) for text in (call.name or "", call.arguments))
+
+
+def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, str, str]]:
+    yield "content", choice.content, evidence.expect.content or ""
+    said = _said_in_calls(evidence)
     for call in choice.calls:
-        yield f"{call.where} name", call.name or ""
-        yield f"{call.where} arguments", call.arguments
+        yield f"{call.where} name", call.name or "", said
+        yield f"{call.where} arguments", call.arguments, said
 
 
-def _quoted(evidence: Evidence, where: str) -> str:
-    if where == "content":
-        return evidence.expect.content or ""
+def _said_in_calls(evidence: Evidence) -> str:
     return "".join(f"{call.name} {call.arguments}" for call in evidence.expect.calls or ())
+
+
+def _marks(evidence: Evidence, text: str, said: str) -> list[str]:
+    # What the model quotes as ordinary text or inside a string belongs to the client.
+    markup = evidence.format.markup if evidence.format else ()
+    return [mark for mark in markup if text.count(mark) > said.count(mark)]
 
 
 def _chunk_of(choice: Choice, mark: str) -> int | None:

@@ -22,6 +22,11 @@ def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
     return ((choice, call) for choice in evidence.choices for call in choice.calls)
 
 
+def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
+    """Give the calls whose first delta is at hand: no entry was left out as malformed."""
+    return (call for choice, call in _calls(evidence) if choice.whole)
+
+
 def _at(entry: Entry, field: str, expected: str, actual: object) -> Finding:
     return Finding(
         where=f"{entry.where}.{field}",
@@ -49,7 +54,7 @@ def content_xor_tools(evidence: Evidence) -> Findings:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta",
                 expected="content or tool_calls",
-                actual=f"content {delta['content'][:40]!r} and tool_calls",
+                actual=f"content {repr(delta['content'])[:40]} and tool_calls",
                 chunk=number,
             )
 
@@ -84,7 +89,7 @@ def single_entry(evidence: Evidence) -> Findings:
     Right: two chunks, one entry each
     """
     for number, choice, entries in _lists(evidence):
-        indexes = {entry.get("index") for entry in entries if isinstance(entry, dict)}
+        indexes = set(_indexes(entries))
         if len(indexes) > 1:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta.tool_calls",
@@ -104,26 +109,36 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
     Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
     """
     for number, choice, entries in _lists(evidence):
-        indexes = [entry.get("index") for entry in entries if isinstance(entry, dict)]
-        twice = sorted({str(index) for index in indexes if indexes.count(index) > 1})
+        indexes = _indexes(entries)
+        twice = sorted({index for index in indexes if indexes.count(index) > 1})
         if twice:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta.tool_calls",
                 expected="one entry for each index",
-                actual=f"several of index {', '.join(twice)}",
+                actual=f"several of index {', '.join(map(str, twice))}",
                 chunk=number,
             )
 
 
 @rule("chunk.index.present", MUST, "stream")
 def index_present(evidence: Evidence) -> Findings:
-    """Every entry has an index, an integer from 0.
+    """`tool_calls` is a list, and every entry has an index, an integer from 0.
 
     Why: the specification requires it; openai-python raises TypeError, openai-node ends with no
         calls, LangChain splits one call into three.
     Wrong: {"id": "call_1", "function": {…}}
     Right: {"index": 0, "id": "call_1", "function": {…}}
     """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            listed = delta.get("tool_calls") or []
+            if not isinstance(listed, list):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                    expected="a list",
+                    actual=repr(listed)[:80],
+                    chunk=number,
+                )
     for number, choice, entries in _lists(evidence):
         for place, entry in enumerate(entries):
             index = entry.get("index", "absent") if isinstance(entry, dict) else entry
@@ -146,19 +161,28 @@ def index_contiguous(evidence: Evidence) -> Findings:
     Right: index 0, then 1
     """
     for choice in evidence.choices:
-        first_seen = sorted(choice.calls, key=lambda call: _place(choice, call))
-        indexes = [call.index for call in first_seen]
+        indexes = list(dict.fromkeys(index for _, index in _order(choice)))
         if indexes != list(range(len(indexes))) and min(indexes) >= 0:
             yield Finding(
                 where=f"choice {choice.index} tool_calls",
                 expected=f"indexes {list(range(len(indexes)))}",
                 actual=f"{indexes}",
-                chunk=first_seen[0].entries[0].chunk,
+                chunk=_order(choice)[0][0],
             )
 
 
-def _place(choice: Choice, call: ToolCall) -> tuple[int, str]:
-    return (call.entries[0].chunk or 0, call.entries[0].where)
+def _order(choice: Choice) -> list[tuple[int, int]]:
+    listed = [(number, delta.get("tool_calls")) for number, delta in choice.deltas]
+    return [
+        (number, index)
+        for number, entries in listed
+        for index in _indexes(entries if isinstance(entries, list) else [])
+    ]
+
+
+def _indexes(entries: list[Json]) -> list[int]:
+    found = [entry.get("index") for entry in entries if isinstance(entry, dict)]
+    return [index for index in found if type(index) is int]
 
 
 @rule("chunk.index.sequential", MUST, "stream", has_calls)
@@ -171,7 +195,7 @@ def index_sequential(evidence: Evidence) -> Findings:
     Right: index 0, 0, 1, 1
     """
     for number, choice, before, after in _steps(evidence):
-        if after < before and any(call.index == after for call in choice.calls):
+        if after < before:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta.tool_calls",
                 expected=f"index {before} or later",
@@ -183,13 +207,7 @@ def index_sequential(evidence: Evidence) -> Findings:
 def _steps(evidence: Evidence) -> Iterator[tuple[int, Choice, int, int]]:
     for choice in evidence.choices:
         seen: set[int] = set()
-        order = [
-            (number, entry["index"])
-            for number, delta in choice.deltas
-            for entry in delta.get("tool_calls") or ()
-            if isinstance(entry, dict) and type(entry.get("index")) is int
-        ]
-        for (_, before), (number, after) in pairwise(order):
+        for (_, before), (number, after) in pairwise(_order(choice)):
             seen.add(before)
             if after in seen:
                 yield number, choice, before, after
@@ -225,7 +243,7 @@ def first_delta_id(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "type": "function", "function": {"name": "f"}}
     Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
     """
-    for _, call in _calls(evidence):
+    for call in _whole_calls(evidence):
         found = call.entries[0].value.get("id")
         if not isinstance(found, str) or not found:
             yield _at(call.entries[0], "id", "a string", _shown(call.entries[0], "id"))
@@ -241,8 +259,10 @@ def id_once(evidence: Evidence) -> Findings:
     Right: "id": "call_a" in the first delta, no id afterwards
     """
     for _, call in _calls(evidence):
+        # chunk.first-delta.id owns an id that comes late
+        first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.entries[1:]:
-            if entry.value.get("id", "") != "":
+            if entry is not first and entry.value.get("id", "") != "":
                 yield _at(entry, "id", "no id after the first delta", entry.value["id"])
 
 
@@ -255,7 +275,7 @@ def first_delta_type(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "id": "call_1", "function": {"name": "f"}}
     Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
     """
-    for _, call in _calls(evidence):
+    for call in _whole_calls(evidence):
         if call.entries[0].value.get("type") != "function":
             yield _at(call.entries[0], "type", "'function'", _shown(call.entries[0], "type"))
 
@@ -283,9 +303,9 @@ def first_delta_name(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "id": "call_1", "type": "function", "function": {"arguments": ""}}
     Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
     """
-    for _, call in _calls(evidence):
+    for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
-        if call.entries[0].function and (not isinstance(found, str) or not found):
+        if not isinstance(found, str) or not found:
             yield _at(call.entries[0], "function.name", "a string", found)
 
 

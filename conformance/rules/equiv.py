@@ -8,6 +8,8 @@ from conformance import jsonvalue
 from conformance.assemble import Choice
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
+from conformance.rules.content import content_leaks
+from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.rules.said import calls_are_as_said, names_of
 
@@ -64,7 +66,8 @@ def arguments(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             continue
         for left, right in zip(complete.calls, streamed.calls, strict=True):
-            difference = _difference(left.arguments, right.arguments)
+            cut = streamed.finish_reason == "length"
+            difference = _difference(left.arguments, right.arguments, cut)
             if difference is not None:
                 yield Finding(
                     where=f"choice {streamed.index} {right.where} arguments {difference.path}",
@@ -74,12 +77,15 @@ def arguments(evidence: Evidence) -> Findings:
                 )
 
 
-def _difference(left: str, right: str) -> jsonvalue.Difference | None:
+def _difference(left: str, right: str, cut: bool) -> jsonvalue.Difference | None:
     try:
-        return jsonvalue.difference(jsonvalue.parse(left), jsonvalue.parse(right))
+        complete, streamed = jsonvalue.parse(left), jsonvalue.parse(right)
+        if not isinstance(streamed, dict):
+            return None  # args.object owns it
+        return jsonvalue.difference(complete, streamed)
     except JsonProblem:
-        if left == right:
-            return None
+        if left == right or not cut:
+            return None  # args.json owns a finished text that is no JSON
         return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
 
 
@@ -96,6 +102,8 @@ def content(evidence: Evidence) -> Findings:
             continue
         if evidence.expect.calls == () and evidence.expect.content is not None:
             continue  # said.content holds both to the truth
+        if content_leaks(evidence, streamed) or content_leaks(evidence, complete):
+            continue
         if complete.content.strip() != streamed.content.strip():
             expected, actual = jsonvalue.show_apart(
                 complete.content.strip(), streamed.content.strip()
@@ -119,12 +127,21 @@ def finish(evidence: Evidence) -> Findings:
         reasons = (complete.finish_reason, streamed.finish_reason)
         if None in reasons or reasons[0] == reasons[1] or not _calls_agree(complete, streamed):
             continue
-        allowed = evidence.expect.finish_reason
-        if allowed is not None and not set(reasons) <= set(allowed):
-            continue  # said.finish and finish.* own a reason that is wrong by itself
+        if any(_is_wrong_by_itself(evidence, choice) for choice in (complete, streamed)):
+            continue
         yield Finding(
             where=f"choice {streamed.index} finish_reason",
             expected=f"{reasons[0]!r} as in the complete answer",
             actual=f"{reasons[1]!r}",
             chunk=streamed.finishes[-1][0],
         )
+
+
+def _is_wrong_by_itself(evidence: Evidence, choice: Choice) -> bool:
+    # said.finish and the rules of finish own such a reason.
+    allowed = evidence.expect.finish_reason
+    return (
+        choice.finish_reason not in (REASONS if allowed is None else allowed)
+        or hides_calls(evidence, choice)
+        or claims_calls(choice)
+    )

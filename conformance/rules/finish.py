@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from conformance.assemble import Choice
 from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
+
+
+def hides_calls(evidence: Evidence, choice: Choice) -> bool:
+    """Whether a choice has calls of the model's own will and a reason that says otherwise."""
+    truth = evidence.expect.finish_reason
+    return (
+        bool(choice.calls)
+        and evidence.tool_choice in ("auto", "required")  # a named choice may end with stop
+        and choice.finish_reason in {"stop", "content_filter", "function_call"}
+        and (truth is None or "tool_calls" in truth)
+    )
+
+
+def claims_calls(choice: Choice) -> bool:
+    """Whether a choice has no calls and a reason that says otherwise."""
+    return choice.finish_reason == "tool_calls" and not choice.calls and choice.whole
 
 
 @rule("finish.present", MUST, "any")
@@ -17,6 +34,8 @@ def present(evidence: Evidence) -> Findings:
     Wrong: the last chunk has finish_reason null
     Right: "finish_reason": "tool_calls"
     """
+    if evidence.answer.damaged:
+        return  # the reason may have been in what could not be read
     if not evidence.choices:
         yield Finding(where="choices", expected="a choice", actual="none")
     for choice in evidence.choices:
@@ -96,10 +115,8 @@ def tool_calls(evidence: Evidence) -> Findings:
     Wrong: a call, and "finish_reason": "stop"
     Right: a call, and "finish_reason": "tool_calls"
     """
-    if evidence.tool_choice not in ("auto", "required"):
-        return  # a named choice historically ends with stop
     for choice in evidence.choices:
-        if choice.calls and choice.finish_reason in {"stop", "content_filter", "function_call"}:
+        if hides_calls(evidence, choice):
             yield Finding(
                 where=f"choice {choice.index} finish_reason",
                 expected="'tool_calls'",
@@ -117,7 +134,7 @@ def no_calls(evidence: Evidence) -> Findings:
     Right: "content": "Hi", "finish_reason": "stop"
     """
     for choice in evidence.choices:
-        if choice.finish_reason == "tool_calls" and not choice.calls:
+        if claims_calls(choice):
             yield Finding(
                 where=f"choice {choice.index} finish_reason",
                 expected="'stop' or 'length'",

@@ -15,6 +15,19 @@ def _stream(evidence: Evidence) -> Stream:
     return evidence.answer.stream
 
 
+def _is_framed(event: Event) -> bool:
+    others = {name for name, _ in event.fields} - {"data", "event", "id", "retry"}
+    return event.data_lines == 1 and not others
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _shown(event: Event) -> str:
     return repr(event.data[:60])
 
@@ -74,12 +87,12 @@ def framing(evidence: Evidence) -> Findings:
     """
     stream = _stream(evidence)
     for event in stream.events:
-        named = {name for name, _ in event.fields}
-        if event.data_lines != 1 or named - {"data", "event", "id", "retry"}:
+        if not _is_framed(event):
+            named = sorted({name for name, _ in event.fields})
             yield Finding(
                 where=f"chunk {event.number}",
                 expected="one data line",
-                actual=f"{event.data_lines} data lines, fields {', '.join(sorted(named))[:60]}",
+                actual=f"{event.data_lines} data lines, fields {repr(named)[1:-1][:60]}",
                 chunk=event.number,
             )
     if stream.tail.strip():
@@ -101,11 +114,12 @@ def no_event_field(evidence: Evidence) -> Findings:
     """
     for event in _stream(evidence).events:
         for name, value in event.fields:
-            if name in {"event", "id", "retry"}:
+            # sse.framing owns an event without data
+            if name in {"event", "id", "retry"} and event.data_lines:
                 yield Finding(
                     where=f"chunk {event.number}",
                     expected="data only",
-                    actual=f"{name}: {value[:40]}",
+                    actual=f"{name}: {value[:40]!r}",
                     chunk=event.number,
                 )
 
@@ -139,8 +153,10 @@ def json_valid(evidence: Evidence) -> Findings:
     Right: data: {"id": "x", "choices": []}
     """
     for event in _stream(evidence).events:
-        if event.data_lines != 1 or not event.data.strip() or event.data == DONE:
+        if not event.data.strip() or event.data == DONE:
             continue
+        if not _is_framed(event) or not _is_utf8(event.raw):
+            continue  # sse.framing and sse.utf8 own these, and what was cut with a character
         try:
             value = jsonvalue.parse(event.data)
         except JsonProblem as problem:
@@ -166,7 +182,10 @@ def done(evidence: Evidence) -> Findings:
     Wrong: the connection closes after the last chunk
     Right: data: [DONE]
     """
-    events = _stream(evidence).events
+    stream = _stream(evidence)
+    events = stream.events
+    if stream.tail.strip() or any(event.data_lines > 1 for event in events):
+        return  # sse.framing owns what runs together
     places = [event.number for event in events if event.data == DONE]
     if len(places) != 1:
         yield Finding(where="end of the stream", expected="one [DONE]", actual=f"{len(places)}")

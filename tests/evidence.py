@@ -1,0 +1,145 @@
+"""Recorded answers as evidence for the rules.
+
+The model calls `get_weather` with `{"city": "Paris"}` in the Hermes format, and the request has the
+tools `get_weather` and `get_time`, unless a sample says otherwise.
+
+A sample is a folder. `wrong*.sse` and `wrong*.json` break the rule that the folder is named after,
+`right*` do not; `.sse` was streamed, `.json` was not. `complete.json` is the same case asked
+without `stream`. `sample.yaml` has the rest:
+
+    places:        {wrong.sse: where the finding is}
+    says:          what the model says, as in a case file; null where that is not known
+    options:       more fields of the request
+    expect:        what the answer must hold, where that does not follow from what the model says
+    format, status, content_type
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conformance import assemble, sdk
+from conformance.casefile import derive
+from conformance.formats import FORMATS
+from conformance.formats.format import text_of
+from conformance.model import Call, Exchange, Expectation, Json, Outcome, Read, Text, Utterance
+from conformance.rules import Evidence
+from conformance.verdict import judge
+
+SAMPLES = Path(__file__).parent / "samples"
+ALLOWED = SAMPLES / "allowed"
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+                "required": ["city"],
+            },
+        },
+    },
+    {
+        "type": "function",
+        "function": {"name": "get_time", "parameters": {"type": "object", "properties": {}}},
+    },
+]
+PARIS = Call(name="get_weather", arguments='{"city": "Paris"}')
+
+
+def exchange(
+    body: bytes,
+    *,
+    stream: bool,
+    status: int = 200,
+    content_type: str | None = None,
+    options: Mapping[str, Json] | None = None,
+) -> Exchange:
+    """Record a body that came in one piece."""
+    request: dict[str, Json] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    request |= {"tools": TOOLS, **({"stream": True} if stream else {}), **(options or {})}
+    media = content_type or ("text/event-stream" if stream else "application/json")
+    return Exchange(
+        request=request,
+        status=status,
+        headers=(("content-type", media),),
+        reads=(Read(0.1, body),),
+    )
+
+
+def evidence(
+    found: Exchange,
+    *,
+    says: Sequence[Utterance] | None = (PARIS,),
+    expect: Expectation | None = None,
+    format: str = "hermes",
+    complete: bytes | None = None,
+) -> Evidence:
+    """Put an exchange together with what is known about it."""
+    if expect is None:
+        expect = Expectation() if says is None else derive(says, found.request)
+    beside = None if complete is None else assemble.read(exchange(complete, stream=False))
+    return Evidence(
+        answer=assemble.read(found),
+        request=found.request,
+        expect=expect,
+        said=None if says is None else text_of(FORMATS[format].write(says)),
+        format=FORMATS[format],
+        complete=beside,
+        client=sdk.read(found) if found.status == 200 else None,
+    )
+
+
+def sample(file: Path) -> Evidence:
+    """Read a file of a sample's folder as evidence."""
+    settings = settings_of(file.parent)
+    beside = file.parent / "complete.json"
+    says = settings.get("says", [{"call": PARIS.name, "arguments": {"city": "Paris"}}])
+    found = exchange(
+        file.read_bytes(),
+        stream=file.suffix == ".sse",
+        status=settings.get("status", {}).get(file.name, 200),
+        content_type=settings.get("content_type", {}).get(file.name),
+        options=settings.get("options"),
+    )
+    return evidence(
+        found,
+        says=None if says is None else [_utterance(item) for item in says],
+        expect=_expectation(settings["expect"]) if "expect" in settings else None,
+        format=settings.get("format", "hermes"),
+        complete=beside.read_bytes() if beside.exists() and found.request.get("stream") else None,
+    )
+
+
+def settings_of(folder: Path) -> dict[str, Any]:
+    """Read a sample's `sample.yaml`."""
+    path = folder / "sample.yaml"
+    return dict(yaml.safe_load(path.read_text("utf-8"))) if path.exists() else {}
+
+
+def broken(found: Evidence) -> list[tuple[str, str]]:
+    """Name each rule that an answer breaks, and the place of each finding."""
+    return [
+        (judgement.rule.id, finding.where)
+        for judgement in judge(found)
+        if judgement.outcome is Outcome.FAIL
+        for finding in judgement.findings
+    ]
+
+
+def _utterance(item: Json) -> Utterance:
+    if "text" in item:
+        return Text(text=item["text"])
+    return Call(name=item["call"], arguments=json.dumps(item["arguments"], ensure_ascii=False))
+
+
+def _expectation(spec: Json) -> Expectation:
+    reason = spec.get("finish_reason")
+    return Expectation(content=spec.get("content"), finish_reason=reason and tuple(reason))

@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from conformance.jsonvalue import (
+    MAX_DEPTH,
+    Difference,
+    JsonProblem,
+    difference,
+    parse,
+    path,
+    plain,
+    show,
+    show_apart,
+)
+
+TEXT = st.text(st.characters(), max_size=30)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.decimals(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+LONG = "1" * 10_000
+
+SAME = [
+    ("1e3", "1000.0"),
+    ("1.0", "1.00"),
+    ("-0", "0"),
+    ("-0.0", "0.0"),
+    ('{"a": 1, "b": 2}', '{"b":2,"a":1}'),
+    ('"\\u0050aris \\u2603"', '"Paris ☃"'),
+    ('"\\ud83d\\ude00"', '"😀"'),
+    ("1e400", "10e399"),
+    (LONG, LONG),
+    ("[]", " [ ]\n"),
+]
+DIFFERENT = [
+    ("1", "1.0", Difference("$", "1", "1.0")),
+    ("1", "true", Difference("$", "1", "true")),
+    ("0", "false", Difference("$", "0", "false")),
+    ("0", "null", Difference("$", "0", "null")),
+    ('"1"', "1", Difference("$", '"1"', "1")),
+    ('""', "null", Difference("$", '""', "null")),
+    ("[]", "{}", Difference("$", "[]", "{}")),
+    ("1e3", "1000", Difference("$", "1E+3", "1000")),
+    (f"{2**53 + 1}", f"{2**53}", Difference("$", f"{2**53 + 1}", f"{2**53}")),
+    (f"{2**53 + 1}", f"{2**53 + 1}.0", Difference("$", f"{2**53 + 1}", f"{2**53 + 1}.0")),
+    ("0.1", "0.10000000000000000001", Difference("$", "0.1", "0.10000000000000000001")),
+    ("1e400", "1e401", Difference("$", "1E+400", "1E+401")),
+    ("[1, 2]", "[1, 3]", Difference("$[1]", "2", "3")),
+    ("[1, 2]", "[1]", Difference("$", "2 items", "1 items")),
+    ('{"a": {"b c": 1}}', '{"a": {"b c": 2}}', Difference('$.a["b c"]', "1", "2")),
+    ('{"a": 1}', "{}", Difference("$.a", "1", "no such key")),
+    ("{}", '{"\\ud800": null}', Difference('$["\\ud800"]', "no such key", "null")),
+    ('"\\ud83d"', '"?"', Difference("$", '"\\ud83d"', '"?"')),
+    ('"é"', '"e\\u0301"', Difference("$", '"\\u00e9"', '"e\\u0301"')),
+]
+REFUSED = [
+    ('{"a": 1, "a": 1}', 'duplicate key "a"'),
+    ('[{"\\ud800": 1, "\\ud800": 2}]', 'duplicate key "\\ud800"'),
+    ("NaN", "NaN is no JSON"),
+    ("[-Infinity]", "-Infinity is no JSON"),
+    ('{"a": 1}}', "Extra data at character 8"),
+    ("{} {}", "Extra data at character 3"),
+    ("", "Expecting value at character 0"),
+    ('"a\nb"', "Invalid control character at at character 2"),
+    ("{'a': 1}", "Expecting property name enclosed in double quotes at character 1"),
+    ("01", "Extra data at character 1"),
+    ("[1 2]", "Expecting ',' delimiter at character 3"),
+    ("\ufeff{}", "Unexpected UTF-8 BOM (decode using utf-8-sig) at character 0"),
+    ("[" * 100_000, "nested deeper than 200"),
+    ('{"a":' * 100_000, "nested deeper than 200"),
+    ("[" * 100_000 + "]" * 100_000, "nested deeper than 200"),
+    ("1e" + "9" * 30, f'no number has the exponent of "1e{"9" * 30}"'),
+]
+
+
+def fits_a_line(text: str, limit: int) -> bool:
+    """Whether a text is one line of ASCII but for the sign of what was left out."""
+    plain = text.replace("…", "")
+    return plain.isascii() and plain.isprintable() and len(text) <= limit
+
+
+@pytest.mark.parametrize(("left", "right"), SAME)
+def test_one_value_may_be_spelt_in_many_ways(left: str, right: str) -> None:
+    assert difference(parse(left), parse(right)) is None
+
+
+@pytest.mark.parametrize(("left", "right", "found"), DIFFERENT)
+def test_values_differ_at_a_place_and_by_type(left: str, right: str, found: Difference) -> None:
+    assert difference(parse(left), parse(right)) == found
+    back = difference(parse(right), parse(left))
+    assert back == Difference(found.path, found.actual, found.expected)
+
+
+@pytest.mark.parametrize(("text", "told"), REFUSED)
+def test_what_is_not_one_strict_value_is_refused_with_the_reason(text: str, told: str) -> None:
+    with pytest.raises(JsonProblem) as caught:
+        parse(text)
+    assert str(caught.value) == told
+
+
+def test_numbers_keep_their_digits() -> None:
+    found = parse(f'[12345678901234567890, 1.10, 1E5, "{LONG}", {LONG}]')
+    assert found == [12345678901234567890, Decimal("1.10"), Decimal("1E5"), LONG, Decimal(LONG)]
+    assert [type(item) for item in found] == [int, Decimal, Decimal, str, Decimal]
+
+
+def test_nesting_up_to_the_limit_is_read() -> None:
+    value = parse("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert difference(value, value) is None
+    assert show(value, 1000) == "[" * MAX_DEPTH + "]" * MAX_DEPTH
+
+
+def test_brackets_in_strings_are_no_nesting() -> None:
+    text = json.dumps(['[{\\"' * 500])
+    assert parse(text) == ['[{\\"' * 500]
+
+
+def test_many_values_beside_each_other_are_no_nesting() -> None:
+    assert len(parse(f"[{'{},' * 999}{{}}]")) == 1000
+
+
+def test_a_plain_value_is_what_the_json_module_reads() -> None:
+    text = '{"a": [1, 1.5, 1e3, null, true, "x"], "b": {}}'
+    assert plain(parse(text)) == json.loads(text)
+    assert json.dumps(plain(parse(text))) == json.dumps(json.loads(text))
+
+
+@given(VALUES)
+def test_a_value_does_not_differ_from_itself(value: Any) -> None:
+    assert difference(value, value) is None
+
+
+@given(VALUES, VALUES)
+def test_a_difference_is_told_in_a_line(left: Any, right: Any) -> None:
+    found = difference(left, right)
+    if found is not None:
+        assert fits_a_line(found.path, 500)
+        assert fits_a_line(found.expected, 120)
+        assert fits_a_line(found.actual, 120)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_again(value: Any) -> None:
+    text = json.dumps(plain(value))
+    assume("Infinity" not in text)
+    assert json.dumps(plain(parse(text))) == text
+
+
+@given(st.text(st.sampled_from('[]{}",:\\0123456789.eE+-truefalsn \n\ud800☃'), max_size=40))
+@settings(max_examples=300)
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        told = show(parse(text))
+    except JsonProblem as problem:
+        told = str(problem)
+    assert fits_a_line(told, 200)
+
+
+@given(VALUES, st.integers(10, 200))
+def test_a_value_is_shown_in_a_line(value: Any, limit: int) -> None:
+    assert fits_a_line(show(value, limit), limit)
+
+
+def test_a_long_value_is_cut_in_its_middle() -> None:
+    assert show("a" * 50 + "b" * 50, 20) == '"aaaaaaa…bbbbbbb"'
+    assert show("a" * 78) == f'"{"a" * 78}"'
+    assert show([Decimal("1.50"), {"é": None}, True, (1,)]) == (
+        '[1.50, {"\\u00e9": null}, true, [1]]'
+    )
+
+
+@given(TEXT, TEXT, TEXT)
+def test_two_texts_are_shown_in_a_line(start: str, left: str, right: str) -> None:
+    for shown in show_apart(start * 5 + left, start * 5 + right):
+        assert fits_a_line(shown, 400)
+
+
+def test_two_long_texts_are_shown_where_they_part() -> None:
+    same = "x" * 100
+    assert show_apart(f"{same}left{same}", f"{same}right{same}") == (
+        f'…"{"x" * 20}left{"x" * 16}"… (of 204 characters)',
+        f'…"{"x" * 20}right{"x" * 15}"… (of 205, apart at 100)',
+    )
+    assert show_apart("abc", "abd") == ('"abc"', '"abd"')
+    assert show_apart(same, same[:50]) == (
+        f'…"{"x" * 40}"… (of 100 characters)',
+        f'…"{"x" * 20}" (of 50, apart at 50)',
+    )
+
+
+def test_a_place_is_written_as_a_path() -> None:
+    assert path(["days", 0, "a b", "\ud800"]) == '$.days[0]["a b"]["\\ud800"]'
+    assert path([]) == "$"

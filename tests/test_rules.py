@@ -1,0 +1,308 @@
+"""Every rule rejects what is wrong and accepts what is right, and no other rule joins in."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from conformance.model import Call, ClientView, Expectation, Finding, Json, Outcome, Unjudged
+from conformance.rules import RULES, Evidence, Rule
+from conformance.rules.rule import MUST, Findings, rule
+from conformance.verdict import Judgement, judge
+from tests.evidence import ALLOWED, PARIS, SAMPLES, broken, evidence, exchange, sample, settings_of
+
+
+def files(pattern: str, folder: str) -> list[Any]:
+    found = sorted(SAMPLES.glob(f"{folder}/{pattern}"))
+    return [pytest.param(file, id=f"{file.parent.name}/{file.name}") for file in found]
+
+
+WRONG = [file for id in RULES for file in files("wrong*", id)]
+RIGHT = [file for id in RULES for file in files("right*", id)]
+HABITS = files("right*", "allowed/*")
+GOOD = SAMPLES / "args.string" / "right.sse"
+GOOD_COMPLETE = SAMPLES / "args.string" / "right.json"
+
+
+def judgement(found: Evidence, id: str) -> Judgement:
+    return next(one for one in judge(found) if one.rule.id == id)
+
+
+@pytest.mark.parametrize("found", RULES.values(), ids=RULES)
+def test_a_rule_has_a_wrong_and_a_right_sample_in_each_mode(found: Rule) -> None:
+    ends = {"stream": {".sse"}, "complete": {".json"}}.get(found.on, {".sse", ".json"})
+    folder = SAMPLES / found.id
+    # The SDK reads every complete answer that breaks no other rule.
+    wrong = {".sse"} if found.id == "client.openai-python" else ends
+    assert {file.suffix for file in folder.glob("wrong*")} == wrong
+    assert {file.suffix for file in folder.glob("right*")} == ends
+
+
+def test_a_sample_belongs_to_a_rule() -> None:
+    assert {folder.name for folder in SAMPLES.iterdir()} == {*RULES, "allowed"}
+    known = {"sample.yaml", "complete.json"}
+    stray = [
+        file
+        for file in SAMPLES.rglob("*.*")
+        if file.is_file()
+        and not file.name.startswith(("wrong", "right"))
+        and file.name not in known
+    ]
+    assert stray == []
+
+
+@pytest.mark.parametrize("file", WRONG)
+def test_a_wrong_sample_breaks_its_rule_at_its_place_and_no_other(file: Path) -> None:
+    places = settings_of(file.parent)["places"][file.name]
+    id = file.parent.name
+    listed = [places] if isinstance(places, str) else places
+    assert listed
+    assert broken(sample(file)) == [(id, place) for place in listed]
+
+
+@pytest.mark.parametrize("file", RIGHT)
+def test_a_right_sample_passes_its_rule_and_breaks_none(file: Path) -> None:
+    found = sample(file)
+    assert broken(found) == []
+    assert judgement(found, file.parent.name).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize("file", HABITS)
+def test_a_harmless_habit_breaks_no_rule(file: Path) -> None:
+    assert settings_of(file.parent)["about"]
+    assert broken(sample(file)) == []
+
+
+def test_a_truth_that_is_unknown_is_not_judged() -> None:
+    found = evidence(exchange(GOOD.read_bytes(), stream=True), says=None)
+    outcomes = {one.rule.id: one.outcome for one in judge(found)}
+    truths = [id for id in RULES if id.startswith("said.") or id == "content.lossless"]
+    assert {id: outcomes[id] for id in truths} == dict.fromkeys(truths, Outcome.NA)
+
+
+def test_a_field_that_the_case_leaves_open_is_not_judged() -> None:
+    found = sample(SAMPLES / "said.calls" / "wrong.json")
+    assert broken(replace(found, expect=Expectation())) == []
+
+
+def test_another_status_leaves_only_the_status_to_judge() -> None:
+    found = sample(SAMPLES / "http.ok" / "wrong.json")
+    assert {one.rule.id for one in judge(found) if one.outcome is not Outcome.NA} == {"http.ok"}
+
+
+def test_a_tool_choice_that_is_required_wants_tool_calls_as_reason() -> None:
+    body = (SAMPLES / "finish.tool_calls" / "wrong.json").read_bytes()
+    found = evidence(exchange(body, stream=False, options={"tool_choice": "required"}))
+    assert broken(found) == [("finish.tool_calls", "choice 0 finish_reason")]
+
+
+def test_a_reason_that_is_known_is_held_against_calls_too() -> None:
+    length = Expectation(finish_reason=("length",))
+    for folder in ("finish.tool_calls", "finish.enum"):
+        found = replace(sample(SAMPLES / folder / "right.json"), expect=length)
+        assert broken(found) == [("said.finish", "choice 0 finish_reason")]
+    found = replace(sample(SAMPLES / "finish.tool_calls" / "wrong.json"), expect=length)
+    assert broken(found) == [("said.finish", "choice 0 finish_reason")]
+
+
+def test_a_false_length_beside_a_whole_call_is_found() -> None:
+    body = GOOD.read_bytes().replace(b'"tool_calls"}]', b'"length"}]')
+    found = evidence(exchange(body, stream=True))
+    assert broken(found) == [("said.finish", "choice 0 finish_reason")]
+
+
+def test_many_calls_in_one_chunk_are_numbered_in_their_order() -> None:
+    entries = [
+        {
+            "index": index,
+            "id": f"call_{index}",
+            "type": "function",
+            "function": {"name": "get_time", "arguments": "{}"},
+        }
+        for index in range(12)
+    ]
+    line = json.loads(GOOD.read_bytes().split(b"\n\n")[1].removeprefix(b"data: "))
+    line["choices"][0]["delta"]["tool_calls"] = entries
+    lines = GOOD.read_bytes().split(b"\n\n")
+    body = b"\n\n".join([lines[0], f"data: {json.dumps(line)}".encode(), *lines[-3:]])
+    says = [Call(name="get_time", arguments="{}")] * 12
+    found = evidence(exchange(body, stream=True), says=says)
+    assert [id for id, _ in broken(found)] == ["chunk.tool-calls.single-entry"]
+
+
+def test_a_schema_that_cannot_be_used_is_unjudged() -> None:
+    tool = {
+        "type": "function",
+        "function": {"name": "get_weather", "parameters": {"$ref": "https://example.com/a.json"}},
+    }
+    found = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tools": [tool]})
+    judged = judgement(evidence(found, says=None), "args.schema")
+    assert judged.outcome is Outcome.INCONCLUSIVE
+    assert (judged.reason or "").startswith("the schema of 'get_weather' cannot be used: ")
+
+
+VIEW = ClientView(
+    client="a client",
+    calls=((replace(PARIS, id="call_1"),),),
+    content=("",),
+)
+VIEWS = [
+    (VIEW, []),
+    (replace(VIEW, calls=(), content=()), ["client choices"]),
+    (replace(VIEW, calls=((PARIS,),)), ["client choice 0 tool_calls"]),
+    (replace(VIEW, calls=((),)), ["client choice 0 tool_calls"]),
+    (
+        replace(VIEW, calls=((Call(name="get_weather", arguments="{}", id="call_1"),),)),
+        ["client choice 0 tool_calls"],
+    ),
+    (replace(VIEW, content=("Hi",)), ["client choice 0 content"]),
+    (replace(VIEW, error="KeyError: 'x'"), ["client"]),
+]
+
+
+@pytest.mark.parametrize(("view", "places"), VIEWS)
+def test_a_client_that_reads_something_else_is_found(view: ClientView, places: list[str]) -> None:
+    found = replace(sample(GOOD), client=view)
+    assert broken(found) == [("client.openai-python", place) for place in places]
+
+
+def test_without_a_client_its_rule_does_not_apply() -> None:
+    found = replace(sample(GOOD), client=None)
+    assert judgement(found, "client.openai-python").outcome is Outcome.NA
+
+
+def no_findings(evidence: Evidence) -> Findings:
+    """Nothing is wrong.
+
+    Why: x.
+    Wrong: y
+    Right: z
+    """
+    yield from ()
+
+
+def without_why(evidence: Evidence) -> Findings:
+    """Nothing is wrong."""
+    yield from ()
+
+
+@pytest.mark.parametrize("id", ["args.json", "args", "Args.json", "args json"])
+def test_a_rule_id_that_is_taken_or_malformed_is_refused(id: str) -> None:
+    with pytest.raises(ValueError, match=f"^rule id '{id}' is malformed or taken$"):
+        rule(id, MUST)(no_findings)
+
+
+def test_a_rule_without_its_reason_is_refused() -> None:
+    told = "^rule new.rule: the docstring has a title, Why:, Wrong: and Right:$"
+    with pytest.raises(ValueError, match=told):
+        rule("new.rule", MUST)(without_why)
+    assert "new.rule" not in RULES
+
+
+@pytest.mark.parametrize("found", RULES.values(), ids=RULES)
+def test_a_rule_says_what_it_demands_in_a_sentence(found: Rule) -> None:
+    assert not found.title.endswith(".")
+    assert "\n" not in found.title
+    assert found.why.endswith(".")
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(st.characters(), max_size=8)
+    | st.sampled_from(["\ud800", "\u2028\x1b[2J", "</tool_call>", '{"city": ', "tool_calls"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=4,
+)
+BASES = [SAMPLES / "chunk.tool-calls.single-entry" / "right.sse", GOOD, GOOD_COMPLETE]
+
+
+def places_in(value: Json, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    steps = value.items() if isinstance(value, dict) else enumerate(value)
+    inside = [
+        place
+        for key, item in steps
+        if isinstance(item, dict | list)
+        for place in places_in(item, (*at, key))
+    ]
+    keys = value if isinstance(value, dict) else range(len(value))
+    return [*((*at, key) for key in keys), *inside]
+
+
+@st.composite
+def bent_answers(draw: st.DrawFn) -> Evidence:
+    """Answers with something else in one or two places."""
+    file = draw(st.sampled_from(BASES))
+    stream = file.suffix == ".sse"
+    text = file.read_text("utf-8")
+    parts = [line[6:] for line in text.split("\n\n")[:-2]] if stream else [text]
+    documents = [json.loads(part) for part in parts]
+    for _ in range(draw(st.integers(1, 2))):
+        document = draw(st.sampled_from(documents))
+        *way, key = draw(st.sampled_from(places_in(document)))
+        for step in way:
+            document = document[step]
+        document[key] = draw(JSON)
+    written = [json.dumps(document, ensure_ascii=draw(st.booleans())) for document in documents]
+    body = "".join(f"data: {one}\n\n" for one in [*written, "[DONE]"]) if stream else written[0]
+    recorded = exchange(body.encode("utf-8", "surrogatepass"), stream=stream)
+    says = draw(st.sampled_from([None, (PARIS,)]))
+    return evidence(recorded, says=says, complete=GOOD_COMPLETE.read_bytes())
+
+
+def check(found: Evidence) -> None:
+    """Judge, and see that whatever is said fits a line and any terminal."""
+    for one in judge(found):
+        for finding in one.findings:
+            for text in (finding.where, finding.expected, finding.actual):
+                assert text.isprintable()
+                assert len(text) < 1000
+
+
+@given(bent_answers())
+@settings(max_examples=150)
+def test_any_value_anywhere_is_judged_and_told_in_a_line(found: Evidence) -> None:
+    check(found)
+
+
+@given(st.binary(max_size=300), st.booleans())
+@example(b"data: {}\n\ndata: 5\n\ndata: [DONE]\n\n", True)
+@example(b'data: {"choices": [{"index": 0, "delta": {"tool_calls": 5}}]}\n\n', True)
+@example(
+    b'data: {"choices": [{"index": 0, "delta": {"content": {}, "tool_calls": [1]}}]}\n\n', True
+)
+@example(b"[" * 100_000, False)
+@example(b'{"choices": [{"message": {"tool_calls": [{"function": 1}]}}]}', False)
+@settings(max_examples=100)
+def test_any_bytes_are_judged(body: bytes, stream: bool) -> None:
+    check(evidence(exchange(body, stream=stream)))
+
+
+def test_findings_beyond_twenty_are_counted_only() -> None:
+    name = 'data: {"object": "x", "id": "a", "created": 1, "model": "m", "choices": []}\n\n'
+    found = judgement(evidence(exchange(name.encode() * 30, stream=True)), "chunk.object")
+    assert (len(found.findings), found.total) == (20, 30)
+
+
+def test_a_finding_makes_a_rule_fail_though_it_could_not_judge_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def check(evidence: Evidence) -> Findings:
+        yield Unjudged("too dark")
+        yield Finding(where="here", expected="light", actual="none")
+
+    monkeypatch.setitem(RULES, "args.json", replace(RULES["args.json"], check=check))
+    judged = judgement(sample(GOOD), "args.json")
+    assert (judged.outcome, judged.reason) == (Outcome.FAIL, "too dark")
+
+
+def test_habits_have_samples() -> None:
+    assert len(list(ALLOWED.iterdir())) >= 30
