@@ -4,7 +4,7 @@ VLLM ?=
 TARGETS ?= hermes mistral
 BIN := .venv/bin
 
-.PHONY: run test quick lint clean
+.PHONY: help run test quick lint docs clean
 .DEFAULT_GOAL := help
 
 help:
@@ -39,6 +39,9 @@ lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+docs: .venv/ready
+	@$(BIN)/python -m conformance rules --into README.md
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,1 +1,3 @@
+"""Load the suite as a plugin, in one way only."""
+
 pytest_plugins = ["conformance.plugin"]

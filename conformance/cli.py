@@ -19,7 +19,7 @@ from conformance.launch import Launched, LaunchProblem
 from conformance.model import Piece
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
-from conformance.rules import RULES
+from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem
 from conformance.target import TargetProblem
 
@@ -116,23 +116,38 @@ def cases(chosen: argparse.Namespace) -> int:
 
 def rules(chosen: argparse.Namespace) -> int:
     """List the rules."""
+    if chosen.into:
+        page = Path(chosen.into)
+        page.write_text(with_rules(page.read_text("utf-8")), "utf-8")
+        return 0
     if chosen.format == "markdown":
         print(rules_markdown())
         return 0
     rows = [
         {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
-        for one in RULES.values()
+        for one in _catalogue()
     ]
     _print(rows, chosen.format)
     return 0
 
 
+def _catalogue() -> list[Rule]:
+    return sorted(RULES.values(), key=lambda one: one.id)
+
+
 def rules_markdown() -> str:
     """Write the catalogue as the README's table."""
     lines = ["| rule | level | requirement |", "| --- | --- | --- |"]
-    for one in RULES.values():
+    for one in _catalogue():
         lines.append(f"| `{one.id}` | {one.level.upper()} | {one.title} |")
     return "\n".join(lines)
+
+
+def with_rules(page: str) -> str:
+    """Put the catalogue between a page's `<!-- rules -->` marks."""
+    before, _, rest = page.partition("<!-- rules -->\n")
+    _, _, after = rest.partition("<!-- /rules -->")
+    return f"{before}<!-- rules -->\n{rules_markdown()}\n<!-- /rules -->{after}"
 
 
 def _print(rows: list[dict[str, str]], format: str) -> None:
@@ -169,5 +184,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--format", choices=formats, default="text")
         if name == "cases":
             one.add_argument("folder", nargs="?", metavar="FOLDER")
+        if name == "rules":
+            one.add_argument("--into", metavar="FILE", help="renew the table in a Markdown file")
         one.set_defaults(command=command)
     return parser

@@ -160,6 +160,9 @@ def read(config: pytest.Config) -> Options | None:
             return None
     if url is not None and not url.strip():
         raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
+    if url is not None and "@" in url:
+        # It would be printed and written with the results.
+        raise pytest.UsageError("--server-url: leave out the password; give CONFORMANCE_API_KEY")
     for name in ("--variant", "--fault"):
         if get(name) and not get("--reference"):
             raise pytest.UsageError(f"{name} is for --reference only")
@@ -206,13 +209,13 @@ def _target(name: str) -> Target:
 
 def _check_parser(parser: str, format: str | None) -> None:
     if format is not None and format not in FORMATS:
-        raise pytest.UsageError(f"--format: {format!r} is unknown{did_you_mean(format, FORMATS)}")
+        raise pytest.UsageError(f"--format: {format!r} is unknown; {did_you_mean(format, FORMATS)}")
     if not parser:
         raise pytest.UsageError(
             f"--parser: say which tool-call parser the server runs; known: {', '.join(PARSERS)}"
         )
     if parser not in PARSERS and format is None:
         raise pytest.UsageError(
-            f"--parser: {parser!r} is unknown{did_you_mean(parser, PARSERS)}; "
+            f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
             f"with --format any name is taken (formats: {', '.join(FORMATS)})"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 
@@ -14,8 +15,11 @@ from conformance.request import SCRIPT_FIELD, encode
 from conformance.strictyaml import did_you_mean
 
 SIZE = 8_000_000
-TIMEOUT = httpx2.Timeout(20, connect=10)
-ANSWER_TIMEOUT = httpx2.Timeout(120, connect=10)
+CONNECT = 10.0
+DOCUMENT = 20.0
+"""Seconds for a whole document."""
+ANSWER = 120.0
+"""Seconds for a whole answer of the model; the first one after a start takes longest."""
 
 
 class ProbeProblem(Exception):
@@ -23,17 +27,12 @@ class ProbeProblem(Exception):
 
 
 class Probe:
-    """Questions to one server, over one connection."""
+    """Questions to one server."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
         """Take the URL up to `/v1`."""
         self.url = url.rstrip("/")
-        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx2.Client(timeout=TIMEOUT, headers=headers, trust_env=False)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
+        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""
@@ -73,23 +72,35 @@ class Probe:
             return None
 
     def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
-        timeout = TIMEOUT if body is None else ANSWER_TIMEOUT
+        limit = DOCUMENT if body is None else ANSWER
         try:
-            with self._client.stream(method, url, json=body, timeout=timeout) as response:
-                data = b""
-                for piece in response.iter_bytes():
-                    data += piece
-                    if len(data) > SIZE:
-                        raise ProbeProblem(f"{url} answered more than {SIZE} bytes")
+            status, data = asyncio.run(self._fetch(method, url, body, limit))
         except httpx2.InvalidURL as problem:
             raise ProbeProblem(f"{url!r} is no URL: {problem}") from None
+        except TimeoutError:
+            raise ProbeProblem(f"no answer from {url} within {limit:g} s") from None
         except httpx2.HTTPError as problem:
             told = str(problem) or type(problem).__name__
             raise ProbeProblem(f"no answer from {url}: {told}; is the server up?") from None
         try:
-            return response.status_code, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+            return status, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
         except ValueError:
-            return response.status_code, None
+            return status, None
+
+    async def _fetch(self, method: str, url: str, body: Json, limit: float) -> tuple[int, bytes]:
+        # A limit on each read alone would wait for ever for a server that drips.
+        timeout = httpx2.Timeout(None, connect=CONNECT)
+        async with (
+            asyncio.timeout(limit),
+            httpx2.AsyncClient(timeout=timeout, headers=self._headers, trust_env=False) as client,
+            client.stream(method, url, json=body) as response,
+        ):
+            data = b""
+            async for piece in response.aiter_bytes():
+                data += piece
+                if len(data) > SIZE:
+                    raise ProbeProblem(f"{url} answered more than {SIZE} bytes")
+            return response.status_code, data
 
 
 def examine(
@@ -107,35 +118,32 @@ def examine(
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
     probe = Probe(url, api_key)
-    try:
-        model = _choose_model(probe.models(), model, url)
-        root = probe.url.removesuffix("/v1")
-        version = _version(probe.get(f"{root}/version"))
-        scripted = emission != "sampled" and _is_scripted(probe, model)
-        if emission == "scripted" and not scripted:
-            raise ProbeProblem(
-                f"--emission scripted: {url} does not say what it is told; "
-                "start it with --logits-processors conformance.replay:Replay"
-            )
-        return Server(
-            url=probe.url,
-            model=model,
-            implementation="vllm" if version else "unknown",
-            version=version,
-            parser=parser,
-            format=format or _format(probe, model, parser, scripted),
-            template=template,
-            packages=dict(packages or {}),
-            emission="scripted" if scripted else "sampled",
-            intervals=_has_field(probe.get(f"{root}/openapi.json"), "stream_interval"),
+    model = _choose_model(probe.models(), model, url)
+    root = probe.url.removesuffix("/v1")
+    version = _version(probe.get(f"{root}/version"))
+    scripted = emission != "sampled" and _is_scripted(probe, model)
+    if emission == "scripted" and not scripted:
+        raise ProbeProblem(
+            f"--emission scripted: {url} does not say what it is told; "
+            "start it with --logits-processors conformance.replay:Replay"
         )
-    finally:
-        probe.close()
+    return Server(
+        url=probe.url,
+        model=model,
+        implementation="vllm" if version else "unknown",
+        version=version,
+        parser=parser,
+        format=format or _format(probe, model, parser, scripted),
+        template=template,
+        packages=dict(packages or {}),
+        emission="scripted" if scripted else "sampled",
+        intervals=_has_field(probe.get(f"{root}/openapi.json"), "stream_interval"),
+    )
 
 
 def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
     if wanted is not None and wanted not in models:
-        raise ProbeProblem(f"--model: {url} has no {wanted!r}{did_you_mean(wanted, models)}")
+        raise ProbeProblem(f"--model: {url} has no {wanted!r}; {did_you_mean(wanted, models)}")
     if wanted is None and len(models) != 1:
         listed = ", ".join(models) or "none"
         raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
@@ -156,7 +164,7 @@ def _is_scripted(probe: Probe, model: str) -> bool:
 def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
     if parser not in PARSERS:
         raise ProbeProblem(
-            f"--parser: {parser!r} is unknown{did_you_mean(parser, PARSERS)}; "
+            f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
             "for another parser of a known format give --format"
         )
     if scripted and parser == "mistral":

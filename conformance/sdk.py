@@ -59,5 +59,10 @@ def _view(completion: ChatCompletion) -> ClientView:
             )
             for choice in completion.choices
         ),
-        content=tuple(choice.message.content or "" for choice in completion.choices),
+        content=tuple(_text(choice.message.content) for choice in completion.choices),
     )
+
+
+def _text(content: object) -> str:
+    # The SDK hands on whatever the server sent.
+    return content if isinstance(content, str) else "" if content is None else repr(content)

@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance import assemble, sdk
 from conformance.assemble import Answer, Choice
@@ -93,7 +93,7 @@ class Session:
         self._level = level
         self._limits = limits
         self._asked: dict[tuple[str, str], Future] = {}
-        self._choosing: dict[str, asyncio.Future[Script]] = {}
+        self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -169,32 +169,39 @@ class Session:
 
     async def _run(self, item: Item) -> Heard:
         check_applies(item.case, item.mode, self.server)
-        script = await self._script(item.case)
+        script = await self._script(item.case, item.mode.cut)
         body = build(item.case, item.mode, self.server, script)
         return Heard(script=script, exchange=await self._asker.ask(body))
 
-    async def _script(self, case: Case) -> Script | None:
+    async def _script(self, case: Case, cut: str) -> Script | None:
         """Choose the script; raises `NotApplicable` where the server lets none be said."""
         if self.server.emission == "sampled":
             return None
         scripts = scripts_of(case, self.server)
         if not is_bound(case, self.server):
             return scripts[0]
-        if case.id not in self._choosing:
-            self._choosing[case.id] = asyncio.ensure_future(self._choose(case, scripts))
-        return await self._choosing[case.id]
+        key = (case.id, cut)
+        if key not in self._choosing:
+            self._choosing[key] = asyncio.ensure_future(self._choose(case, cut, scripts))
+        return await self._choosing[key]
 
-    async def _choose(self, case: Case, scripts: list[Script]) -> Script:
+    async def _choose(self, case: Case, cut: str, scripts: list[Script]) -> Script:
         """Try which script is said to the end: a grammar of the server may forbid some."""
+        mode = replace(COMPLETE, cut=cut)
         for script in scripts:
-            body = build(case, COMPLETE, self.server, script) | {"return_token_ids": True}
+            body = build(case, mode, self.server, script) | {"return_token_ids": True}
             exchange = await self._asker.ask(body)
             if exchange.error is not None or exchange.status != 200:
                 return script  # the case's own exchange will tell what is wrong
             said = await self._asker.detokenize(token_ids(exchange))
-            if said is None or said.startswith(text_of(script)):
+            if said is None or _agree(said, text_of(script)):
                 return script
         raise NotApplicable("a grammar of the server forbids what the model would say")
+
+
+def _agree(said: str, script: str) -> bool:
+    # Said goes on with the end-of-sequence token, or stops early where the case wants few tokens.
+    return said.startswith(script) or script.startswith(said)
 
 
 def token_ids(exchange: Exchange) -> list[int]:

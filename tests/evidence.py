@@ -34,7 +34,7 @@ from conformance.verdict import judge
 SAMPLES = Path(__file__).parent / "samples"
 ALLOWED = SAMPLES / "allowed"
 
-TOOLS = [
+TOOLS: list[Json] = [
     {
         "type": "function",
         "function": {

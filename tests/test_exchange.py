@@ -137,7 +137,7 @@ def test_a_refused_connection_is_an_error() -> None:
     ],
 )
 def test_an_answer_that_does_not_end_well_is_an_error_within_its_limit(
-    behave: Behave, limits: dict[str, float], error: str
+    behave: Behave, limits: dict[str, Any], error: str
 ) -> None:
     with serve(behave) as url:
         found = ask(url, replace(LIMITS, **limits))

@@ -128,8 +128,15 @@ def test_torch_comes_from_pytorch_where_pip_does_not_find_the_exact_build(lab: L
     assert f"--extra-index-url {release.TORCH_INDEX}" in torch[1]
 
 
-def test_torch_is_the_plain_one_where_no_index_has_the_exact_build(lab: Lab) -> None:
-    missing = NOT_FOUND.format("torch==2.13.0+cpu", "2.12.0, 2.13.0", "torch==2.13.0+cpu")
+MISSING = NOT_FOUND.format("torch==2.13.0+cpu", "2.12.0, 2.13.0", "torch==2.13.0+cpu")
+CONSTRAINED = (
+    "ERROR: Cannot install torch==2.13.0+cpu because these package versions have conflicting "
+    "dependencies.\n    The user requested (constraint) torch<=2.14\nERROR: ResolutionImpossible"
+)
+
+
+@pytest.mark.parametrize("missing", [MISSING, CONSTRAINED])
+def test_torch_is_the_plain_one_where_no_index_has_the_exact_build(lab: Lab, missing: str) -> None:
     lab.plan({**GOOD, "fail": [[["torch==2.13.0+cpu"], missing]]})
     lab.provision()
     torch = [call for call in lab.calls() if call.startswith("install torch")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -237,25 +238,36 @@ def places_in(value: Json, at: tuple[str | int, ...] = ()) -> list[tuple[str | i
     return [*((*at, key) for key in keys), *inside]
 
 
+def documents_of(file: Path) -> list[Json]:
+    text = file.read_text("utf-8")
+    if file.suffix == ".json":
+        return [json.loads(text)]
+    return [json.loads(event.removeprefix("data: ")) for event in text.split("\n\n")[:-2]]
+
+
+def written(
+    documents: list[Json], file: Path, *, ascii: bool = True, known: bool = True
+) -> Evidence:
+    texts = [json.dumps(document, ensure_ascii=ascii) for document in documents]
+    stream = file.suffix == ".sse"
+    body = "".join(f"data: {text}\n\n" for text in [*texts, "[DONE]"]) if stream else texts[0]
+    recorded = exchange(body.encode("utf-8", "surrogatepass"), stream=stream)
+    complete = GOOD_COMPLETE.read_bytes()
+    return evidence(recorded, says=(PARIS,) if known else None, complete=complete)
+
+
 @st.composite
 def bent_answers(draw: st.DrawFn) -> Evidence:
     """Answers with something else in one or two places."""
     file = draw(st.sampled_from(BASES))
-    stream = file.suffix == ".sse"
-    text = file.read_text("utf-8")
-    parts = [line[6:] for line in text.split("\n\n")[:-2]] if stream else [text]
-    documents = [json.loads(part) for part in parts]
+    documents = documents_of(file)
     for _ in range(draw(st.integers(1, 2))):
         document = draw(st.sampled_from(documents))
         *way, key = draw(st.sampled_from(places_in(document)))
         for step in way:
             document = document[step]
         document[key] = draw(JSON)
-    written = [json.dumps(document, ensure_ascii=draw(st.booleans())) for document in documents]
-    body = "".join(f"data: {one}\n\n" for one in [*written, "[DONE]"]) if stream else written[0]
-    recorded = exchange(body.encode("utf-8", "surrogatepass"), stream=stream)
-    says = draw(st.sampled_from([None, (PARIS,)]))
-    return evidence(recorded, says=says, complete=GOOD_COMPLETE.read_bytes())
+    return written(documents, file, ascii=draw(st.booleans()), known=draw(st.booleans()))
 
 
 def check(found: Evidence) -> None:
@@ -267,8 +279,22 @@ def check(found: Evidence) -> None:
                 assert len(text) < 1000
 
 
+@pytest.mark.parametrize("value", [None, 5, True, 1.5, "x", [5], {"a": 1}], ids=repr)
+@pytest.mark.parametrize("file", [GOOD, GOOD_COMPLETE], ids=lambda file: file.name)
+def test_any_type_at_any_place_is_judged(file: Path, value: Json) -> None:
+    documents = documents_of(file)
+    for number, document in enumerate(documents):
+        for *way, key in places_in(document):
+            bent = copy.deepcopy(documents)
+            within = bent[number]
+            for step in way:
+                within = within[step]
+            within[key] = value
+            check(written(bent, file))
+
+
 @given(bent_answers())
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_any_value_anywhere_is_judged_and_told_in_a_line(found: Evidence) -> None:
     check(found)
 

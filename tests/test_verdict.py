@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import chain, combinations
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from conformance.exchange import Limits
+from conformance.known import Issue, Known
+from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
+from conformance.rules import RULES
+from conformance.session import Item, Session
+from conformance.verdict import Judgement, Verdict, decide, judge
+from tests.evidence import SAMPLES, sample
+
+PASS, FAIL, KNOWN, STALE = Outcome.PASS, Outcome.FAIL, Outcome.KNOWN, Outcome.STALE
+INCONCLUSIVE, NA, ERROR = Outcome.INCONCLUSIVE, Outcome.NA, Outcome.ERROR
+
+RULE = replace(RULES["args.json"], level=Level.MUST)
+MODE = Mode(name="stream", stream=True)
+CASE = Case(
+    id="single/one",
+    about="One call.",
+    path=Path("single.yaml"),
+    line=3,
+    messages=({"role": "user", "content": "Hi"},),
+    says=(Text(text="Hi"),),
+)
+BRACE = Finding(where="call 0", expected="one JSON value", actual="{}}")
+COMMA = Finding(where="call 1", expected="another thing", actual=",")
+
+
+def issue(
+    id: str = "brace", status: Literal["fails", "flaky"] = "fails", says: str | None = None
+) -> Issue:
+    return Issue(
+        id=id,
+        about="One brace too many.",
+        issue=None,
+        versions=SpecifierSet(),
+        parsers=("*",),
+        formats=("*",),
+        modes=("stream*",),
+        cases=("single/*",),
+        rules=("args.*",),
+        says=says,
+        status=status,
+    )
+
+
+def judgement(
+    outcome: Outcome, level: Level = Level.MUST, findings: tuple[Finding, ...] = (BRACE,)
+) -> Judgement:
+    found = findings if outcome is FAIL else ()
+    return Judgement(
+        rule=replace(RULE, level=level),
+        outcome=outcome,
+        findings=found,
+        total=len(found),
+        reason="too dark" if outcome is INCONCLUSIVE else None,
+    )
+
+
+def verdict(
+    *judgements: Judgement,
+    issues: tuple[Issue, ...] = (),
+    bar: Level = Level.MUST,
+    unexercised: str | None = None,
+) -> Verdict:
+    known = Known(issues=issues)
+    return decide(judgements, known=known, case=CASE, mode=MODE, bar=bar, unexercised=unexercised)
+
+
+LISTINGS = {
+    "not listed": (),
+    "fails": (issue(),),
+    "flaky": (issue(status="flaky"),),
+    "fails so": (issue(says="one JSON"),),
+    "fails otherwise": (issue(says="something else"),),
+    "flaky otherwise": (issue(status="flaky", says="something else"),),
+    "fails or flaky": (issue("first", "flaky"), issue("second")),
+    "elsewhere": (replace(issue(), cases=("other/*",)), replace(issue(), modes=("complete",))),
+}
+WEIGHED = {
+    "not listed": {PASS: PASS, FAIL: FAIL},
+    "fails": {PASS: STALE, FAIL: KNOWN},
+    "flaky": {PASS: PASS, FAIL: KNOWN},
+    "fails so": {PASS: STALE, FAIL: KNOWN},
+    "fails otherwise": {PASS: STALE, FAIL: FAIL},
+    "flaky otherwise": {PASS: PASS, FAIL: FAIL},
+    "fails or flaky": {PASS: STALE, FAIL: KNOWN},
+    "elsewhere": {PASS: PASS, FAIL: FAIL},
+}
+FOUND = [PASS, FAIL, INCONCLUSIVE, NA, ERROR]
+
+
+@pytest.mark.parametrize("found", FOUND)
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_what_is_known_is_weighed(listing: str, found: Outcome) -> None:
+    weighed = verdict(judgement(found), issues=LISTINGS[listing]).judgements[0]
+    assert weighed.outcome is WEIGHED[listing].get(found, found)
+    assert (weighed.issue is not None) == (weighed.outcome in (KNOWN, STALE))
+
+
+@pytest.mark.parametrize(
+    ("issues", "told"),
+    [
+        ((issue(says="one JSON"),), None),
+        ((issue(says="one JSON"), issue("comma", says="another")), "brace"),
+        ((issue("comma", says="another"), issue(says="one JSON")), "brace"),
+        ((issue(),), "brace"),
+    ],
+)
+def test_a_new_finding_beside_a_known_one_fails(
+    issues: tuple[Issue, ...], told: str | None
+) -> None:
+    found = judgement(FAIL, findings=(BRACE, COMMA))
+    weighed = verdict(found, issues=issues).judgements[0]
+    assert weighed.outcome is (FAIL if told is None else KNOWN)
+    assert (weighed.issue.id if weighed.issue else None) == told
+
+
+# From what weighs most.
+ORDER = [FAIL, STALE, KNOWN, INCONCLUSIVE, PASS]
+BY_OUTCOME = {
+    FAIL: judgement(FAIL),
+    STALE: replace(judgement(PASS), rule=replace(RULE, id="args.listed")),
+    KNOWN: replace(judgement(FAIL), rule=replace(RULE, id="args.listed")),
+    INCONCLUSIVE: judgement(INCONCLUSIVE),
+    PASS: judgement(PASS),
+    NA: judgement(NA),
+}
+SUBSETS = list(
+    chain.from_iterable(combinations(BY_OUTCOME, size) for size in range(len(BY_OUTCOME) + 1))
+)
+
+
+@pytest.mark.parametrize("unexercised", [None, "one chunk"])
+@pytest.mark.parametrize("outcomes", SUBSETS, ids=lambda found: "+".join(found) or "nothing")
+def test_the_weightiest_outcome_decides(
+    outcomes: tuple[Outcome, ...], unexercised: str | None
+) -> None:
+    listed = replace(issue(), rules=("args.listed",))
+    found = [BY_OUTCOME[outcome] for outcome in outcomes]
+    decided = verdict(*found, issues=(listed,), unexercised=unexercised)
+    # An answer that did not exercise its case is no proof that an issue is gone.
+    weighed = {PASS if one is STALE and unexercised else one for one in outcomes}
+    weighed |= {INCONCLUSIVE} if unexercised else {PASS}
+    assert decided.outcome is next(one for one in ORDER if one in weighed)
+    assert len(decided.judgements) == len(outcomes)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "unexercised", "reason"),
+    [
+        (PASS, "one chunk", "one chunk"),
+        (INCONCLUSIVE, None, "args.json: too dark"),
+        (INCONCLUSIVE, "one chunk", "one chunk"),
+        (FAIL, "one chunk", None),
+        (PASS, None, None),
+    ],
+)
+def test_an_inconclusive_item_says_why(
+    outcome: Outcome, unexercised: str | None, reason: str | None
+) -> None:
+    assert verdict(judgement(outcome), unexercised=unexercised).reason == reason
+
+
+LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
+
+
+@pytest.mark.parametrize("outcome", [FAIL, STALE, KNOWN, INCONCLUSIVE])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("bar", LEVELS)
+def test_a_rule_below_the_bar_is_told_and_decides_nothing(
+    outcome: Outcome, level: Level, bar: Level
+) -> None:
+    found = {STALE: PASS, KNOWN: FAIL}.get(outcome, outcome)
+    issues = (issue(),) if outcome in (STALE, KNOWN) else ()
+    decided = verdict(judgement(found, level), issues=issues, bar=bar)
+    assert decided.judgements[0].outcome is outcome
+    below = LEVELS.index(level) < LEVELS.index(bar)
+    assert decided.outcome is (PASS if below else outcome)
+
+
+def test_judgements_are_picked_by_outcome() -> None:
+    decided = verdict(judgement(FAIL), judgement(PASS), judgement(NA))
+    assert [found.outcome for found in decided.of(FAIL, NA)] == [FAIL, NA]
+    assert decided.of(KNOWN) == []
+
+
+def test_every_rule_is_asked_in_the_order_of_the_catalogue() -> None:
+    found = judge(sample(SAMPLES / "args.json" / "right.sse"))
+    assert [one.rule.id for one in found] == list(RULES)
+
+
+def test_a_client_that_stumbles_over_a_fault_with_a_rule_is_not_judged() -> None:
+    found = sample(SAMPLES / "chunk.index.contiguous" / "wrong.sse")
+    assert found.client is not None
+    assert found.client.error is not None
+    client = next(one for one in judge(found) if one.rule.id == "client.openai-python")
+    assert (client.outcome, client.findings, client.total) == (NA, (), 0)
+
+
+def test_trouble_is_never_excused() -> None:
+    everything = replace(issue(), cases=("*",), modes=("*",), rules=("*",))
+    server = Server(
+        url="http://127.0.0.1:9/v1",
+        model="m",
+        implementation="vllm",
+        version="0.32.0",
+        parser="hermes",
+        format="hermes",
+        emission="scripted",
+    )
+    session = Session(server, known=Known(issues=(everything,)), limits=Limits(connect=5))
+    try:
+        decided = session.judge(Item(case=CASE, mode=MODE)).verdict
+    finally:
+        session.close()
+    assert decided.outcome is ERROR
+    assert (decided.reason or "").startswith("ConnectError: ")
+    assert decided.judgements == ()
