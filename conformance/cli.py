@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
+import shlex
 import signal
 import sys
 import tempfile
@@ -41,14 +43,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run(words: list[str]) -> int:
-    """Run pytest on the shipped cases, or on the cases in the paths that are given.
+    """Run pytest on the cases in the paths that are given, or on the shipped cases.
 
-    pytest's own settings of the folder one happens to be in are left alone.
+    The settings of the folder that one happens to be in are left alone.
     """
-    paths = [word for word in words if not word.startswith("-") and Path(word).exists()]
     settings = Path(__file__).with_name("pytest.toml")
+    cases = shlex.quote(glob.escape(str(casefile.shipped())))
     fixed = ["-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "conformance.plugin"]
-    return int(pytest.main([*fixed, *words, *([] if paths else [str(casefile.shipped())])]))
+    return int(pytest.main([*fixed, "-o", f"testpaths={cases}", *words]))
 
 
 def serve(chosen: argparse.Namespace) -> int:
@@ -105,12 +107,13 @@ def targets(chosen: argparse.Namespace) -> int:
 
 
 def cases(chosen: argparse.Namespace) -> int:
-    """List the cases of a folder."""
-    folder = Path(chosen.folder) if chosen.folder else casefile.shipped()
-    _print(
-        [{"id": case.id, "about": case.about} for case in casefile.load_folder(folder)],
-        chosen.format,
-    )
+    """List the cases of a folder or a file."""
+    place = Path(chosen.place) if chosen.place else casefile.shipped()
+    if not place.exists():
+        print(f"there is no {place}", file=sys.stderr)
+        return USAGE_ERROR
+    found = casefile.load(place) if place.is_file() else casefile.load_folder(place)
+    _print([{"id": case.id, "about": case.about} for case in found], chosen.format)
     return 0
 
 
@@ -183,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=f"list the {name}")
         one.add_argument("--format", choices=formats, default="text")
         if name == "cases":
-            one.add_argument("folder", nargs="?", metavar="FOLDER")
+            one.add_argument("place", nargs="?", metavar="FOLDER|FILE")
         if name == "rules":
             one.add_argument("--into", metavar="FILE", help="renew the table in a Markdown file")
         one.set_defaults(command=command)

@@ -41,8 +41,11 @@ class Asker:
     def __init__(self, url: str, api_key: str | None, limits: Limits, concurrency: int) -> None:
         """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
         self._limits = limits
+        self._secret = (api_key or "").encode()
         self._free = asyncio.Semaphore(concurrency)
-        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
+        # A connection of its own for each request: a kept one may be closed by the server just as it
+        # is used again, and no one could tell that from a crash.
+        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
         self._client = openai.AsyncOpenAI(
             base_url=url,
             api_key=api_key or "none",
@@ -63,7 +66,7 @@ class Asker:
     async def ask(self, body: Json) -> Exchange:
         """Post one chat completion; every outcome is an `Exchange`."""
         async with self._free:
-            recording = _Recording(started=time.perf_counter(), size=self._limits.size)
+            recording = self._recording()
             _CURRENT.set(recording)
             error = await self._record(body, recording)
             if error is None and recording.status is not None and recording.status >= 500:
@@ -83,7 +86,7 @@ class Asker:
         if not tokens:
             return None
         root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
-        _CURRENT.set(_Recording(started=time.perf_counter(), size=self._limits.size))
+        _CURRENT.set(self._recording())
         try:
             async with asyncio.timeout(self._limits.first_byte):
                 found: Json = await self._client.post(
@@ -93,6 +96,10 @@ class Asker:
             return None
         said = found.get("prompt") if isinstance(found, dict) else None
         return said if isinstance(said, str) else None
+
+    def _recording(self) -> _Recording:
+        size = self._limits.size
+        return _Recording(started=time.perf_counter(), size=size, secret=self._secret)
 
     async def _record(self, body: Json, recording: _Recording) -> str | None:
         limits = self._limits
@@ -134,6 +141,8 @@ class Asker:
 class _Recording:
     started: float
     size: int
+    secret: bytes
+    """The key, which some servers repeat when they refuse it."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reads: list[Read] = field(default_factory=list)
@@ -147,6 +156,8 @@ class _Recording:
         self.received += len(data)
         if self.received > self.size:
             raise TooLarge
+        if self.secret:
+            data = data.replace(self.secret, b"***")
         self.reads.append(Read(time.perf_counter() - self.started, data))
 
 
@@ -190,6 +201,8 @@ class _RecordedStream(httpx2.AsyncByteStream):
         await self._inner.aclose()
 
 
-def _told(problem: Exception) -> str:
-    cause = problem.__cause__ or problem
-    return f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+def _told(problem: BaseException) -> str:
+    """Name the first cause; the SDK and the HTTP library wrap it without its words."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

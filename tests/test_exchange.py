@@ -224,7 +224,13 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
     assert most == [3]
 
 
-@pytest.mark.parametrize("behave", [answer, close_early, talk_nonsense])
+def repeat_the_key(connection: socket.socket, over: threading.Event) -> None:
+    read_request(connection)
+    told = f"wrong key {KEY}".encode()
+    connection.sendall(b"HTTP/1.1 401 no\r\ncontent-length: %d\r\n\r\n%s" % (len(told), told))
+
+
+@pytest.mark.parametrize("behave", [answer, close_early, talk_nonsense, repeat_the_key])
 def test_no_secret_is_in_an_exchange(behave: Behave) -> None:
     with serve(behave) as url:
         found = repr(ask(url))

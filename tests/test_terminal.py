@@ -205,7 +205,7 @@ def finding(issue: str | None, outcome: str = "known") -> dict[str, Any]:
 
 
 def test_known_issues_are_named_with_the_number_of_items() -> None:
-    items = [
+    items: list[dict[str, Any]] = [
         {"case": "a", "mode": "stream", "findings": [finding("rare"), finding("often")]},
         {"case": "a", "mode": "stream", "findings": [finding("often"), finding(None, "fail")]},
         {"case": "a", "mode": "complete", "findings": [finding("often")]},

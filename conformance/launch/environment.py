@@ -126,9 +126,7 @@ def foreign(path: Path) -> Environment:
     if not python.is_file():
         raise LaunchProblem(f"--vllm {path}: there is no Python executable at {python}")
     digest = hashlib.sha256(str(python).encode()).hexdigest()[:12]
-    folder = cache_folder() / f"python-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return inspect(python, folder)
+    return inspect(python, cache_folder() / f"python-{digest}")
 
 
 def _last_line(text: str) -> str:

@@ -80,8 +80,8 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
     else:
         rows.extend(_finding_rows(judged, judgement))
         rows.append(("why", judgement.rule.why))
-        listed = f"no entry in {', '.join(known_files)} matches"
-        rows.append(("known", listed if known_files else "no known issues are listed for this server"))
+        listed = f"no entry in {', '.join(known_files)} matches" if known_files else ""
+        rows.append(("known", listed or "no known issues are listed for this server"))
     rows.append(("repeat", repeat))
     lines = [headline(judgement)]
     for name, text in rows:

@@ -1,0 +1,153 @@
+"""The commands beside pytest, as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+import conformance
+from conformance import casefile, cli, target
+from conformance.formats import FORMATS
+from conformance.model import Json
+from conformance.rules import RULES
+
+ROOT = Path(conformance.__file__).parent.parent
+OWN = """
+schema: 1
+about: A case of the user's own.
+cases:
+  - id: greeting
+    about: A greeting stays a greeting.
+    messages: [{role: user, content: "Say hello."}]
+    says: Hello there.
+"""
+
+
+def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Json:
+    assert cli.main([*words, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def run(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("CONFORMANCE_")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "conformance", *words],
+        cwd=folder,
+        env={**environment, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_every_built_in_target_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = listed(capsys, "targets")
+    assert [row["name"] for row in rows] == target.names()
+    assert {row["format"] for row in rows} <= set(FORMATS)
+    assert all(row["about"] for row in rows)
+
+
+def test_every_shipped_case_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = listed(capsys, "cases")
+    assert [row["id"] for row in rows] == [
+        case.id for case in casefile.load_folder(casefile.shipped())
+    ]
+    assert set(rows[0]) == {"id", "about"}
+
+
+def test_the_cases_of_a_folder_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(OWN)
+    assert listed(capsys, "cases", str(tmp_path)) == [
+        {"id": "own/greeting", "about": "A greeting stays a greeting."}
+    ]
+
+
+def test_a_folder_that_is_not_there_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = tmp_path / "missing"
+    assert cli.main(["cases", str(missing)]) == cli.USAGE_ERROR
+    assert str(missing) in capsys.readouterr().err
+
+
+def test_a_malformed_case_is_an_error_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.yaml").write_text(OWN.replace("says:", "sayz:"))
+    assert cli.main(["cases", str(tmp_path)]) == cli.USAGE_ERROR
+    assert "own.yaml:8: " in capsys.readouterr().err
+
+
+def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = listed(capsys, "rules")
+    assert sorted(row["id"] for row in rows) == sorted(RULES)
+    assert {row["level"] for row in rows} <= {"must", "should", "info"}
+    assert all(row["title"] and row["why"] for row in rows)
+
+
+def test_the_rules_are_a_table_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["rules", "--format", "markdown"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + len(RULES)
+    assert {line.count("|") - line.count("\\|") for line in lines} == {4}
+
+
+@pytest.mark.parametrize("what", ["targets", "cases", "rules"])
+def test_a_list_is_made_for_people_too(what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([what]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.strip()] == []
+    assert any(not line.startswith(" ") for line in lines)
+
+
+def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["testt"])
+    assert ended.value.code == 2
+    assert "testt" in capsys.readouterr().err
+
+
+def test_an_unknown_target_is_not_served(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["serve", "hermez"]) == cli.USAGE_ERROR
+    told = capsys.readouterr().err
+    assert "hermez" in told
+    assert "did you mean hermes?" in told
+
+
+def test_a_run_takes_the_users_own_cases_and_leaves_the_folder_s_settings_alone(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "own.yaml").write_text(OWN)
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
+    found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "mine"])
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert "5 items: 5 pass" in found.stdout
+    assert "warning" not in found.stdout
+    results = json.loads((tmp_path / ".conformance" / "results.json").read_text())
+    assert {item["case"] for item in results["results"]} == {"own/greeting"}
+
+
+def test_a_run_without_paths_takes_the_shipped_cases_and_no_options_value(tmp_path: Path) -> None:
+    (tmp_path / "known.yml").write_text("schema: 1\nimplementation: reference\nissues: []\n")
+    words = ["run", "--reference", "--parser", "hermes", "--known", "known.yml", "--collect-only"]
+    found = run(tmp_path, [*words, "-q"])
+    assert found.returncode == 0, found.stdout + found.stderr
+    for case in ("single.yaml::dallas-weather[complete]", "turns.yaml::dallas-answer[stream]"):
+        assert case in found.stdout
+
+
+def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "nowhere"])
+    assert found.returncode == cli.USAGE_ERROR
+    assert "nowhere" in found.stderr
