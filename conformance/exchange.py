@@ -43,8 +43,8 @@ class Asker:
         self._limits = limits
         self._secret = (api_key or "").encode()
         self._free = asyncio.Semaphore(concurrency)
-        # A connection of its own for each request: a kept one may be closed by the server just as it
-        # is used again, and no one could tell that from a crash.
+        # A connection of its own for each request: the server may close a kept one just as it is
+        # used again, and no one could tell that from a crash.
         pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
         self._client = openai.AsyncOpenAI(
             base_url=url,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
@@ -37,8 +38,9 @@ def modes(server: Server) -> tuple[Mode, ...]:
 def scripts_of(case: Case, server: Server) -> list[Script]:
     """Write what the model says, in each shape that a server may want; raises `NotApplicable`.
 
-    The first is the model's own. Where a tool is forced, vLLM before 0.30 binds the model to bare
-    JSON instead: a list of calls for `required`, the arguments alone for a named function.
+    The first is the model's own. Where a tool is forced, vLLM binds some models to bare JSON
+    instead: a list of calls, whose arguments are called `parameters` (hermes before 0.30) or
+    `arguments` (mistral before v11), or the arguments alone for a named function.
     """
     if case.says is None:
         if server.format not in case.raw:
@@ -95,14 +97,17 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
 def _forced_shapes(case: Case) -> list[Script]:
     calls = [item for item in case.says or () if isinstance(item, Call)]
     choice = case.options.get("tool_choice", "auto")
-    if isinstance(choice, dict) and len(calls) == 1:
-        return [(Piece("text", calls[0].arguments),)]
-    if choice == "required" and calls:
-        listed = (
-            f'{{"name": {json.dumps(call.name)}, "parameters": {call.arguments}}}' for call in calls
-        )
-        return [(Piece("text", f"[{', '.join(listed)}]"),)]
-    return []
+    if not calls or choice in ("auto", "none"):
+        return []
+    texts = [_listed(calls, key) for key in ("parameters", "arguments")]
+    if isinstance(choice, dict):
+        texts.insert(0, calls[0].arguments)
+    return [(Piece("text", text),) for text in texts]
+
+
+def _listed(calls: Sequence[Call], key: str) -> str:
+    objects = (f'{{"name": {json.dumps(call.name)}, "{key}": {call.arguments}}}' for call in calls)
+    return f"[{', '.join(objects)}]"
 
 
 def encode(script: Script, cut: str) -> str:

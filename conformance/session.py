@@ -28,6 +28,7 @@ from conformance.model import (
 )
 from conformance.request import (
     COMPLETE,
+    SCRIPT_FIELD,
     NotApplicable,
     build,
     check_applies,
@@ -171,7 +172,10 @@ class Session:
         check_applies(item.case, item.mode, self.server)
         script = await self._script(item.case, item.mode.cut)
         body = build(item.case, item.mode, self.server, script)
-        return Heard(script=script, exchange=await self._asker.ask(body))
+        exchange = await self._asker.ask(body)
+        if script is not None and (reason := refusal(exchange)):
+            raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
+        return Heard(script=script, exchange=exchange)
 
     async def _script(self, case: Case, cut: str) -> Script | None:
         """Choose the script; raises `NotApplicable` where the server lets none be said."""
@@ -186,17 +190,40 @@ class Session:
         return await self._choosing[key]
 
     async def _choose(self, case: Case, cut: str, scripts: list[Script]) -> Script:
-        """Try which script is said to the end: a grammar of the server may forbid some."""
+        """Try which script is said to the end: a grammar of the server may forbid some.
+
+        A script that leads to no answer at all decides nothing: if every one does, the case's own
+        exchange will tell what is wrong.
+        """
         mode = replace(COMPLETE, cut=cut)
+        diverted = False
         for script in scripts:
             body = build(case, mode, self.server, script) | {"return_token_ids": True}
             exchange = await self._asker.ask(body)
             if exchange.error is not None or exchange.status != 200:
-                return script  # the case's own exchange will tell what is wrong
+                continue
             said = await self._asker.detokenize(token_ids(exchange))
             if said is None or _agree(said, text_of(script)):
                 return script
-        raise NotApplicable("a grammar of the server forbids what the model would say")
+            diverted = True
+        if diverted:
+            raise NotApplicable("a grammar of the server forbids what the model would say")
+        return scripts[0]
+
+
+def refusal(exchange: Exchange) -> str | None:
+    """Read the script plugin's own words, if it refused a script.
+
+    New releases of vLLM answer a streamed request before they look at the script, and then put
+    the refusal into the stream.
+    """
+    answer = assemble.read(exchange)
+    for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
+        error = document.get("error") if isinstance(document, dict) else None
+        told = error.get("message") if isinstance(error, dict) else None
+        if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
+            return told
+    return None
 
 
 def _agree(said: str, script: str) -> bool:

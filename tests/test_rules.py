@@ -12,6 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from conformance import assemble
+from conformance.formats import FORMATS
 from conformance.model import Call, ClientView, Expectation, Finding, Json, Outcome, Unjudged
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
@@ -78,6 +80,253 @@ def test_a_right_sample_passes_its_rule_and_breaks_none(file: Path) -> None:
 def test_a_harmless_habit_breaks_no_rule(file: Path) -> None:
     assert settings_of(file.parent)["about"]
     assert broken(sample(file)) == []
+
+
+# These hold an answer to the truth or to the complete answer, so they need to know it.
+COMPARING = ("said.", "equiv.", "content.lossless")
+
+
+@pytest.mark.parametrize("file", WRONG)
+def test_without_the_truth_a_fault_is_the_same_fault(file: Path) -> None:
+    found = sample(file)
+    without = broken(replace(found, expect=Expectation()))
+    id = file.parent.name
+    assert without == ([] if id.startswith(COMPARING[::2]) else broken(found))
+
+
+def right_answers() -> list[Any]:
+    """Each streamed sample that is wrong, with the complete answer that is right."""
+    found: list[Any] = []
+    for param in WRONG:
+        file: Path = param.values[0]
+        own = file.parent / "right.json"
+        usual = "says" not in settings_of(file.parent)
+        # equiv.content owns what content.lossless would; args.schema is for unscripted servers.
+        spared = file.suffix == ".json" or file.parent.name in ("content.lossless", "args.schema")
+        if not spared and (own.exists() or usual):
+            found.append(pytest.param(file, own if own.exists() else GOOD_COMPLETE, id=param.id))
+    return found
+
+
+@pytest.mark.parametrize(("file", "complete"), right_answers())
+def test_a_right_complete_answer_takes_no_fault_over(file: Path, complete: Path) -> None:
+    found = sample(file)
+    right = assemble.read(exchange(complete.read_bytes(), stream=False))
+    assert broken(replace(found, complete=found.complete or right)) == broken(found)
+
+
+STREAMS = ["args.string", "said.content", "choice.index.range", "said.calls", "finish.last"]
+
+
+@pytest.mark.parametrize("folder", STREAMS)
+def test_what_an_unreadable_event_held_is_not_missed(folder: str) -> None:
+    file = SAMPLES / folder / "right.sse"
+    events = file.read_bytes().split(b"\n\n")
+    for number in range(len(events) - 2):
+        body = b"\n\n".join([*events[:number], b"data: {", *events[number + 1 :]])
+        found = replace(sample(file), answer=assemble.read(exchange(body, stream=True)))
+        assert broken(found) == [("sse.json-valid", f"chunk {number}")]
+
+
+def test_arguments_with_a_part_lost_are_not_compared() -> None:
+    said = Call(name="get_weather", arguments='{"city": "Paris", "days": 3}')
+    cut = ['{"city": "Paris"', ', "days": 3', "}"]
+    events = GOOD.read_bytes().split(b"\n\n")
+    deltas = [
+        {"index": 0, "delta": {"tool_calls": [{"index": 0, "function": {"arguments": part}}]}}
+        for part in cut
+    ]
+    document = json.loads(events[0].removeprefix(b"data: "))
+    chunks = [
+        f"data: {json.dumps({**document, 'choices': [{**delta, 'finish_reason': None}]})}".encode()
+        for delta in deltas
+    ]
+    whole = b"\n\n".join([*events[:2], *chunks, *events[4:]])
+    assert broken(evidence(exchange(whole, stream=True), says=[said])) == []
+    holed = b"\n\n".join([*events[:2], chunks[0], b"data: {", chunks[2], *events[4:]])
+    found = evidence(exchange(holed, stream=True), says=[said])
+    assert broken(found) == [("sse.json-valid", "chunk 3")]
+
+
+@pytest.mark.parametrize("file", WRONG)
+def test_a_finding_about_a_chunk_has_its_number(file: Path) -> None:
+    for one in judge(sample(file)):
+        for finding in one.findings:
+            first, number, *_ = [*finding.where.split(), "", ""]
+            if first == "chunk":
+                assert finding.chunk == int(number)
+
+
+CHUNKS = [
+    ("content.no-marker-leak/wrong.sse", 4),
+    ("content.no-marker-leak/wrong-string.sse", None),
+    ("said.arguments/wrong.sse", 3),
+    ("args.json/wrong.sse", 3),
+    ("equiv.arguments/wrong.sse", 2),
+    ("equiv.finish/wrong.sse", 3),
+    ("finish.tool_calls/wrong.sse", 3),
+    ("said.finish/wrong.sse", 3),
+    ("chunk.index.contiguous/wrong-gap.sse", 1),
+    ("said.calls/wrong.sse", None),
+    ("said.arguments/wrong.json", None),
+]
+
+
+@pytest.mark.parametrize(("file", "chunk"), CHUNKS)
+def test_a_finding_points_at_the_chunk_that_shows_it(file: str, chunk: int | None) -> None:
+    found = judgement(sample(SAMPLES / file), file.partition("/")[0])
+    assert [finding.chunk for finding in found.findings] == [chunk]
+
+
+TOLD = [
+    ("chunk.role.once/wrong.sse", "no role", "'assistant'"),
+    ("chunk.role.once/wrong-absent.sse", "'assistant'", "None"),
+    ("said.calls/wrong-none.json", "get_weather, get_time", "no calls"),
+    ("said.arguments/wrong.sse", '"Paris"', '"Pars"'),
+    ("args.no-premature-json/wrong.sse", "a text that parses only when it is whole", ""),
+    ("sse.content-type/wrong.sse", "text/event-stream", "application/json"),
+    ("sse.done/wrong.sse", "one [DONE]", "0"),
+    ("msg.tool_call.shape/wrong-type.json", "'function'", "None"),
+    ("msg.tool_call.shape/wrong.json", "a string", "None"),
+    ("finish.present/wrong.sse", "a reason", "null to the end"),
+    ("equiv.calls/wrong.sse", "['get_weather', 'get_time'] as in the complete answer", ""),
+]
+
+
+@pytest.mark.parametrize(("file", "expected", "actual"), TOLD)
+def test_a_finding_tells_what_was_expected_and_what_came(
+    file: str, expected: str, actual: str
+) -> None:
+    (finding,) = judgement(sample(SAMPLES / file), file.partition("/")[0]).findings
+    assert finding.expected == expected
+    assert finding.actual.startswith(actual)
+
+
+ABOUT_CALLS = {
+    "args.string",
+    "args.no-null-delta",
+    "args.json",
+    "args.object",
+    "args.empty-object",
+    "args.no-premature-json",
+    "args.schema",
+    "chunk.content-xor-tools",
+    "chunk.tool-calls.single-entry",
+    "chunk.index.unique-in-chunk",
+    "chunk.index.contiguous",
+    "chunk.index.sequential",
+    "chunk.first-delta.id",
+    "chunk.id.once",
+    "chunk.first-delta.type",
+    "chunk.type.not-null",
+    "chunk.first-delta.name",
+    "chunk.name.once",
+    "id.unique",
+    "id.format",
+}
+
+
+@pytest.mark.parametrize("format", ["hermes", "mistral"])
+def test_rules_about_calls_do_not_apply_to_text(format: str) -> None:
+    body = (SAMPLES / "said.content" / "right.sse").read_bytes()
+    found = evidence(exchange(body, stream=True), says=None, format=format)
+    idle = {one.rule.id for one in judge(found) if one.outcome is Outcome.NA}
+    streamed = {id for id, rule in RULES.items() if rule.on not in ("complete", "status")}
+    comparing = {id for id in RULES if id.startswith(COMPARING)}
+    assert idle & streamed == ABOUT_CALLS | comparing
+
+
+def test_ids_have_a_form_only_where_the_format_demands_one() -> None:
+    assert judgement(sample(GOOD), "id.format").outcome is Outcome.NA
+    missing = sample(SAMPLES / "chunk.first-delta.id" / "wrong.sse")
+    mistral = replace(missing, format=FORMATS["mistral"])
+    assert broken(mistral) == broken(missing)
+    unknown = replace(sample(GOOD), format=None)
+    idle = {"content.no-marker-leak", "id.format"}
+    assert {id: judgement(unknown, id).outcome for id in idle} == dict.fromkeys(idle, Outcome.NA)
+
+
+def test_a_truncated_call_is_compared_as_text() -> None:
+    file = ALLOWED / "truncated-call" / "right.sse"
+    found = replace(sample(file), expect=Expectation())
+    same = (ALLOWED / "truncated-call" / "right.json").read_bytes()
+    other = same.replace(b'\\"city\\": ', b'\\"cit')
+    assert same != other
+    for body, places in (
+        (same, []),
+        (other, [("equiv.arguments", "choice 0 call 0 arguments $")]),
+    ):
+        complete = assemble.read(exchange(body, stream=False))
+        assert broken(replace(found, complete=complete)) == places
+
+
+def with_complete(file: Path, body: bytes, *, known: bool = True) -> Evidence:
+    found = replace(sample(file), complete=assemble.read(exchange(body, stream=False)))
+    return found if known else replace(found, expect=Expectation())
+
+
+LOST = SAMPLES / "content.lossless" / "wrong.sse"
+
+
+def test_text_that_both_modes_lose_is_lost_once_in_each() -> None:
+    lossless = [("content.lossless", "choice 0 content")]
+    assert broken(with_complete(LOST, GOOD_COMPLETE.read_bytes())) == lossless
+
+
+def test_a_complete_answer_that_is_of_no_use_is_not_compared_with() -> None:
+    lossless = [("content.lossless", "choice 0 content")]
+    right = (SAMPLES / "content.lossless" / "right.json").read_bytes()
+    no_calls = right.replace(b'"get_weather"', b'"get_time"')
+    malformed = right.replace(b'"arguments": "{\\"city\\": \\"Paris\\"}"', b'"arguments": null')
+    other_choice = right.replace(b'"index": 0', b'"index": 1')
+    for body in (no_calls, malformed, other_choice, b"<html>"):
+        assert body != right
+        assert broken(with_complete(LOST, body)) == lossless
+        assert broken(with_complete(LOST, body, known=False)) in ([], EQUIV_CALLS)
+
+
+EQUIV_CALLS = [("equiv.calls", "choice 0 tool_calls")]
+
+
+def test_answers_with_other_calls_differ_in_nothing_else() -> None:
+    complete = (SAMPLES / "said.content" / "right.json").read_bytes()
+    assert broken(with_complete(GOOD, complete, known=False)) == EQUIV_CALLS
+    assert broken(with_complete(GOOD, complete)) == []
+
+
+def test_markup_in_the_complete_answer_is_its_own_fault() -> None:
+    leak = (SAMPLES / "content.no-marker-leak" / "wrong.json").read_bytes()
+    assert broken(with_complete(GOOD, leak)) == []
+
+
+def test_a_wrong_reason_of_the_complete_answer_is_its_own_fault() -> None:
+    for folder in ("finish.tool_calls", "finish.enum", "finish.present"):
+        wrong = (SAMPLES / folder / "wrong.json").read_bytes()
+        for known in (True, False):
+            assert broken(with_complete(GOOD, wrong, known=known)) == []
+
+
+def test_text_beside_quoted_markup_is_compared() -> None:
+    file = ALLOWED / "quoted-markup" / "right.sse"
+    body = file.read_bytes().replace(b" first.", b"")
+    found = replace(sample(file), answer=assemble.read(exchange(body, stream=True)))
+    assert broken(found) == [("said.content", "choice 0 content")]
+
+
+def test_a_call_that_is_lost_is_told_though_another_has_a_faulty_name() -> None:
+    says = [PARIS, Call(name="get_time", arguments="{}")]
+    body = (SAMPLES / "chunk.name.once" / "wrong-split.sse").read_bytes()
+    rules = [id for id, _ in broken(evidence(exchange(body, stream=True), says=says))]
+    assert rules == ["chunk.name.once", "said.calls"]
+
+
+NO_TOOLS: list[Json] = [None, []]
+
+
+def test_a_call_without_tools_in_the_request_has_no_schema_to_meet() -> None:
+    for tools in NO_TOOLS:
+        recorded = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tools": tools})
+        assert judgement(evidence(recorded, says=None), "args.schema").outcome is Outcome.PASS
 
 
 def test_a_truth_that_is_unknown_is_not_judged() -> None:

@@ -10,7 +10,6 @@ from typing import Literal
 
 from conformance.model import Call, Piece, Script, Utterance
 
-
 _DECODER = json.JSONDecoder(parse_int=str)
 """Finds where a value stops; Python refuses to make an `int` of very many digits."""
 

@@ -49,6 +49,8 @@ _FIXED = {
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
     "PYTHONUNBUFFERED": "1",
+    "NO_COLOR": "1",
+    "VLLM_LOGGING_COLOR": "0",
 }
 
 # Loopback is never reached through a proxy, whatever the environment says.

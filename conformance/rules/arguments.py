@@ -194,7 +194,7 @@ def schema(evidence: Evidence) -> Findings:
     tools = _schemas(evidence.request)
     for choice, call in finished_calls(evidence):
         value = _parsed(call)
-        if call.name not in tools or value is _BROKEN or not isinstance(value, dict):
+        if call.name not in tools or not isinstance(value, dict):
             continue
         try:
             errors = _validator(tools[call.name]).iter_errors(jsonvalue.plain(value))
@@ -214,12 +214,8 @@ def schema(evidence: Evidence) -> Findings:
 
 
 def _schemas(request: Json) -> dict[str, Json]:
-    found: dict[str, Json] = {}
-    for tool in request.get("tools") or ():
-        function = tool.get("function") if isinstance(tool, dict) else None
-        if isinstance(function, dict) and "name" in function:
-            found[function["name"]] = function.get("parameters", {})
-    return found
+    functions = [tool["function"] for tool in request.get("tools") or ()]
+    return {function["name"]: function.get("parameters", {}) for function in functions}
 
 
 def _validator(schema: Json) -> Any:
