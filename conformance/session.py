@@ -47,6 +47,8 @@ class Heard:
     script: Script | None
 
 
+CUTS = {"max_tokens", "max_completion_tokens", "stop"}
+"""Options that end an answer before its script ends."""
 Future = concurrent.futures.Future[Heard]
 
 
@@ -202,20 +204,29 @@ class Session:
             exchange = await self._asker.ask(body)
             if exchange.error is not None or exchange.status != 200:
                 continue
-            said = await self._asker.detokenize(token_ids(exchange))
-            if said is None or _agree(said, text_of(script)):
+            if await self._is_said(case, exchange, text_of(script)):
                 return script
             diverted = True
         if diverted:
             raise NotApplicable("a grammar of the server forbids what the model would say")
         return scripts[0]
 
+    async def _is_said(self, case: Case, exchange: Exchange, script: str) -> bool:
+        """Whether the model said the script to its end, or as far as the case lets it."""
+        tokens = token_ids(assemble.read(exchange))
+        if len(tokens) < 2:
+            return True  # a server that shows no tokens has none that a grammar could bind
+        said = await self._asker.detokenize(tokens[:-1])  # but for the end of the sequence
+        if said is None or said == script:
+            return True
+        return bool(CUTS & case.options.keys()) and script.startswith(said)
+
 
 def refusal(exchange: Exchange) -> str | None:
     """Read the script plugin's own words, if it refused a script.
 
     New releases of vLLM answer a streamed request before they look at the script, and then put
-    the refusal into the stream.
+    the refusal into the stream; the engine, where it is asked, can only say it.
     """
     answer = assemble.read(exchange)
     for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
@@ -223,19 +234,14 @@ def refusal(exchange: Exchange) -> str | None:
         told = error.get("message") if isinstance(error, dict) else None
         if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
             return told
-    return None
+    said = answer.choices[0].content if answer.choices else ""
+    return said if said.startswith(f"{SCRIPT_FIELD}:") else None
 
 
-def _agree(said: str, script: str) -> bool:
-    # Said goes on with the end-of-sequence token, or stops early where the case wants few tokens.
-    return said.startswith(script) or script.startswith(said)
-
-
-def token_ids(exchange: Exchange) -> list[int]:
+def token_ids(answer: Answer) -> list[int]:
     """Read the tokens of the first choice of a complete answer; empty if there are none."""
-    document = assemble.read(exchange).document
     try:
-        found = document["choices"][0]["token_ids"]
+        found = answer.document["choices"][0]["token_ids"]
     except (LookupError, TypeError):
         return []
     return found if isinstance(found, list) else []

@@ -239,6 +239,13 @@ def test_a_python_with_a_vllm_is_taken_as_it_is(lab: Lab) -> None:
     assert lab.calls() == []
 
 
+def test_the_label_of_a_build_is_no_part_of_the_version(lab: Lab) -> None:
+    lab.plan({"inspect": {"versions": {"vllm": "0.32.0+cu130"}, "vllm": "/nowhere/vllm/a.py"}})
+    python = write_python(lab.folder / "own" / "bin" / "python", lab.folder)
+    environment = lab.provision(str(python))
+    assert (environment.version, environment.packages["vllm"]) == ("0.32.0", "0.32.0+cu130")
+
+
 def test_a_python_without_vllm_is_told(lab: Lab) -> None:
     lab.plan({})
     python = write_python(lab.folder / "own" / "bin" / "python", lab.folder)

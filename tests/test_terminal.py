@@ -104,7 +104,7 @@ def test_a_failure_is_told_with_place_wire_reason_and_command() -> None:
 
 def test_without_known_issues_a_failure_says_so() -> None:
     told = failure(judged("chunk.name.once/wrong.sse"), REPEAT, [])
-    assert "  known     no issues of this server are known" in told.splitlines()
+    assert "  known     no known issues are listed for this server" in told.splitlines()
 
 
 def test_the_envelope_is_shown_where_it_is_the_fault() -> None:

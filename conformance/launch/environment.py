@@ -37,7 +37,7 @@ class Environment:
 
     python: Path
     version: str
-    """Of vLLM."""
+    """Of vLLM, without the label of a build (`+cpu`)."""
     packages: Mapping[str, str]
     """Versions of `vllm`, `mistral_common`, `transformers`, `tokenizers`, `torch`.
 
@@ -84,7 +84,7 @@ def inspect(python: Path, folder: Path) -> Environment:
     checkout = Path(said["vllm"]).parent.parent / "examples"
     return Environment(
         python=python,
-        version=version,
+        version=version.partition("+")[0],
         packages={**versions, "vllm": version},
         folder=folder,
         examples=checkout if checkout.is_dir() else folder / "examples",

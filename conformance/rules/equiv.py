@@ -8,10 +8,10 @@ from conformance import jsonvalue
 from conformance.assemble import Choice
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
-from conformance.rules.content import content_leaks
+from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.rules.said import calls_are_as_said, names_of
+from conformance.rules.said import calls_are_as_said, has_faulty_names, names_of
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -40,6 +40,10 @@ def calls(evidence: Evidence) -> Findings:
     Right: two calls either way
     """
     for complete, streamed in _pairs(evidence):
+        if len(complete.calls) == len(streamed.calls) and any(
+            has_faulty_names(evidence, choice) for choice in (complete, streamed)
+        ):
+            continue
         if not _calls_agree(complete, streamed) and all(
             # said.calls owns what differs from a known truth, here or in the complete answer
             calls_are_as_said(evidence, choice)
@@ -66,6 +70,8 @@ def arguments(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             continue
         for left, right in zip(complete.calls, streamed.calls, strict=True):
+            if call_leaks(evidence, left) or call_leaks(evidence, right):
+                continue
             cut = streamed.finish_reason == "length"
             difference = _difference(left.arguments, right.arguments, cut)
             if difference is not None:

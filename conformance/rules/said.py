@@ -39,9 +39,7 @@ def calls(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         if not choice.whole or calls_are_as_said(evidence, choice):
             continue
-        if len(choice.calls) == len(said) and any(
-            _name_is_faulty(evidence, call) for call in choice.calls
-        ):
+        if len(choice.calls) == len(said) and has_faulty_names(evidence, choice):
             continue
         yield Finding(
             where=f"choice {choice.index} tool_calls",
@@ -50,9 +48,15 @@ def calls(evidence: Evidence) -> Findings:
         )
 
 
-def _name_is_faulty(evidence: Evidence, call: ToolCall) -> bool:
-    # chunk.first-delta.name and msg.tool_call.shape own a name that is missing,
-    # chunk.name.once owns one in parts, content.no-marker-leak one with markup.
+def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
+    """Whether a call's name is faulty by itself: missing, in parts, or with markup.
+
+    chunk.first-delta.name, msg.tool_call.shape, chunk.name.once and content.no-marker-leak own it.
+    """
+    return any(_has_faulty_name(evidence, call) for call in choice.calls)
+
+
+def _has_faulty_name(evidence: Evidence, call: ToolCall) -> bool:
     named = [entry for entry in call.entries if entry.function.get("name")]
     return len(named) != 1 or call.name is None or call_leaks(evidence, call)
 
