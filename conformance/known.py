@@ -31,6 +31,7 @@ class Issue:
     versions: SpecifierSet
     parsers: tuple[str, ...]
     formats: tuple[str, ...]
+    models: tuple[str, ...]
     modes: tuple[str, ...]
     cases: tuple[str, ...]
     rules: tuple[str, ...]
@@ -104,6 +105,7 @@ def _issue(document: strictyaml.Document, place: int, spec: dict[str, Any]) -> I
         versions=versions,
         parsers=tuple(spec.get("parsers", ["*"])),
         formats=tuple(spec.get("formats", ["*"])),
+        models=tuple(spec.get("models", ["*"])),
         modes=tuple(spec.get("modes", ["*"])),
         cases=tuple(spec["cases"]),
         rules=tuple(spec["rules"]),
@@ -119,6 +121,7 @@ def _applies(issue: Issue, server: Server) -> bool:
         and version in issue.versions
         and _any(issue.parsers, server.parser)
         and _any(issue.formats, server.format)
+        and _any(issue.models, server.model)
     )
 
 

@@ -210,6 +210,14 @@ def pytest_configure_node(node: Any) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Count what will run, which only workers collect."""
+    run = node.config.stash.get(RUN, None)
+    if run is not None:
+        run.selected = sum(nodeid.partition("::")[0].endswith(".yaml") for nodeid in ids)
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker one share of the items, so that it can ask ahead for all of it."""
     if RUN not in config.stash or config.getoption("dist") != "load":

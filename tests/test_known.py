@@ -138,6 +138,7 @@ def test_an_issue_has_what_its_file_says(tmp_path: Path) -> None:
         versions=found.versions,
         parsers=("*",),
         formats=("*",),
+        models=("*",),
         modes=("*",),
         cases=("single/*", "parallel/two-cities"),
         rules=("args.json", "said.*"),

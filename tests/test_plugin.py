@@ -139,6 +139,12 @@ def test_two_workers_come_to_the_same_results(run: Run) -> None:
     found.stdout.fnmatch_lines(["chunk.name.once  MUST  expected *", "FAILED mine.yaml::*"])
 
 
+def test_two_workers_that_stop_early_have_not_done_all(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice", "-n", "2", "-x")
+    assert run.results["run"]["selected"] == 10
+    assert run.results["run"]["complete"] is False
+
+
 def test_without_a_target_the_ways_to_name_one_are_told(run: Run) -> None:
     found = run()
     assert found.ret == USAGE_ERROR
