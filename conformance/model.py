@@ -141,7 +141,8 @@ class Server:
     @property
     def id(self) -> str:
         """Say what is tested, not how it was reached."""
-        return "-".join(filter(None, (self.implementation, self.version, self.parser)))
+        parser = self.format if self.format.startswith(self.parser) else self.parser
+        return "-".join(filter(None, (self.implementation, self.version, parser)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -121,16 +120,14 @@ def totals(items: Iterable[Item]) -> dict[str, int]:
 def write(path: Path, found: Json) -> None:
     """Write JSON whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # ASCII, because answers hold lone surrogates that no encoding takes
+    text = json.dumps(found, indent=1, ensure_ascii=True) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            # ASCII, because answers hold lone surrogates that no encoding takes
-            json.dump(found, file, indent=1, ensure_ascii=True)
-            file.write("\n")
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.write_text(text, "ascii")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:

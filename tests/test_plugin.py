@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 from jsonschema.validators import Draft202012Validator
+from starlette.responses import Response, StreamingResponse
 
 import conformance
 from conformance.model import Json
@@ -308,17 +310,22 @@ def test_a_server_that_dies_is_an_error_and_no_failure(run: Run) -> None:
     answered = itertools.count()
     running: list[Reference] = []
 
-    def die(response: Any) -> Any:
-        if next(answered) == 3:
-            threading.Thread(target=running[0].stop).start()
-        return response
+    async def never(events: list[bytes]) -> AsyncIterator[bytes]:
+        yield events[0]
+        await asyncio.Event().wait()
+
+    def die(response: Response) -> Response:
+        if next(answered) < 3:
+            return response
+        threading.Thread(target=running[0].stop).start()
+        return StreamingResponse(never([b": the last words"]), media_type="text/event-stream")
 
     fault = Fault(name="dies", about="Dies.", owner="error", response=die)
     with Reference("hermes", fault=fault) as reference:
         running.append(reference)
         found = run("--server-url", reference.url, "--parser", "hermes", "--concurrency", "1")
     assert found.ret == FAILED
-    assert set(run.totals) == {"pass", "error"}
+    assert run.totals == {"pass": 3, "error": 7}
     assert run.results["run"]["complete"]
 
 
