@@ -16,6 +16,9 @@ from conformance.model import Exchange, Json, Read
 KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
 """Headers that are recorded; no other can hold a secret of the server's operator."""
 
+MANY = 100
+"""Tokens to a delta, beyond which a long wait between deltas is what was asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -106,8 +109,9 @@ class Asker:
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.whole
         first = limits.first_byte if body.get("stream") else limits.whole
-        # Where many tokens were asked to come at once, silence between them is right.
-        silence = limits.whole if body.get("stream_interval") else limits.silence
+        # Where all tokens were asked to come at once, silence before them is right.
+        at_once = (body.get("stream_interval") or 1) > MANY
+        silence = limits.whole if at_once else limits.silence
         waiting_for = "the first byte"
         try:
             async with asyncio.timeout_at(min(end, loop.time() + first)) as timer:

@@ -52,13 +52,16 @@ class Options:
 
     @property
     def repeat(self) -> str:
-        """Write the options that reach this server again."""
+        """Write the options that reach this server again.
+
+        Those that may be paths are joined by `=`: pytest takes a path that stands alone for a test.
+        """
         words: list[str] = []
         if self.launch is not None:
             shipped = self.launch.path.parent == Path(target.__file__).parent / "targets"
-            words += ["--launch", self.launch.name if shipped else str(self.launch.path)]
+            words += [f"--launch={self.launch.name if shipped else self.launch.path}"]
             if self.vllm != launch.DEFAULT_VLLM:
-                words += ["--vllm", self.vllm]
+                words += [f"--vllm={self.vllm}"]
         elif self.reference:
             words += ["--reference", "--parser", self.parser]
             words += [word for variant in self.variants for word in ("--variant", variant)]
@@ -72,7 +75,7 @@ class Options:
             ("--emission", None if self.emission == "auto" else self.emission),
         ):
             if value is not None:
-                words += [name, value]
+                words.append(f"{name}={value}")
         return shlex.join(words)
 
 

@@ -152,6 +152,7 @@ class Session:
             mode=item.mode,
             bar=self._level,
             unexercised=_unexercised(item, evidence),
+            sampled=not scripted,
         )
         return Judged(item=item, verdict=verdict, answer=answer)
 

@@ -86,7 +86,7 @@ class _Clock:
         self._end = len(reads[0].data) if reads else 0
 
     def time_of(self, offset: int) -> float:
-        while offset >= self._end and self._place + 1 < len(self._reads):
+        while offset >= self._end:
             self._place += 1
             self._end += len(self._reads[self._place].data)
         return self._reads[self._place].at

@@ -58,13 +58,19 @@ def decide(
     mode: Mode,
     bar: Level = Level.MUST,
     unexercised: str | None = None,
+    sampled: bool = False,
 ) -> Verdict:
     """Weigh an item's judgements: rules below the bar are told but decide nothing.
 
-    `unexercised` says why the answer did not exercise what the item is about, if so.
+    `unexercised` says why the answer did not exercise what the item is about, if so. A sampled
+    answer may pass a rule by saying something else, so it makes no issue stale.
     """
     weighed = tuple(
-        _weigh(found, known.find(found.rule.id, case.id, mode.name), exercised=not unexercised)
+        _weigh(
+            found,
+            known.find(found.rule.id, case.id, mode.name),
+            exercised=not (unexercised or sampled),
+        )
         for found in judgements
     )
     deciding = [found for found in weighed if _counts(found.rule.level, bar)]

@@ -83,6 +83,13 @@ def test_the_first_id_and_name_that_are_texts_are_kept() -> None:
     assert summary(only(answer)) == ("", [("a", "f", "")], None)
 
 
+def test_fragments_are_the_argument_texts_that_are_not_empty() -> None:
+    parts = ["", "{", None, "", "}"]
+    entries = [{"index": 0, "function": {"arguments": part}} for part in parts]
+    (call,) = only(streamed(*(calls(entry) for entry in entries))).calls
+    assert [(entry.chunk, text) for entry, text in call.fragments] == [(1, "{"), (4, "}")]
+
+
 def test_text_is_joined_and_what_is_none_is_left_out() -> None:
     answer = streamed(
         delta({"content": "a"}),

@@ -118,6 +118,13 @@ def test_nesting_up_to_the_limit_is_read() -> None:
     assert show(value, 1000) == "[" * MAX_DEPTH + "]" * MAX_DEPTH
 
 
+def test_the_limit_counts_depth_and_not_brackets() -> None:
+    deepest = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
+    assert len(parse(f"[{deepest}, {deepest}]")) == 2
+    with pytest.raises(JsonProblem, match=r"^nested deeper than 200$"):
+        parse(f"[[{deepest}]]")
+
+
 def test_brackets_in_strings_are_no_nesting() -> None:
     text = json.dumps(['[{\\"' * 500])
     assert parse(text) == ['[{\\"' * 500]
@@ -190,6 +197,11 @@ def test_two_long_texts_are_shown_where_they_part() -> None:
         f'…"{"x" * 20}right{"x" * 15}"… (of 205, apart at 100)',
     )
     assert show_apart("abc", "abd") == ('"abc"', '"abd"')
+    assert show_apart("x" * 40, "y" * 40) == (f'"{"x" * 40}"', f'"{"y" * 40}"')
+    assert show_apart("x" * 60, f"{'x' * 40}{'y' * 20}") == (
+        f'…"{"x" * 40}" (of 60 characters)',
+        f'…"{"x" * 20}{"y" * 20}" (of 60, apart at 40)',
+    )
     assert show_apart(same, same[:50]) == (
         f'…"{"x" * 40}"… (of 100 characters)',
         f'…"{"x" * 20}" (of 50, apart at 50)',

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import casefile, known
+from conformance import casefile, known, request
 from conformance.known import Issue, Known, load, shipped
 from conformance.model import Server
 from conformance.rules import RULES
@@ -66,6 +66,9 @@ APPLIES = [
     ({"parsers": ["herm*"]}, {}, True),
     ({"formats": ["mistral*"]}, {}, False),
     ({"formats": ["mistral*"]}, {"format": "mistral-v11"}, True),
+    ({"models": ["Qwen/*", "m"]}, {}, True),
+    ({"models": ["Qwen/*"]}, {}, False),
+    ({"models": ["Qwen/*"]}, {"model": "Qwen/Qwen3-0.6B"}, True),
     ({}, {"implementation": "llama.cpp"}, False),
 ]
 
@@ -178,11 +181,14 @@ def test_a_shipped_file_is_valid_and_names_what_there_is(file: Path) -> None:
     document = yaml.safe_load(file.read_text("utf-8"))
     assert document["implementation"] == file.stem
     cases = {case.id for case in casefile.load_folder(casefile.shipped())}
-    listed = [issue["id"] for issue in document["issues"]]
-    assert len(listed) == len(set(listed))
+    ids = [issue["id"] for issue in document["issues"]]
+    assert len(ids) == len(set(ids))
     server = replace(SERVER, implementation=file.stem)
     load(server, [file])
+    every = replace(SERVER, emission="scripted", intervals=True)
+    modes = {mode.name for mode in request.modes(every)}
     for issue in document["issues"]:
-        for patterns, names in ((issue["rules"], set(RULES)), (issue["cases"], cases)):
+        listed = [(issue["rules"], set(RULES)), (issue["cases"], cases)]
+        for patterns, names in [*listed, (issue.get("modes", []), modes)]:
             for pattern in patterns:
                 assert fnmatch.filter(names, pattern), f"{issue['id']}: {pattern} is nothing"

@@ -265,7 +265,7 @@ def test_a_fault_is_told_in_the_first_line_of_the_failure(run: Run) -> None:
             '  wire      +*s  data: {… "choices": *',
             "  why       *",
             "  known     no known issues are listed for this server",
-            '  repeat    pytest "mine.yaml::zig?stream?" --reference --parser hermes --fault *',
+            '  repeat    pytest "mine.yaml::zig?stream?" --reference --parser hermes --fault=*',
             "chunk.name.once               must * 4 *",
             "FAILED mine.yaml::zig?stream? - chunk.name.once  MUST *",
         ]

@@ -94,17 +94,23 @@ def test_what_a_format_cannot_say_does_not_apply() -> None:
         scripts_of(case, V11)
 
 
+PARIS_LISTED = [
+    '[{"name": "get_weather", "parameters": {"city": "Paris"}}]',
+    '[{"name": "get_weather", "arguments": {"city": "Paris"}}]',
+]
 FORCED = [
     ("auto", (PARIS,), []),
     ("none", (PARIS,), []),
-    (NAMED, (PARIS,), ['{"city": "Paris"}']),
-    (NAMED, (PARIS, PARIS), []),
+    (NAMED, (PARIS,), ['{"city": "Paris"}', *PARIS_LISTED]),
+    ("required", (PARIS,), PARIS_LISTED),
     (
         "required",
         (PARIS, TIME),
         [
             '[{"name": "get_weather", "parameters": {"city": "Paris"}}, '
-            '{"name": "get_time", "parameters": {}}]'
+            '{"name": "get_time", "parameters": {}}]',
+            '[{"name": "get_weather", "arguments": {"city": "Paris"}}, '
+            '{"name": "get_time", "arguments": {}}]',
         ],
     ),
     ("required", (Text(text="No."),), []),

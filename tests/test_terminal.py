@@ -55,6 +55,7 @@ def issue(id: str, rule: str) -> Issue:
         versions=SpecifierSet(),
         parsers=("*",),
         formats=("*",),
+        models=("*",),
         modes=("*",),
         cases=("*",),
         rules=(rule,),

@@ -43,6 +43,7 @@ def issue(
         versions=SpecifierSet(),
         parsers=("*",),
         formats=("*",),
+        models=("*",),
         modes=("stream*",),
         cases=("single/*",),
         rules=("args.*",),
@@ -224,3 +225,10 @@ def test_trouble_is_never_excused() -> None:
     assert decided.outcome is ERROR
     assert (decided.reason or "").startswith("ConnectError: ")
     assert decided.judgements == ()
+
+
+def test_a_sampled_answer_makes_no_issue_stale() -> None:
+    known = Known(issues=(issue(),))
+    found = decide([judgement(PASS)], known=known, case=CASE, mode=MODE, sampled=True)
+    assert found.outcome is PASS
+    assert verdict(judgement(PASS), issues=known.issues).outcome is STALE
