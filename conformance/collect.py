@@ -61,6 +61,7 @@ class CaseFile(pytest.File):
             cases = casefile.load(self.path)
         except FileProblem as problem:
             raise self.CollectError(str(problem)) from None
+        self.run.files.add(self.path)
         for case in cases:
             for mode in self.run.modes:
                 item = Item(case=case, mode=mode)

@@ -232,7 +232,6 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     run = parent.config.stash.get(RUN, None)
     if run is None or not collect.is_case_file(file_path, [file_path.parent / "?"]):
         return None
-    run.files.add(file_path)
     found = CaseFile.from_parent(parent, path=file_path)
     found.run = run
     return found
