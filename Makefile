@@ -29,11 +29,11 @@ run: .venv/ready
 	if [ -n "$$failed" ]; then echo "not conforming:$$failed"; exit 1; fi; \
 	echo "all conforming, but for the known issues named above: $(TARGETS)"
 
-test: .venv/ready
-	@$(BIN)/pytest tests
+test: quick
+	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -m "not vllm" tests
+	@$(BIN)/pytest -n 2 -m "not vllm" tests
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
