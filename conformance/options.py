@@ -205,9 +205,13 @@ def _is_given(option: object) -> bool:
 
 def _target(name: str) -> Target:
     try:
-        return target.load(name)
+        found = target.load(name)
     except target.TargetProblem as problem:
         raise pytest.UsageError(f"--launch: {problem}") from None
+    if found.format not in FORMATS:
+        known = did_you_mean(found.format, FORMATS)
+        raise pytest.UsageError(f"{found.path}: format {found.format!r} is unknown; {known}")
+    return found
 
 
 def _check_parser(parser: str, format: str | None) -> None:

@@ -108,12 +108,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _wants_cases(config: pytest.Config) -> bool:
-    named = [(config.invocation_params.dir / arg.split("::")[0]) for arg in config.args]
+    named = _named(config)
     return any(
         collect.is_case_file(path, named)
         for place in named
         for path in ([place] if place.is_file() else place.rglob("*.yaml"))
     )
+
+
+def _named(config: pytest.Config) -> list[Path]:
+    return [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
 
 
 def _reach(config: pytest.Config, chosen: Options) -> Server:
@@ -230,7 +234,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect files of cases."""
     run = parent.config.stash.get(RUN, None)
-    if run is None or not collect.is_case_file(file_path, [file_path.parent / "?"]):
+    if run is None or not collect.is_case_file(file_path, _named(parent.config)):
         return None
     found = CaseFile.from_parent(parent, path=file_path)
     found.run = run

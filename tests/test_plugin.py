@@ -16,6 +16,7 @@ from jsonschema.validators import Draft202012Validator
 from starlette.responses import Response, StreamingResponse
 
 import conformance
+from conformance import target
 from conformance.model import Json
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import Fault
@@ -432,3 +433,11 @@ def test_the_key_is_in_nothing_that_is_written(run: Run, monkeypatch: pytest.Mon
     written = [path for path in run.folder.rglob("*") if path.is_file()]
     assert any(path.parent.name == "wire" for path in written)
     assert [path for path in written if KEY.encode() in path.read_bytes()] == []
+
+
+def test_a_target_of_an_unknown_format_is_refused_before_anything_starts(run: Run) -> None:
+    hermes = (Path(target.__file__).parent / "targets" / "hermes.yaml").read_text("utf-8")
+    run.write("own.yaml", hermes.replace("format: hermes", "format: klingon"))
+    found = run("--launch=own.yaml")
+    assert found.ret == USAGE_ERROR
+    found.stderr.fnmatch_lines(["*own.yaml: format 'klingon' is unknown; allowed: hermes, *"])
