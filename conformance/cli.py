@@ -33,7 +33,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["run"]:
         return run(words[1:])
-    chosen = _parser().parse_args(words)
+    try:
+        chosen = _parser().parse_args(words)
+    except SystemExit as ended:
+        # argparse ends with 2, which is the word for a file that cannot be read.
+        raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     try:
         status: int = chosen.command(chosen)
     except (FileProblem, LaunchProblem, TargetProblem) as problem:
