@@ -211,6 +211,23 @@ def test_headers_decide_where_the_body_does_not(tmp_path: Path, capsys: Screen) 
     assert list(found.values()) == [{"sse.framing"}, {"msg.json"}]
 
 
+def test_one_request_serves_for_a_stream_and_a_complete_answer(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    for stream in (True, False):
+        request = tmp_path / "request.json"
+        request.write_text(json.dumps({"tools": TOOLS, "stream": stream}))
+        status, answers = judged(capsys, GOOD, GOOD_COMPLETE, "--request", request)
+        assert (status, [broken(answer) for answer in answers]) == (0, [set(), set()])
+
+
+def test_a_stream_of_comments_is_a_stream(tmp_path: Path, capsys: Screen) -> None:
+    file = tmp_path / "answer"
+    file.write_bytes(b": ping\n\n: ping\n\n")
+    status, (answer,) = judged(capsys, file)
+    assert (status, broken(answer) >= {"sse.done"}) == (1, True)
+
+
 def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Screen) -> None:
     saved = tmp_path / "answer.http"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: x\x1b[2J\xff\r\n\r\n"
