@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, serve, targets, cases, rules."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import __version__, casefile, launch, target
+from conformance import __version__, casefile, judge, launch, target
+from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
-from conformance.model import Piece
+from conformance.model import Case, Piece
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.rules import RULES, Rule
-from conformance.strictyaml import FileProblem
+from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
 USAGE_ERROR = 4
@@ -33,10 +34,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["run"]:
         return run(words[1:])
-    chosen = _parser().parse_args(words)
+    try:
+        chosen = _parser().parse_args(words)
+    except SystemExit as ended:
+        # argparse ends with 2, which is the word for a file without an answer.
+        raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     try:
         status: int = chosen.command(chosen)
-    except (FileProblem, LaunchProblem, TargetProblem) as problem:
+    except (FileProblem, JudgeProblem, LaunchProblem, TargetProblem) as problem:
         print(problem, file=sys.stderr)
         return USAGE_ERROR
     return status
@@ -51,6 +56,70 @@ def run(words: list[str]) -> int:
     cases = shlex.quote(glob.escape(str(casefile.shipped())))
     fixed = ["-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "conformance.plugin"]
     return int(pytest.main([*fixed, "-o", f"testpaths={cases}", *words]))
+
+
+def judge_files(chosen: argparse.Namespace) -> int:
+    """Judge recorded answers by the rules, with no server."""
+    if chosen.files.count("-") > 1:
+        raise JudgeProblem("FILE: - stands for standard input, which can be read once")
+    basis = _basis(chosen)
+    found: list[Recorded] = []
+    for file in chosen.files:
+        try:
+            found.append(judge.judge(file, _bytes(file), basis))
+        except OSError as problem:
+            found.append(Recorded(file=file, reason=f"cannot be read: {problem.strerror}"))
+    if chosen.format == "json":
+        print(json.dumps(judge.document(found), indent=1))
+    else:
+        # A file's name may hold bytes that no encoding takes.
+        print(judge.text(found).encode("utf-8", "backslashreplace").decode("utf-8"))
+    return judge.status(found)
+
+
+def _basis(chosen: argparse.Namespace) -> Basis:
+    format = judge.format_of(chosen.parser) if chosen.parser else None
+    complete = _option("--compare", chosen.compare, judge.complete_of)
+    if chosen.cases and not chosen.case:
+        raise JudgeProblem("--cases: says where --case is found; give --case too")
+    if not chosen.case:
+        request = _option("--request", chosen.request, judge.request_of)
+        return Basis(request=request, format=format, complete=complete)
+    case = _case(chosen.case, Path(chosen.cases) if chosen.cases else casefile.shipped())
+    judge.accepts(case, format)
+    return Basis(
+        request=judge.request_in(case), expect=case.expect, format=format, complete=complete
+    )
+
+
+def _case(id: str, place: Path) -> Case:
+    if not place.exists():
+        raise JudgeProblem(f"--cases: there is no {place}")
+    listed = casefile.load(place) if place.is_file() else casefile.load_folder(place)
+    found = {case.id: case for case in listed}
+    if id not in found:
+        raise JudgeProblem(f"--case: {id!r} is not in {place}; {did_you_mean(id, found)}")
+    return found[id]
+
+
+def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
+    """Read the file that an option names, and name the option in what is wrong with it."""
+    if file is None:
+        return None
+    try:
+        return read(_bytes(file))
+    except OSError as problem:
+        raise JudgeProblem(f"{name}: {file} cannot be read: {problem.strerror}") from None
+    except JudgeProblem as problem:
+        raise JudgeProblem(f"{name}: {file}: {problem}") from None
+
+
+def _bytes(file: str) -> bytes:
+    """Read no more of a file than shows that it is too large."""
+    if file == "-":
+        return sys.stdin.buffer.read(judge.LIMIT + 1)
+    with Path(file).open("rb") as opened:
+        return opened.read(judge.LIMIT + 1)
 
 
 def serve(chosen: argparse.Namespace) -> int:
@@ -171,6 +240,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="run pytest with the suite, on the shipped cases or PATHS")
+
+    one = commands.add_parser("judge", help="judge recorded answers, with no server")
+    one.add_argument("files", nargs="+", metavar="FILE", help="SSE or JSON; - is standard input")
+    known = one.add_mutually_exclusive_group()
+    known.add_argument("--case", metavar="ID", help="the case that was asked")
+    known.add_argument("--request", metavar="FILE", help="the body of the request, as JSON")
+    one.add_argument("--cases", metavar="FOLDER|FILE", help="where the case is (default: shipped)")
+    one.add_argument("--parser", metavar="NAME", help="the parser, or the format of the model")
+    one.add_argument("--compare", metavar="FILE", help="the complete answer to the same request")
+    one.add_argument("--format", choices=["text", "json"], default="text")
+    one.set_defaults(command=judge_files)
 
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")

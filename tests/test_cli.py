@@ -113,7 +113,7 @@ def test_a_list_is_made_for_people_too(what: str, capsys: pytest.CaptureFixture[
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["testt"])
-    assert ended.value.code == 2
+    assert ended.value.code == cli.USAGE_ERROR
     assert "testt" in capsys.readouterr().err
 
 

@@ -26,7 +26,7 @@ LAYERS = [
     {"verdict", "probe"},
     {"session"},
     {"results", "compare", "report", "options"},
-    {"collect"},
+    {"collect", "judge"},
     {"shares"},
     {"plugin"},
     {"cli"},

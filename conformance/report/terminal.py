@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.assemble import Answer
 from conformance.model import Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Item, Judged
@@ -60,6 +61,20 @@ def trouble(item: Item, reason: str, repeat: str) -> str:
     return "\n".join(lines)
 
 
+def finding(file: str, answer: Answer | None, judgement: Judgement) -> str:
+    """Write what a rule found in a recorded answer, whose events have no times."""
+    lines = [headline(judgement), *_row("file", file)]
+    for name, text in _finding_rows(answer, judgement):
+        lines.extend(_row(name, text.partition("  ")[2] if name == "wire" else text))
+    lines.extend(_row("why", judgement.rule.why))
+    return "\n".join(lines)
+
+
+def unreadable(file: str, reason: str) -> str:
+    """Say why a file holds no answer."""
+    return "\n".join([f"no answer: {reason}", *_row("file", file)])
+
+
 def headline(judgement: Judgement) -> str:
     """Say in one line what is wrong."""
     level = judgement.rule.level.upper()
@@ -78,7 +93,7 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
         rows.append(("known", f"{issue.id}: {issue.about}"))
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
     else:
-        rows.extend(_finding_rows(judged, judgement))
+        rows.extend(_finding_rows(judged.answer, judgement))
         rows.append(("why", judgement.rule.why))
         listed = f"no entry in {', '.join(known_files)} matches" if known_files else ""
         rows.append(("known", listed or "no known issues are listed for this server"))
@@ -89,10 +104,10 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
     return "\n".join(lines)
 
 
-def _finding_rows(judged: Judged, judgement: Judgement) -> Iterator[tuple[str, str]]:
+def _finding_rows(answer: Answer | None, judgement: Judgement) -> Iterator[tuple[str, str]]:
     first, *others = judgement.findings
     yield "where", first.where
-    wire = judged.answer.wire(first.chunk) if judged.answer else None
+    wire = answer.wire(first.chunk) if answer else None
     if wire is not None:
         yield "wire", _telling(wire, first.where)
     for other in others[: SHOWN_FINDINGS - 1]:

@@ -1,0 +1,486 @@
+"""Recorded answers are judged as a user would have it done: through the command."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import cli, judge, results
+from conformance.judge import Basis
+from conformance.known import Known
+from conformance.model import Case, Json, Mode
+from conformance.rules import RULES
+from conformance.session import Item, Judged
+from conformance.verdict import decide
+from conformance.verdict import judge as ask_rules
+from tests.evidence import SAMPLES, TOOLS, sample, settings_of
+
+SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
+WRONG = sorted(file for id in RULES for file in SAMPLES.glob(f"{id}/wrong*"))
+RIGHT = sorted(file for id in ("*", "allowed/*") for file in SAMPLES.glob(f"{id}/right*"))
+NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}
+ASKED = [{"role": "user", "content": "Hi"}]
+GOOD = SAMPLES / "args.string" / "right.sse"
+GOOD_COMPLETE = SAMPLES / "args.string" / "right.json"
+NAMED_TWICE = SAMPLES / "chunk.name.once" / "wrong.sse"
+STOPPED = SAMPLES / "finish.tool_calls" / "wrong.json"
+Screen = pytest.CaptureFixture[str]
+
+
+def name_of(file: Path) -> str:
+    return str(file.relative_to(SAMPLES))
+
+
+def judged(capsys: Screen, *words: object) -> tuple[int, list[Json]]:
+    """The exit status, and what is said of each file."""
+    status = cli.main(["judge", "--format", "json", *map(str, words)])
+    found = json.loads(capsys.readouterr().out)
+    jsonschema.validate(found, SCHEMA)
+    return status, found["answers"]
+
+
+def broken(answer: Json) -> set[str]:
+    assert answer["outcome"] != "error", answer["reason"]
+    return {finding["rule"] for finding in answer["findings"]}
+
+
+def refused(capsys: Screen, *words: object) -> str:
+    assert cli.main(["judge", *map(str, words)]) == cli.USAGE_ERROR
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def with_headers(file: Path, folder: Path) -> Path:
+    """Write a sample as `curl -i` saves it."""
+    exchange = sample(file).answer.exchange
+    lines = [f"HTTP/1.1 {exchange.status} Any", *(f"{k}: {v}" for k, v in exchange.headers)]
+    saved = folder / "answer.http"
+    saved.write_bytes("\r\n".join([*lines, "", ""]).encode() + file.read_bytes())
+    return saved
+
+
+def asked(file: Path, folder: Path) -> list[str]:
+    """Write what was asked as a case, where it is known what the model said."""
+    settings = settings_of(file.parent)
+    says = settings.get("says", [{"call": "get_weather", "arguments": {"city": "Paris"}}])
+    # A case leaves these to the suite, and no rule looks at them.
+    options = {k: v for k, v in settings.get("options", {}).items() if k != "stream_options"}
+    if says is None:
+        request = folder / "request.json"
+        request.write_text(json.dumps({"messages": ASKED, "tools": TOOLS, **options}))
+        return ["--request", str(request)]
+    case = {"id": "it", "about": "It.", "messages": ASKED, "tools": TOOLS, "says": says}
+    case |= {"options": options} if options else {}
+    case |= {"expect": settings["expect"]} if "expect" in settings else {}
+    (folder / "mine").mkdir()
+    topic = {"schema": 1, "about": "Mine.", "cases": [case]}
+    (folder / "mine" / "mine.yaml").write_text(json.dumps(topic, ensure_ascii=False), "utf-8")
+    return ["--case", "mine/it", "--cases", str(folder / "mine")]
+
+
+def words_of(file: Path, folder: Path) -> list[str]:
+    complete = file.parent / "complete.json"
+    compare = ["--compare", str(complete)] if complete.exists() else []
+    parser = ["--parser", settings_of(file.parent).get("format", "hermes")]
+    return [str(with_headers(file, folder)), *asked(file, folder), *parser, *compare]
+
+
+# A page of HTML is no answer, whatever was asked; only a run's own file says that it was one.
+@pytest.mark.parametrize(
+    "file", [file for file in WRONG if name_of(file) != "msg.json/wrong.json"], ids=name_of
+)
+def test_a_wrong_sample_breaks_its_rule_and_no_other(
+    file: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    status, (answer,) = judged(capsys, *words_of(file, tmp_path))
+    id = file.parent.name
+    assert broken(answer) == {id}
+    assert status == (1 if RULES[id].level == "must" else 0)
+    places = settings_of(file.parent)["places"][file.name]
+    assert [finding["where"] for finding in answer["findings"]] == (
+        [places] if isinstance(places, str) else places
+    )
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=name_of)
+def test_a_right_sample_is_clean(file: Path, tmp_path: Path, capsys: Screen) -> None:
+    status, (answer,) = judged(capsys, *words_of(file, tmp_path))
+    assert (status, answer["outcome"], answer["findings"]) == (0, "clean", [])
+
+
+@pytest.mark.parametrize("file", RIGHT, ids=name_of)
+def test_a_right_sample_of_which_nothing_is_known_is_clean(file: Path, capsys: Screen) -> None:
+    _, (answer,) = judged(capsys, file)
+    # Right for the named tool_choice that was asked for, and nothing here says that it was.
+    named = name_of(file) in NAMED
+    assert broken(answer) == ({"finish.tool_calls"} if named else set())
+
+
+def test_each_file_is_judged_and_named(capsys: Screen) -> None:
+    status, answers = judged(capsys, NAMED_TWICE, GOOD, STOPPED)
+    assert status == 1
+    assert [(answer["file"], answer["outcome"], broken(answer)) for answer in answers] == [
+        (str(NAMED_TWICE), "findings", {"chunk.name.once"}),
+        (str(GOOD), "clean", set()),
+        (str(STOPPED), "findings", {"finish.tool_calls"}),
+    ]
+    assert answers[0]["findings"] == [
+        {
+            "rule": "chunk.name.once",
+            "level": "must",
+            "where": "chunk 2 choices[0].delta.tool_calls[0].function.name",
+            "expected": "no name after the first",
+            "actual": "'get_weather'",
+        }
+    ]
+
+
+def test_a_person_reads_a_block_for_each_broken_rule_and_the_counts(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert cli.main(["judge", str(NAMED_TWICE), str(GOOD), str(empty)]) == 2
+    *blocks, last = capsys.readouterr().out.rstrip("\n").split("\n\n")
+    first, *rows = blocks[0].splitlines()
+    assert first == "chunk.name.once  MUST  expected no name after the first, got 'get_weather'"
+    assert [row[2:12].strip() for row in rows if row[2:12].strip()] == [
+        "file",
+        "where",
+        "wire",
+        "why",
+    ]
+    assert '  wire      data: {… "choices": [{"index": 0, "delta":' in blocks[0]
+    assert blocks[1].splitlines() == [
+        "no answer: the file is empty",
+        *(f"  file      {empty}".splitlines()),
+    ]
+    assert last == ("3 files: 1 clean, 1 with findings, 1 without an answer; 1 findings, 1 of MUST")
+
+
+def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None:
+    status, (answer,) = judged(capsys, SAMPLES / "sse.no-event-field" / "wrong.sse")
+    assert (status, answer["outcome"]) == (0, "findings")
+    assert [finding["level"] for finding in answer["findings"]] == ["should"]
+
+
+def test_standard_input_is_a_file(capsys: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = io.TextIOWrapper(io.BytesIO(NAMED_TWICE.read_bytes()))
+    monkeypatch.setattr("sys.stdin", given)
+    status, (answer,) = judged(capsys, "-")
+    assert (status, answer["file"], broken(answer)) == (1, "-", {"chunk.name.once"})
+
+
+def test_standard_input_is_read_once(capsys: Screen) -> None:
+    assert "can be read once" in refused(capsys, "-", "-")
+
+
+def test_answers_before_the_last_one_and_plain_line_ends_are_passed_over(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    saved = tmp_path / "answer.http"
+    before = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/2 200\nContent-Type: application/json\n\n"
+    saved.write_bytes(before + GOOD.read_bytes())
+    status, (answer,) = judged(capsys, saved)
+    assert (status, broken(answer)) == (0, {"sse.content-type"})
+
+
+def test_a_status_is_judged(tmp_path: Path, capsys: Screen) -> None:
+    saved = tmp_path / "answer.http"
+    saved.write_bytes(b"HTTP/1.1 404 Not Found\r\nserver: x\r\n\r\n<html>")
+    status, (answer,) = judged(capsys, saved)
+    assert (status, broken(answer)) == (1, {"http.ok"})
+
+
+def test_headers_decide_where_the_body_does_not(tmp_path: Path, capsys: Screen) -> None:
+    found = {}
+    for media in ("text/event-stream", "Application/JSON; charset=utf-8"):
+        saved = tmp_path / "answer.http"
+        saved.write_bytes(f"HTTP/1.1 200 OK\r\ncontent-type: {media}\r\n\r\noops".encode())
+        _, (answer,) = judged(capsys, saved)
+        found[media] = broken(answer) & {"msg.json", "sse.framing"}
+    assert list(found.values()) == [{"sse.framing"}, {"msg.json"}]
+
+
+def test_one_request_serves_for_a_stream_and_a_complete_answer(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    for stream in (True, False):
+        request = tmp_path / "request.json"
+        request.write_text(json.dumps({"tools": TOOLS, "stream": stream}))
+        status, answers = judged(capsys, GOOD, GOOD_COMPLETE, "--request", request)
+        assert (status, [broken(answer) for answer in answers]) == (0, [set(), set()])
+
+
+def test_a_stream_of_comments_is_a_stream(tmp_path: Path, capsys: Screen) -> None:
+    file = tmp_path / "answer"
+    file.write_bytes(b": ping\n\n: ping\n\n")
+    status, (answer,) = judged(capsys, file)
+    assert (status, broken(answer) >= {"sse.done"}) == (1, True)
+
+
+def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Screen) -> None:
+    saved = tmp_path / "answer.http"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: x\x1b[2J\xff\r\n\r\n"
+    saved.write_bytes(head + GOOD.read_bytes())
+    assert cli.main(["judge", str(saved)]) == 0
+    told = capsys.readouterr().out
+    assert "sse.content-type  SHOULD" in told
+    assert "x\\x1b[2j\\xff" in told
+    assert "\x1b" not in told
+
+
+def test_of_what_is_not_asked_the_default_holds(tmp_path: Path, capsys: Screen) -> None:
+    _, answers = judged(capsys, STOPPED, SAMPLES / "allowed" / "two-choices" / "right.sse")
+    assert [broken(answer) for answer in answers] == [{"finish.tool_calls"}, set()]
+    request = tmp_path / "request.json"
+    named = {"type": "function", "function": {"name": "get_weather"}}
+    request.write_text(json.dumps({"tools": TOOLS, "tool_choice": named, "n": 1}))
+    _, answers = judged(
+        capsys,
+        STOPPED,
+        SAMPLES / "allowed" / "two-choices" / "right.sse",
+        "--request",
+        request,
+    )
+    assert [broken(answer) for answer in answers] == [set(), {"choice.index.range"}]
+
+
+def test_the_last_of_several_choices_is_missed_only_where_it_was_asked_for(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    file = SAMPLES / "choice.index.range" / "wrong-one.sse"
+    seen = [broken(judged(capsys, file, *words)[1][0]) for words in [[], asked(file, tmp_path)]]
+    assert seen == [set(), {"choice.index.range"}]
+
+
+def test_a_shipped_case_is_the_truth(capsys: Screen) -> None:
+    _, (answer,) = judged(capsys, GOOD, "--case", "parallel/two-cities")
+    assert "said.calls" in broken(answer)
+
+
+@pytest.mark.parametrize("name", ["mistral", "mistral-v11"])
+def test_a_parser_or_a_format_adds_its_rules(name: str, capsys: Screen) -> None:
+    file = SAMPLES / "id.format" / "wrong.sse"
+    assert broken(judged(capsys, file)[1][0]) == set()
+    assert broken(judged(capsys, file, "--parser", name)[1][0]) == {"id.format"}
+
+
+def test_a_format_is_found_by_its_parser_or_by_its_own_name() -> None:
+    names = ["hermes", "mistral", "mistral-v11"]
+    assert [judge.format_of(name).name for name in names] == names
+
+
+def test_the_complete_answer_may_have_headers_and_concerns_streams_only(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    folder = SAMPLES / "equiv.calls"
+    saved = with_headers(folder / "complete.json", tmp_path)
+    stream = folder / "wrong.sse"
+    _, answers = judged(capsys, stream, GOOD_COMPLETE, "--compare", saved)
+    assert [broken(answer) for answer in answers] == [{"equiv.calls"}, set()]
+
+
+def kept(file: Path, **changes: Any) -> Json:
+    """What a run keeps of an answer with findings."""
+    evidence = sample(file)
+    case = Case(
+        id="a/b", about="It.", path=Path("a.yaml"), line=1, messages=tuple(ASKED), sampled=True
+    )
+    item = Item(case=case, mode=Mode(name="stream", stream=True))
+    verdict = decide(ask_rules(evidence), known=Known(), case=case, mode=item.mode)
+    found = results.describe(Judged(item=item, verdict=verdict, answer=evidence.answer))
+    return found["exchange"] | changes
+
+
+# What no rule sees without the truth: no case stands beside a file that a run kept.
+TRUTHFUL = ("said.", "equiv.", "content.", "id.format")
+# U+FFFD stands in a run's file for bytes that are no UTF-8.
+LOST = ("sse.utf8",)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [file for file in WRONG if not file.parent.name.startswith(TRUTHFUL + LOST)],
+    ids=name_of,
+)
+def test_what_a_run_kept_is_judged_by_its_own_request(
+    file: Path, tmp_path: Path, capsys: Screen
+) -> None:
+    wire = tmp_path / "wire.json"
+    results.write(wire, kept(file))
+    _, (answer,) = judged(capsys, wire)
+    assert broken(answer) == {file.parent.name}
+
+
+BAD_KEPT: list[tuple[dict[str, Any], str]] = [
+    ({"error": "waited 60 s"}, 'the run had no whole answer: "waited 60 s"'),
+    ({"status": None}, "status, headers or answer"),
+    ({"status": True}, "status, headers or answer"),
+    ({"answer": 3}, "status, headers or answer"),
+    ({"headers": [["a"]]}, "status, headers or answer"),
+    ({"headers": [["a", 1]]}, "status, headers or answer"),
+    ({"headers": {}}, "status, headers or answer"),
+    ({"request": []}, "the request at $"),
+    ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
+    ({"request": {"n": 2.0}}, "the request at $.n"),
+    ({"answer": "x" * results.WIRE_LIMIT}, "a run keeps 300000 characters"),
+]
+
+
+@pytest.mark.parametrize(("changes", "reason"), BAD_KEPT)
+def test_what_a_run_kept_badly_is_no_answer(
+    changes: dict[str, Any], reason: str, tmp_path: Path, capsys: Screen
+) -> None:
+    wire = tmp_path / "wire.json"
+    wire.write_text(json.dumps(kept(NAMED_TWICE, **changes)))
+    status, (answer,) = judged(capsys, wire)
+    assert (status, answer["outcome"]) == (2, "error")
+    assert reason in answer["reason"]
+
+
+BAD_BODIES = [
+    (b"", "the file is empty"),
+    (b" \r\n", "the file is empty"),
+    (b"\xef\xbb\xbf", "the body is empty"),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", "the body is empty"),
+    (b"HTTP/1.1 200 OK\r\ncontent-type: text/plain", "without a blank line"),
+    (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}", "no HTTP header: b'no header'"),
+    (b"HTTP/1.1 503 Busy\r\n\r\nwait", 'the server answered 503: "wait"'),
+    (b"<!DOCTYPE html><p>\ndata: x\n\n", "HTML or XML"),
+    (b"\x89PNG\r\n\x1a\n\0\0", "NUL bytes"),
+    ('data: {"id": 1}\n\n'.encode("utf-16"), "NUL bytes"),
+    (b"Traceback (most recent call last):\n", 'JSON: "Traceback'),
+    (b"\xff\xfe\xfd", "neither"),
+]
+
+
+@pytest.mark.parametrize(("data", "reason"), BAD_BODIES)
+def test_what_is_no_answer_is_an_error_with_its_reason(
+    data: bytes, reason: str, tmp_path: Path, capsys: Screen
+) -> None:
+    file = tmp_path / "answer"
+    file.write_bytes(data)
+    status, answers = judged(capsys, NAMED_TWICE, file)
+    assert status == 2
+    assert [answer["outcome"] for answer in answers] == ["findings", "error"]
+    assert reason in answers[1]["reason"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
+def test_a_file_that_cannot_be_read_is_an_error(
+    name: str, reason: str, tmp_path: Path, capsys: Screen
+) -> None:
+    status, (answer,) = judged(capsys, tmp_path / name)
+    assert (status, answer["outcome"]) == (2, "error")
+    assert reason in answer["reason"]
+
+
+def test_a_file_that_is_too_large_is_refused(
+    tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = GOOD.stat().st_size
+    monkeypatch.setattr(judge, "LIMIT", size)
+    assert judged(capsys, GOOD)[0] == 0
+    monkeypatch.setattr(judge, "LIMIT", size - 1)
+    status, (answer,) = judged(capsys, GOOD)
+    assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
+
+
+def test_a_lone_surrogate_reaches_neither_the_screen_nor_the_json_as_such(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    file = tmp_path / "a\udcff"
+    body = STOPPED.read_text("utf-8").replace('"stop"', r'"\ud800"')
+    file.write_text(body)
+    _, (answer,) = judged(capsys, file)
+    assert broken(answer) == {"finish.enum"}
+    assert cli.main(["judge", str(file)]) == 1
+    assert "a\\udcff" in capsys.readouterr().out
+
+
+Words = Sequence[object]
+USAGE: list[tuple[Words, str]] = [
+    (["--parser", "mistrl"], "--parser: 'mistrl' is unknown; did you mean 'mistral'?"),
+    (["--case", "parallel/two-citys"], "did you mean 'parallel/two-cities'?"),
+    (["--case", "a/b", "--cases", "/nowhere/at/all"], "there is no /nowhere/at/all"),
+    (["--cases", "somewhere"], "give --case too"),
+    (["--request", "/nowhere"], "--request: /nowhere cannot be read: No such file"),
+    (["--request", GOOD], f"--request: {GOOD}: the request is not JSON"),
+    (["--compare", "/nowhere"], "--compare: /nowhere cannot be read: No such file"),
+    (["--compare", GOOD], "no complete answer"),
+    (["--compare", SAMPLES / "http.ok" / "wrong.json"], "no complete answer"),
+    (["--compare", SAMPLES / "msg.json" / "wrong.json"], "no answer: HTML or XML"),
+]
+
+
+@pytest.mark.parametrize(("words", "told"), USAGE)
+def test_what_cannot_be_judged_by_is_a_usage_error(words: Words, told: str, capsys: Screen) -> None:
+    assert told in refused(capsys, GOOD, *words)
+
+
+BAD_REQUESTS = [
+    ("[]", "at $:"),
+    ('{"tools": [{"type": "function"}]}', "at $.tools[0]:"),
+    ('{"tools": [{"function": {"name": 1}}]}', "at $.tools[0].function.name:"),
+    ('{"n": 0}', "at $.n:"),
+    ('{"n": 1000000000}', "at $.n:"),
+    ('{"n": 1.0}', "at $.n:"),
+    ('{"tool_choice": 1}', "at $.tool_choice:"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), BAD_REQUESTS)
+def test_a_request_that_no_rule_could_read_is_a_usage_error(
+    text: str, told: str, tmp_path: Path, capsys: Screen
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text(text)
+    assert told in refused(capsys, GOOD, "--request", request)
+
+
+@pytest.mark.parametrize(
+    "words", [[], ["x", "--format", "xml"], ["x", "--case", "a/b", "--request", "r"]]
+)
+def test_words_that_argparse_refuses_are_a_usage_error(words: list[str], capsys: Screen) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["judge", *words])
+    assert ended.value.code == cli.USAGE_ERROR
+    assert "usage: python -m conformance judge" in capsys.readouterr().err
+
+
+def test_a_case_that_says_nothing_on_a_format_is_a_usage_error(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    words = asked(GOOD, tmp_path)
+    topic = json.loads((tmp_path / "mine" / "mine.yaml").read_text())
+    topic["cases"][0]["omits"] = {"mistral": "It has another shape there."}
+    (tmp_path / "mine" / "mine.yaml").write_text(json.dumps(topic))
+    assert judged(capsys, GOOD, *words, "--parser", "hermes")[0] == 0
+    told = refused(capsys, GOOD, *words, "--parser", "mistral")
+    assert "mine/it says nothing on mistral: It has another shape there." in told
+
+
+PIECES = [
+    *(b"HTTP/1.1 200 OK\r\n", b"a: b\r\n", b"\r\n", b"data: ", b"data:\n\n", b"\n\n", b"[DONE]"),
+    *(b"{", b"}", b"[", b'"answer"', b'"choices": [', b"<", b"\0", b"\xff", GOOD.read_bytes()),
+]
+
+
+@given(
+    st.one_of(st.binary(max_size=50), st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join))
+)
+def test_any_bytes_at_all_are_judged(data: bytes) -> None:
+    found = judge.judge("it", data, Basis())
+    assert found.outcome in ("clean", "findings", "error")
+    jsonschema.validate(judge.document([found]), SCHEMA)
+    assert judge.text([found]).startswith(("no answer: ", "1 files: ", *RULES))
