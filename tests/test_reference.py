@@ -406,12 +406,15 @@ def switched() -> Iterator[tuple[Switch, Reference]]:
         yield switch, running
 
 
+SHOWING = ["text/before-two-calls", "text/usage-asked", "parallel/empty-between", "strings/emoji"]
+"""Cases that each fault shows in, one or another."""
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, Reference]) -> None:
     switch, running = switched
     switch.now = FAULTS[name]
-    cases = ["text/before-two-calls", "parallel/empty-between", "strings/emoji"]
-    found = judge(running, "hermes", cases, [COMPLETE, STREAM], QUICK)
+    found = judge(running, "hermes", SHOWING, [COMPLETE, STREAM], QUICK)
     told = {rule for _, _, rule in faulty(found)}
     if FAULTS[name].owner == "error":
         assert Outcome.ERROR in {judged.verdict.outcome for judged in found}
@@ -428,5 +431,4 @@ def test_a_fault_spares_requests_without_tools() -> None:
 
 def test_no_fault_is_caught_by_nobody(reference: Reference, format: str) -> None:
     assert NONE.chunks([{"a": 1}]) == [{"a": 1}]
-    cases = ["text/before-two-calls", "parallel/empty-between", "strings/emoji"]
-    assert faulty(judge(reference, format, cases, [COMPLETE, STREAM], QUICK)) == []
+    assert faulty(judge(reference, format, SHOWING, [COMPLETE, STREAM], QUICK)) == []

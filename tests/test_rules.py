@@ -83,7 +83,8 @@ def test_a_harmless_habit_breaks_no_rule(file: Path) -> None:
 
 
 # These hold an answer to the truth or to the complete answer, so they need to know it.
-COMPARING = ("said.", "equiv.", "content.lossless")
+COMPARING = ("said.", "equiv.", "content.lossless", "usage.equiv")
+NEEDING_TRUTH = ("said.", "content.lossless")
 
 
 @pytest.mark.parametrize("file", WRONG)
@@ -91,7 +92,7 @@ def test_without_the_truth_a_fault_is_the_same_fault(file: Path) -> None:
     found = sample(file)
     without = broken(replace(found, expect=Expectation()))
     id = file.parent.name
-    assert without == ([] if id.startswith(COMPARING[::2]) else broken(found))
+    assert without == ([] if id.startswith(NEEDING_TRUTH) else broken(found))
 
 
 def right_answers() -> list[Any]:
@@ -229,6 +230,9 @@ ABOUT_CALLS = {
 }
 
 
+ABOUT_USAGE = {"usage.final-chunk", "usage.sum"}
+
+
 @pytest.mark.parametrize("format", ["hermes", "mistral"])
 def test_rules_about_calls_do_not_apply_to_text(format: str) -> None:
     body = (SAMPLES / "said.content" / "right.sse").read_bytes()
@@ -236,7 +240,7 @@ def test_rules_about_calls_do_not_apply_to_text(format: str) -> None:
     idle = {one.rule.id for one in judge(found) if one.outcome is Outcome.NA}
     streamed = {id for id, rule in RULES.items() if rule.on not in ("complete", "status")}
     comparing = {id for id in RULES if id.startswith(COMPARING)}
-    assert idle & streamed == ABOUT_CALLS | comparing
+    assert idle & streamed == ABOUT_CALLS | ABOUT_USAGE | comparing
 
 
 def test_ids_have_a_form_only_where_the_format_demands_one() -> None:

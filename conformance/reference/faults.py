@@ -215,6 +215,62 @@ def data_after_finish(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
+@fault("chunks", "usage.final-chunk")
+def usage_twice(chunks: list[Json]) -> list[Json]:
+    """Sends the usage that was asked for beside the finish_reason, too.
+
+    LangChain and pydantic-ai add up every usage that they meet.
+    """
+    for chunk in chunks:
+        if _finishes(chunk) and "usage" in chunk:
+            chunk["usage"] = chunks[-1]["usage"]
+    return chunks
+
+
+@fault("chunks", "usage.final-chunk")
+def usage_forgotten(chunks: list[Json]) -> list[Json]:
+    """Leaves out the usage that was asked for.
+
+    A client that keeps a budget estimates instead, as LiteLLM does, and is wrong.
+    """
+    return [chunk for chunk in chunks if chunk["choices"]]
+
+
+@fault("chunks", "usage.absent-unasked")
+def usage_unasked(chunks: list[Json]) -> list[Json]:
+    """Sends a usage that nobody asked for.
+
+    Code that reads choices[0] of every chunk raises IndexError.
+    """
+    if "usage" in chunks[0]:
+        return chunks
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    return [*chunks, {**chunks[-1], "choices": [], "usage": usage}]
+
+
+@fault("chunks", "usage.equiv")
+def usage_of_the_last_token(chunks: list[Json]) -> list[Json]:
+    """Counts one token of the completion when streamed.
+
+    A server that counts what the last step brought, not what all steps did.
+    """
+    usage = chunks[-1].get("usage")
+    if usage:
+        usage["completion_tokens"] = 1
+        usage["total_tokens"] = usage["prompt_tokens"] + 1
+    return chunks
+
+
+@fault("body", "usage.sum")
+def usage_sums_wrong(body: Json) -> Json:
+    """Leaves the completion out of the total of tokens.
+
+    Budgets are kept by the total.
+    """
+    body["usage"]["total_tokens"] = body["usage"]["prompt_tokens"]
+    return body
+
+
 @fault("body", "equiv.content")
 def complete_answer_differs(body: Json) -> Json:
     """Leaves the text beside calls out of the complete answer.

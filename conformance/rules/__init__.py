@@ -14,6 +14,7 @@ from conformance.rules import (
     message,
     said,
     sse,
+    usage,
 )
 from conformance.rules.rule import RULES, Evidence, Rule
 
@@ -31,4 +32,5 @@ __all__ = [
     "message",
     "said",
     "sse",
+    "usage",
 ]
