@@ -406,7 +406,16 @@ def switched() -> Iterator[tuple[Switch, Reference]]:
         yield switch, running
 
 
-SHOWING = ["text/before-two-calls", "text/usage-asked", "parallel/empty-between", "strings/emoji"]
+SHOWING = [
+    "choice/named",
+    "choice/none",
+    "choice/one-at-a-time",
+    "choice/required",
+    "parallel/empty-between",
+    "strings/emoji",
+    "text/before-two-calls",
+    "text/usage-asked",
+]
 """Cases that each fault shows in, one or another."""
 
 

@@ -6,6 +6,7 @@ A fault spares requests without tools, as those by which the suite asks what a s
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Literal
 
@@ -178,6 +179,61 @@ def second_call_merged(chunks: list[Json]) -> list[Json]:
                 entry.pop(key, None)
             entry["function"].pop("name", None)
     return chunks
+
+
+@fault("chunks", "choice.required")
+def all_calls_lost(chunks: list[Json]) -> list[Json]:
+    """Sends no call, and ends by `stop`.
+
+    A parser that takes nothing but its own format for a call, where a grammar made another.
+    """
+    bent: list[Json] = finish_stop([chunk for chunk in chunks if not any(_entries([chunk]))])
+    return bent
+
+
+@fault("chunks", "choice.named")
+def name_shortened(chunks: list[Json]) -> list[Json]:
+    """Leaves the last word of a tool's name out.
+
+    A name that is looked up by its beginning calls the wrong one of two tools.
+    """
+    for entry in _entries(chunks):
+        if "name" in entry["function"]:
+            name = entry["function"]["name"]
+            entry["function"]["name"] = name.rpartition("_")[0] or name
+    return chunks
+
+
+@fault("chunks", "parallel.false")
+def last_call_doubled(chunks: list[Json]) -> list[Json]:
+    """Sends the last call twice, the second time with an index and an id of its own.
+
+    A parser that flushes at the end what it has already sent.
+    """
+    last = max((entry["index"] for entry in _entries(chunks)), default=None)
+    own = [chunk for chunk in chunks if any(e["index"] == last for e in _entries([chunk]))]
+    again = copy.deepcopy(own)
+    for entry in _entries(again):
+        entry["index"] += 1
+        if "id" in entry:
+            entry["id"] = entry["id"][::-1]
+    end = next(place for place, chunk in enumerate(chunks) if _finishes(chunk))
+    return [*chunks[:end], *again, *chunks[end:]]
+
+
+@fault("chunks", "choice.none")
+def call_from_nowhere(chunks: list[Json]) -> list[Json]:
+    """Adds a call to an answer in words.
+
+    A parser that runs although no tool may be called.
+    """
+    end = next(place for place, chunk in enumerate(chunks) if _finishes(chunk))
+    if any(_entries(chunks)):
+        return chunks
+    function = {"name": "get_time", "arguments": "{}"}
+    entry = {"index": 0, "id": "aB3dE6gH9", "type": "function", "function": function}
+    choice = {**chunks[0]["choices"][0], "delta": {"tool_calls": [entry]}}
+    return [*chunks[:end], {**chunks[0], "choices": [choice]}, *chunks[end:]]
 
 
 @fault("chunks", "finish.tool_calls")

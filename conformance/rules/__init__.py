@@ -5,6 +5,7 @@ from __future__ import annotations
 # Each import enters its area's rules.
 from conformance.rules import (
     arguments,
+    choice,
     chunk,
     client,
     content,
@@ -23,6 +24,7 @@ __all__ = [
     "Evidence",
     "Rule",
     "arguments",
+    "choice",
     "chunk",
     "client",
     "content",

@@ -8,10 +8,11 @@ from conformance import jsonvalue
 from conformance.assemble import Choice
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
+from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.rules.said import calls_are_as_said, has_faulty_names, names_of
+from conformance.rules.said import calls_are_as_said, names_of
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -45,8 +46,8 @@ def calls(evidence: Evidence) -> Findings:
         ):
             continue
         if not _calls_agree(complete, streamed) and all(
-            # said.calls owns what differs from a known truth, here or in the complete answer
-            calls_are_as_said(evidence, choice)
+            # said.calls and the rules of choice own what is wrong by itself, in either answer
+            calls_are_as_said(evidence, choice) and not disobeys(evidence, choice)
             for choice in (complete, streamed)
         ):
             yield Finding(

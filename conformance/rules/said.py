@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from conformance import jsonvalue
-from conformance.assemble import Choice, ToolCall
+from conformance.assemble import Choice
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Call, Finding
+from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
@@ -39,6 +40,8 @@ def calls(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         if not choice.whole or calls_are_as_said(evidence, choice):
             continue
+        if disobeys(evidence, choice):
+            continue  # a rule of choice owns calls that the request forbids
         if len(choice.calls) == len(said) and has_faulty_names(evidence, choice):
             continue
         yield Finding(
@@ -46,19 +49,6 @@ def calls(evidence: Evidence) -> Findings:
             expected=_listed(said),
             actual=_listed(names_of(choice)),
         )
-
-
-def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a call's name is faulty by itself: missing, in parts, or with markup.
-
-    chunk.first-delta.name, msg.tool_call.shape, chunk.name.once and content.no-marker-leak own it.
-    """
-    return any(_has_faulty_name(evidence, call) for call in choice.calls)
-
-
-def _has_faulty_name(evidence: Evidence, call: ToolCall) -> bool:
-    named = [entry for entry in call.entries if entry.function.get("name")]
-    return len(named) != 1 or call.name is None or call_leaks(evidence, call)
 
 
 @rule("said.arguments", MUST, "any", lambda evidence: bool(evidence.expect.calls))
