@@ -411,6 +411,7 @@ SHOWING = [
     "choice/none",
     "choice/one-at-a-time",
     "choice/required",
+    "limits/call-cut",
     "parallel/empty-between",
     "strings/emoji",
     "text/before-two-calls",

@@ -23,6 +23,40 @@ def marker_leaks(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
+@fault("chunks", "content.order")
+def text_late(chunks: list[Json]) -> list[Json]:
+    """Sends the text before a call in the middle of its arguments.
+
+    A server that sends text and calls from two queues; the AI SDK moves the text behind the call.
+    """
+    numbers = [number for number, chunk in enumerate(chunks) if any(entries([chunk]))]
+    if len(numbers) < 4:
+        return chunks
+    head, text = chunks[:1], chunks[1 : numbers[0]]
+    return [*head, *chunks[numbers[0] : numbers[2]], *text, *chunks[numbers[2] :]]
+
+
+@fault("chunks", "chunk.created.constant")
+def clock_goes_on(chunks: list[Json]) -> list[Json]:
+    """Writes the time of each chunk into it.
+
+    The specification says that all chunks have the same timestamp.
+    """
+    for number, chunk in enumerate(chunks):
+        chunk["created"] += number
+    return chunks
+
+
+@fault("chunks", "chunk.model.constant")
+def model_changes(chunks: list[Json]) -> list[Json]:
+    """Names the model by its path in the last chunk.
+
+    LangChain and openai-agents record the name, and look its price up.
+    """
+    chunks[-1]["model"] = f"/models/{chunks[-1]['model']}"
+    return chunks
+
+
 @fault("chunks", "finish.tool_calls")
 def finish_stop(chunks: list[Json]) -> list[Json]:
     """Ends an answer with calls by `stop`.

@@ -35,7 +35,7 @@ def id_changes(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
-@fault("chunks", "chunk.name.once")
+@fault("chunks", "chunk.index.stable")
 def index_always_0(chunks: list[Json]) -> list[Json]:
     """Sends all calls at index 0.
 
@@ -54,6 +54,30 @@ def index_gap(chunks: list[Json]) -> list[Json]:
     """
     for entry in entries(chunks):
         entry["index"] += entry["index"] > 0
+    return chunks
+
+
+@fault("chunks", "id.equiv-shape")
+def ids_of_another_kind(chunks: list[Json]) -> list[Json]:
+    """Makes other ids for a stream than for a complete answer.
+
+    Two code paths, each with a maker of ids; a template accepts the one and refuses the other.
+    """
+    for entry in entries(chunks):
+        if "id" in entry:
+            entry["id"] = f"chatcmpl-tool-{entry['id'].removeprefix('call_')}"
+    return chunks
+
+
+@fault("chunks", "finish.truncated-args")
+def cut_arguments_closed(chunks: list[Json]) -> list[Json]:
+    """Closes the arguments of a call that was cut short.
+
+    A parser that repairs JSON in order to compare it, and sends what it has repaired.
+    """
+    reasons = [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]]
+    for entry in list(entries(chunks))[-1:] if "length" in reasons else []:
+        entry["function"]["arguments"] += '"}'
     return chunks
 
 

@@ -34,6 +34,17 @@ async def half_character(events: list[bytes]) -> AsyncIterator[bytes]:
         yield event if broken is None else event[: broken + 1] + b"\n\n"
 
 
+@fault("wire", "sse.bom")
+async def byte_order_mark(events: list[bytes]) -> AsyncIterator[bytes]:
+    """Begins with a byte-order mark.
+
+    EventSource ignores it, openai-python loses the first event.
+    """
+    yield b"\xef\xbb\xbf"
+    for event in events:
+        yield event
+
+
 @fault("wire", "err.mid-stream")
 async def error_inside(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends an error in place of the second half of the stream.
