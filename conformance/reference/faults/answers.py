@@ -71,7 +71,7 @@ def finish_stop(chunks: list[Json]) -> list[Json]:
 
 
 @fault("chunks", "finish.once")
-def twofinishes(chunks: list[Json]) -> list[Json]:
+def two_finishes(chunks: list[Json]) -> list[Json]:
     """Sends the chunk with the finish_reason twice.
 
     LangChain joins the reasons to "tool_callstool_calls".

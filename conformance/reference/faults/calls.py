@@ -30,8 +30,10 @@ def id_changes(chunks: list[Json]) -> list[Json]:
 
     LangChain makes a call of each delta, openai-python joins the ids.
     """
+    id = ""
     for number, entry in enumerate(entries(chunks)):
-        entry["id"] = f"call{number:05}"
+        id = entry.get("id", id)
+        entry["id"] = f"{id[:-5]}{number:05}"
     return chunks
 
 
