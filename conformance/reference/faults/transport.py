@@ -121,3 +121,13 @@ def refuses(response: Response) -> Response:
     """Refuses a good request with status 400."""
     error = {"message": "tools are not supported", "type": "invalid_request_error"}
     return JSONResponse({"error": error}, 400)
+
+
+@fault("response", "msg.required")
+def error_with_status_200(response: Response) -> Response:
+    """Answers with an error, and status 200.
+
+    openai-python returns an object whose choices are None.
+    """
+    error = {"message": "list index out of range", "type": "server_error"}
+    return JSONResponse({"error": error})
