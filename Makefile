@@ -42,6 +42,7 @@ lint: .venv/ready
 
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md
+	@$(BIN)/python -m tests.kill_matrix
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -82,6 +82,11 @@ class ToolCall:
         return "".join(text for _, text in self.fragments)
 
     @property
+    def others(self) -> list[Entry]:
+        """Entries that begin another call: a name with an id that is not this call's."""
+        return [entry for entry in self.entries if _begins_another(entry.value, self.id)]
+
+    @property
     def where(self) -> str:
         """Say which call this is."""
         return f"call {self.index}"
@@ -99,7 +104,7 @@ class Choice:
     deltas: tuple[tuple[int, Mapping[str, Json]], ...] = ()
     """Each delta with the number of its chunk; none in a complete answer."""
     whole: bool = True
-    """Every entry had the shape that lets it be put together."""
+    """Every entry had the shape that lets it be put together, and every call its own index."""
 
     @property
     def finish_reason(self) -> str | None:
@@ -196,16 +201,17 @@ class _Gathering:
                 self.entries.setdefault(index, []).append(entry)
 
     def choice(self, index: int, damaged: bool) -> Choice:
+        calls = tuple(
+            ToolCall(index=at, entries=tuple(entries))
+            for at, entries in sorted(self.entries.items())
+        )
         return Choice(
             index=index,
             content="".join(self.content),
-            calls=tuple(
-                ToolCall(index=at, entries=tuple(entries))
-                for at, entries in sorted(self.entries.items())
-            ),
+            calls=calls,
             finishes=tuple(self.finishes),
             deltas=tuple(self.deltas),
-            whole=self.whole and not damaged,
+            whole=self.whole and not damaged and not any(call.others for call in calls),
         )
 
 
@@ -297,6 +303,13 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
 def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
     function = value.get("function") if isinstance(value, dict) else None
     return isinstance(function, dict) and isinstance(function.get("arguments"), arguments)
+
+
+def _begins_another(value: Mapping[str, Json], id: str | None) -> bool:
+    function = value.get("function")
+    name = function.get("name") if isinstance(function, dict) else None
+    own = value.get("id")
+    return bool(name and isinstance(own, str) and own and own != id)
 
 
 def _first(values: Iterator[Any]) -> str | None:

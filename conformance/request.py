@@ -74,6 +74,8 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     body.setdefault("temperature", 1 if body.get("n", 1) > 1 else 0)
     if mode.stream:
         body["stream"] = True
+    else:
+        body.pop("stream_options", None)  # a complete answer always has what they ask for
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
     if script is not None:

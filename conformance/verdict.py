@@ -43,7 +43,9 @@ def judge(evidence: Evidence) -> tuple[Judgement, ...]:
     """Ask every rule; a rule that the answer is not about is `n/a`."""
     judgements = [_ask(rule, evidence) for rule in RULES.values()]
     if any(
-        found.outcome is Outcome.FAIL and not found.rule.id.startswith("client.")
+        found.outcome is Outcome.FAIL
+        and found.rule.level is not Level.INFO  # what is allowed excuses nothing
+        and not found.rule.id.startswith("client.")
         for found in judgements
     ):
         judgements = [_yield_to_others(found) for found in judgements]

@@ -73,6 +73,20 @@ def test_calls_are_kept_apart_by_index_and_sorted() -> None:
     ]
 
 
+def test_a_call_that_begins_at_a_taken_index_is_noted() -> None:
+    first = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
+    for other, noted in (
+        ({"id": "b", "function": {"name": "f"}}, True),
+        ({"id": "a", "function": {"name": "g"}}, False),
+        ({"id": "b", "function": {}}, False),
+        ({"id": "", "function": {"name": "g"}}, False),
+        ({"function": {"name": "g"}}, False),
+    ):
+        choice = only(streamed(calls(first), calls({"index": 0, **other})))
+        assert [entry.chunk for entry in choice.calls[0].others] == ([1] if noted else [])
+        assert choice.whole is not noted
+
+
 def test_the_first_id_and_name_that_are_texts_are_kept() -> None:
     answer = streamed(
         calls({"index": 0, "id": None, "function": {"name": ""}}),

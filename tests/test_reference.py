@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -11,56 +12,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import casefile, probe
-from conformance.exchange import Limits
-from conformance.formats import FORMATS, PARSERS
-from conformance.known import Known
-from conformance.model import Call, Json, Mode, Outcome, Piece, Script, Server, Text, Utterance
+from conformance import probe
+from conformance.formats import FORMATS
+from conformance.model import Call, Json, Mode, Outcome, Piece, Script, Text, Utterance
 from conformance.reference import FAULTS, Reference, Variant
-from conformance.reference.fault import NONE, Fault
+from conformance.reference.fault import NONE
 from conformance.reference.reader import READERS, Arguments, Content, Header
 from conformance.reference.speech import Token, speak
 from conformance.request import CHARACTERS, COMPLETE, STREAM, encode
 from conformance.rules import RULES
-from conformance.session import Item, Judged, Session
+from conformance.session import Judged
+from tests.kill_matrix import CASES, PAGE, QUICK, SHOWING, WHOLE, Switch, judge, page, row, tripped
 
 INTERVAL = Mode(name="stream-interval-5", stream=True, interval=5)
-WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
-CASES = {case.id: case for case in casefile.load_folder(casefile.shipped())}
-QUICK = Limits(connect=5, first_byte=10, silence=1, whole=3, size=4_000_000)
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("look", "walk")]
 LOOK = Call(name="look", arguments='{"at": "the sea"}')
 WALK = Call(name="walk", arguments="{}")
-
-
-def server_of(reference: Reference, format: str) -> Server:
-    """Say what a probe would find out, without the time that it takes."""
-    return Server(
-        url=reference.url,
-        model="reference",
-        implementation="reference",
-        version=None,
-        parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
-        format=format,
-        emission="scripted",
-        intervals=True,
-    )
-
-
-def judge(
-    reference: Reference,
-    format: str,
-    cases: Sequence[str],
-    modes: Sequence[Mode],
-    limits: Limits | None = None,
-) -> list[Judged]:
-    session = Session(server_of(reference, format), known=Known(), limits=limits or Limits())
-    try:
-        items = [Item(case=CASES[case], mode=mode) for case in cases for mode in modes]
-        session.ask_ahead(items)
-        return [session.judge(item) for item in items]
-    finally:
-        session.close()
 
 
 def faulty(found: Sequence[Judged]) -> list[tuple[str, str, str]]:
@@ -381,24 +348,6 @@ def test_every_fault_says_what_it_does_and_who_catches_it() -> None:
         assert fault.owner == "error" or fault.owner in RULES
 
 
-class Switch:
-    """A fault that can be changed while the server runs."""
-
-    def __init__(self) -> None:
-        self.now = NONE
-
-    def fault(self) -> Fault:
-        return Fault(
-            name="switch",
-            about="Whatever is chosen.",
-            owner="error",
-            chunks=lambda chunks: self.now.chunks(chunks),
-            body=lambda body: self.now.body(body),
-            wire=lambda events: self.now.wire(events),
-            response=lambda response: self.now.response(response),
-        )
-
-
 @pytest.fixture(scope="module")
 def switched() -> Iterator[tuple[Switch, Reference]]:
     switch = Switch()
@@ -408,17 +357,21 @@ def switched() -> Iterator[tuple[Switch, Reference]]:
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, Reference]) -> None:
-    switch, running = switched
-    switch.now = FAULTS[name]
-    cases = ["text/before-two-calls", "parallel/empty-between", "strings/emoji"]
-    found = judge(running, "hermes", cases, [COMPLETE, STREAM], QUICK)
-    told = {rule for _, _, rule in faulty(found)}
+    told = tripped(*switched, name)
     if FAULTS[name].owner == "error":
-        assert Outcome.ERROR in {judged.verdict.outcome for judged in found}
-        assert told & set(RULES) == set()
+        assert told == {"error"}
     else:
         assert FAULTS[name].owner in told
-        assert Outcome.ERROR not in {judged.verdict.outcome for judged in found}
+        assert "error" not in told
+    assert row(name, told) in PAGE.read_text("utf-8").splitlines(), "run: make docs"
+
+
+def test_the_page_lists_the_faults_and_the_rules_that_none_trips() -> None:
+    text = PAGE.read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (.*) \|$", text, re.MULTILINE)
+    told = {name: {owner, *re.findall(r"`([^`]+)`", rest)} for name, owner, rest in rows}
+    assert list(told) == list(FAULTS)
+    assert page(told) == text, "run: make docs"
 
 
 def test_a_fault_spares_requests_without_tools() -> None:
@@ -428,5 +381,4 @@ def test_a_fault_spares_requests_without_tools() -> None:
 
 def test_no_fault_is_caught_by_nobody(reference: Reference, format: str) -> None:
     assert NONE.chunks([{"a": 1}]) == [{"a": 1}]
-    cases = ["text/before-two-calls", "parallel/empty-between", "strings/emoji"]
-    assert faulty(judge(reference, format, cases, [COMPLETE, STREAM], QUICK)) == []
+    assert faulty(judge(reference, format, SHOWING, [COMPLETE, STREAM], QUICK)) == []

@@ -73,6 +73,13 @@ def test_a_scripted_server_is_asked_in_all_modes() -> None:
     ]
 
 
+def test_options_of_a_stream_are_asked_of_a_stream_only() -> None:
+    options = {"stream_options": {"include_usage": True}}
+    case = replace(CASE, options=options)
+    assert build(case, STREAM, SCRIPTED, None)["stream_options"] == options["stream_options"]
+    assert "stream_options" not in build(case, COMPLETE, SCRIPTED, None)
+
+
 def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
     assert named(*modes(SAMPLED)) == ["complete", "stream"]
 

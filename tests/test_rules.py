@@ -18,7 +18,17 @@ from conformance.model import Call, ClientView, Expectation, Finding, Json, Outc
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
 from conformance.verdict import Judgement, judge
-from tests.evidence import ALLOWED, PARIS, SAMPLES, broken, evidence, exchange, sample, settings_of
+from tests.evidence import (
+    ALLOWED,
+    PARIS,
+    SAMPLES,
+    TOOLS,
+    broken,
+    evidence,
+    exchange,
+    sample,
+    settings_of,
+)
 
 
 def files(pattern: str, folder: str) -> list[Any]:
@@ -83,7 +93,8 @@ def test_a_harmless_habit_breaks_no_rule(file: Path) -> None:
 
 
 # These hold an answer to the truth or to the complete answer, so they need to know it.
-COMPARING = ("said.", "equiv.", "content.lossless")
+COMPARING = ("said.", "equiv.", "content.lossless", "usage.equiv", "id.equiv", "finish.truncated")
+NEEDING_TRUTH = ("said.", "content.lossless")
 
 
 @pytest.mark.parametrize("file", WRONG)
@@ -91,7 +102,7 @@ def test_without_the_truth_a_fault_is_the_same_fault(file: Path) -> None:
     found = sample(file)
     without = broken(replace(found, expect=Expectation()))
     id = file.parent.name
-    assert without == ([] if id.startswith(COMPARING[::2]) else broken(found))
+    assert without == ([] if id.startswith(NEEDING_TRUTH) else broken(found))
 
 
 def right_answers() -> list[Any]:
@@ -218,6 +229,8 @@ ABOUT_CALLS = {
     "chunk.index.unique-in-chunk",
     "chunk.index.contiguous",
     "chunk.index.sequential",
+    "chunk.index.stable",
+    "content.order",
     "chunk.first-delta.id",
     "chunk.id.once",
     "chunk.first-delta.type",
@@ -229,6 +242,16 @@ ABOUT_CALLS = {
 }
 
 
+ABOUT_OPTIONS = {
+    "choice.none",
+    "choice.required",
+    "choice.named",
+    "parallel.false",
+    "usage.final-chunk",
+    "usage.sum",
+}
+
+
 @pytest.mark.parametrize("format", ["hermes", "mistral"])
 def test_rules_about_calls_do_not_apply_to_text(format: str) -> None:
     body = (SAMPLES / "said.content" / "right.sse").read_bytes()
@@ -236,7 +259,7 @@ def test_rules_about_calls_do_not_apply_to_text(format: str) -> None:
     idle = {one.rule.id for one in judge(found) if one.outcome is Outcome.NA}
     streamed = {id for id, rule in RULES.items() if rule.on not in ("complete", "status")}
     comparing = {id for id in RULES if id.startswith(COMPARING)}
-    assert idle & streamed == ABOUT_CALLS | comparing
+    assert idle & streamed == ABOUT_CALLS | ABOUT_OPTIONS | comparing
 
 
 def test_ids_have_a_form_only_where_the_format_demands_one() -> None:
@@ -371,6 +394,13 @@ def test_a_tool_choice_that_is_required_wants_tool_calls_as_reason() -> None:
     body = (SAMPLES / "finish.tool_calls" / "wrong.json").read_bytes()
     found = evidence(exchange(body, stream=False, options={"tool_choice": "required"}))
     assert broken(found) == [("finish.tool_calls", "choice 0 finish_reason")]
+
+
+def test_a_choice_among_allowed_tools_forces_none_of_them() -> None:
+    choice = {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": TOOLS}}
+    words = (SAMPLES / "said.content" / "right.json").read_bytes()
+    recorded = exchange(words, stream=False, options={"tool_choice": choice})
+    assert broken(evidence(recorded)) == [("said.calls", "choice 0 tool_calls")]
 
 
 def test_a_reason_that_is_known_is_held_against_calls_too() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 # Each import enters its area's rules.
 from conformance.rules import (
     arguments,
+    choice,
     chunk,
     client,
     content,
@@ -14,6 +15,7 @@ from conformance.rules import (
     message,
     said,
     sse,
+    usage,
 )
 from conformance.rules.rule import RULES, Evidence, Rule
 
@@ -22,6 +24,7 @@ __all__ = [
     "Evidence",
     "Rule",
     "arguments",
+    "choice",
     "chunk",
     "client",
     "content",
@@ -31,4 +34,5 @@ __all__ = [
     "message",
     "said",
     "sse",
+    "usage",
 ]

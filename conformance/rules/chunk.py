@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.assemble import Chunk
 from conformance.model import Finding
-from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 
 
 def _chunks(evidence: Evidence) -> Iterator[Chunk]:
@@ -80,6 +80,36 @@ def id_constant(evidence: Evidence) -> Findings:
         first = found if first is None else first
         if not found or found != first:
             yield _in(chunk, "id", repr(first) if found else "not empty", found)
+
+
+def _constant(evidence: Evidence, field: str, kind: type) -> Findings:
+    # chunk.required-fields owns a value of another type
+    chunks = [chunk for chunk in _chunks(evidence) if type(chunk.value.get(field)) is kind]
+    for chunk in chunks[1:]:
+        if chunk.value[field] != chunks[0].value[field]:
+            yield _in(chunk, field, repr(chunks[0].value[field])[:80], chunk.value[field])
+
+
+@rule("chunk.created.constant", SHOULD, "stream")
+def created_constant(evidence: Evidence) -> Findings:
+    """All chunks of an answer have one `created`.
+
+    Why: the specification says that each chunk has the same timestamp; logs are ordered by it.
+    Wrong: 1700000000, then 1700000001
+    Right: 1700000000 throughout
+    """
+    yield from _constant(evidence, "created", int)
+
+
+@rule("chunk.model.constant", SHOULD, "stream")
+def model_constant(evidence: Evidence) -> Findings:
+    """All chunks of an answer name one model.
+
+    Why: LangChain and openai-agents record it, and prices are looked up by it.
+    Wrong: "qwen", then "/models/qwen"
+    Right: "qwen" throughout
+    """
+    yield from _constant(evidence, "model", str)
 
 
 @rule("chunk.choices.array", MUST, "stream")

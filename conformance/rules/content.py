@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.model import Finding
-from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 
 
 @rule("content.no-marker-leak", MUST, "any", lambda evidence: evidence.format is not None)
@@ -29,6 +29,34 @@ def no_marker_leak(evidence: Evidence) -> Findings:
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
                     chunk=_chunk_of(choice, mark),
                 )
+
+
+@rule("content.order", SHOULD, "stream", has_calls)
+def order(evidence: Evidence) -> Findings:
+    """No text stands between two deltas of one call's arguments.
+
+    Why: the AI SDK, pydantic-ai and openai-agents move it behind the call; vLLM's own Messages and
+        Responses endpoints fail on it.
+    Wrong: {"city", then the content "Hm.", then : "Paris"}
+    Right: the content "Hm.", then {"city", then : "Paris"}
+    """
+    for choice in evidence.choices:
+        if not choice.whole or content_leaks(evidence, choice):
+            continue
+        for call in choice.calls:
+            numbers = [entry.chunk for entry, _ in call.fragments if entry.chunk is not None]
+            for number, delta in choice.deltas:
+                text = delta.get("content")
+                # White space alone is a habit of templates, and nobody reads it.
+                if not isinstance(text, str) or not text.strip() or not numbers:
+                    continue
+                if numbers[0] < number < numbers[-1]:
+                    yield Finding(
+                        where=f"chunk {number} choice {choice.index} delta.content",
+                        expected=f"no text before the end of {call.where}",
+                        actual=jsonvalue.show(text),
+                        chunk=number,
+                    )
 
 
 def content_leaks(evidence: Evidence, choice: Choice) -> bool:

@@ -171,6 +171,21 @@ def index_contiguous(evidence: Evidence) -> Findings:
             )
 
 
+@rule("chunk.index.stable", MUST, "stream", has_calls)
+def index_stable(evidence: Evidence) -> Findings:
+    """An index serves one call only.
+
+    Why: openai-python makes "get_weatherget_time" with both arguments of two calls at index 0,
+        pydantic-ai merges them too, and the AI SDK drops the second.
+    Wrong: {"index": 0, "id": "call_1", …}, then {"index": 0, "id": "call_2", …}
+    Right: {"index": 0, "id": "call_1", …}, then {"index": 1, "id": "call_2", …}
+    """
+    for _, call in _calls(evidence):
+        for entry in call.others:
+            actual = (entry.value["id"], entry.function["name"])
+            yield _at(entry, "index", f"{call.index} for {repr(call.id)[:40]} only", actual)
+
+
 def _order(choice: Choice) -> list[tuple[int, int]]:
     listed = [(number, delta.get("tool_calls")) for number, delta in choice.deltas]
     return [
@@ -259,10 +274,13 @@ def id_once(evidence: Evidence) -> Findings:
     Right: "id": "call_a" in the first delta, no id afterwards
     """
     for _, call in _calls(evidence):
-        # chunk.first-delta.id owns an id that comes late
+        # chunk.index.stable owns another call, chunk.first-delta.id an id that comes late
+        others = call.others
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.entries[1:]:
-            if entry is not first and entry.value.get("id", "") != "":
+            if entry is first or entry in others:
+                continue
+            if entry.value.get("id", "") != "":
                 yield _at(entry, "id", "no id after the first delta", entry.value["id"])
 
 
@@ -319,8 +337,9 @@ def name_once(evidence: Evidence) -> Findings:
     Right: "name": "get_weather" in the first delta, no name afterwards
     """
     for _, call in _calls(evidence):
+        others = call.others  # chunk.index.stable
         named = [entry for entry in call.entries if entry.function.get("name")]
-        for entry in named[1:]:
+        for entry in (entry for entry in named[1:] if entry not in others):
             yield _at(entry, "function.name", "no name after the first", entry.function["name"])
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from conformance import jsonvalue
-from conformance.assemble import Choice
+from conformance.assemble import Answer, Choice
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
+from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
-from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.rules.said import calls_are_as_said, has_faulty_names, names_of
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.said import calls_are_as_said, is_written, names_of
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -25,6 +27,46 @@ def _pairs(evidence: Evidence) -> Iterator[tuple[Choice, Choice]]:
     for choice in evidence.choices:
         if choice.index in complete and choice.whole and complete[choice.index].whole:
             yield complete[choice.index], choice
+
+
+ID_FORMS = {
+    "call_…": r"call_\w+",
+    "chatcmpl-tool-…": r"chatcmpl-tool-\w+",
+    "toolu_…": r"toolu_\w+",
+    "functions.NAME:NUMBER": r"functions\.[\w-]+:\d+",
+    "a UUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "nine letters and digits": r"[a-zA-Z0-9]{9}",
+}
+"""Forms of ids that servers are known to use, none of which fits another's pattern."""
+
+
+@rule("id.equiv-shape", SHOULD, "stream", lambda evidence: _form(evidence.complete) is not None)
+def id_shape(evidence: Evidence) -> Findings:
+    """The ids of calls have the same form, complete and streamed.
+
+    Why: templates and other servers accept some forms and refuse others, so a conversation that
+        was asked for in both ways can break at its next turn.
+    Wrong: chatcmpl-tool-9af5e2cd complete, call_9af5e2cd streamed
+    Right: chatcmpl-tool-… either way
+    """
+    if evidence.format is not None and evidence.format.call_id:
+        return  # id.format owns it
+    complete, streamed = _form(evidence.complete), _form(evidence.answer)
+    if streamed is not None and complete != streamed:
+        yield Finding(
+            where="tool_calls id",
+            expected=f"{complete} as in the complete answer",
+            actual=streamed,
+        )
+
+
+def _form(answer: Answer | None) -> str | None:
+    """Name the form that all ids of an answer have, if it is a known one."""
+    ids = [call.id for choice in (answer.choices if answer else ()) for call in choice.calls]
+    for name, pattern in ID_FORMS.items():
+        if ids and all(id is not None and re.fullmatch(pattern, id) for id in ids):
+            return name
+    return None
 
 
 def _calls_agree(complete: Choice, streamed: Choice) -> bool:
@@ -45,8 +87,8 @@ def calls(evidence: Evidence) -> Findings:
         ):
             continue
         if not _calls_agree(complete, streamed) and all(
-            # said.calls owns what differs from a known truth, here or in the complete answer
-            calls_are_as_said(evidence, choice)
+            # said.calls and the rules of choice own what is wrong by itself, in either answer
+            calls_are_as_said(evidence, choice) and not disobeys(evidence, choice)
             for choice in (complete, streamed)
         ):
             yield Finding(
@@ -73,6 +115,8 @@ def arguments(evidence: Evidence) -> Findings:
             if call_leaks(evidence, left) or call_leaks(evidence, right):
                 continue
             cut = streamed.finish_reason == "length"
+            if cut and not all(is_written(evidence, call) for call in (left, right)):
+                continue  # finish.truncated-args
             difference = _difference(left.arguments, right.arguments, cut)
             if difference is not None:
                 yield Finding(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+
 from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
-from conformance.model import Call, Finding
+from conformance.model import Call, Finding, Json
+from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
@@ -39,6 +43,8 @@ def calls(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         if not choice.whole or calls_are_as_said(evidence, choice):
             continue
+        if disobeys(evidence, choice):
+            continue  # a rule of choice owns calls that the request forbids
         if len(choice.calls) == len(said) and has_faulty_names(evidence, choice):
             continue
         yield Finding(
@@ -46,19 +52,6 @@ def calls(evidence: Evidence) -> Findings:
             expected=_listed(said),
             actual=_listed(names_of(choice)),
         )
-
-
-def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a call's name is faulty by itself: missing, in parts, or with markup.
-
-    chunk.first-delta.name, msg.tool_call.shape, chunk.name.once and content.no-marker-leak own it.
-    """
-    return any(_has_faulty_name(evidence, call) for call in choice.calls)
-
-
-def _has_faulty_name(evidence: Evidence, call: ToolCall) -> bool:
-    named = [entry for entry in call.entries if entry.function.get("name")]
-    return len(named) != 1 or call.name is None or call_leaks(evidence, call)
 
 
 @rule("said.arguments", MUST, "any", lambda evidence: bool(evidence.expect.calls))
@@ -170,6 +163,58 @@ def finish(evidence: Evidence) -> Findings:
             actual=repr(reason),
             chunk=choice.finishes[-1][0],
         )
+
+
+@rule(
+    "finish.truncated-args",
+    SHOULD,
+    "any",
+    lambda evidence: evidence.said is not None and evidence.truncated,
+)
+def truncated(evidence: Evidence) -> Findings:
+    """The arguments of a call that was cut short are the beginning of what the model wrote.
+
+    Why: a client that repairs them, or shows them as they grow, must not meet what nobody said;
+        a text that was closed for the model looks like a whole call.
+    Wrong: the model was cut at {"city": "San Fr, the answer has {"city": "San Fr"}
+    Right: {"city": "San Fr
+    """
+    for choice in evidence.choices:
+        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+            continue
+        call = choice.calls[-1]
+        if not call_leaks(evidence, call) and not is_written(evidence, call):
+            yield Finding(
+                where=f"choice {choice.index} {call.where} arguments",
+                expected="a part of what the model wrote",
+                actual=jsonvalue.show(call.arguments),
+                chunk=call.entries[-1].chunk,
+            )
+
+
+def is_written(evidence: Evidence, call: ToolCall) -> bool:
+    """Whether the model wrote these arguments, in any spelling if they are whole."""
+    arguments, said = call.arguments, evidence.said
+    if said is None:
+        return True
+    # White space and escapes are the server's to choose, and half a text cannot be respelt.
+    if "".join(arguments.split()) in "".join(said.split()) or "\\" in arguments:
+        return True
+    try:
+        value = jsonvalue.parse(arguments)
+    except JsonProblem:
+        return False
+    return any(jsonvalue.difference(value, other) is None for other in _objects(said))
+
+
+def _objects(said: str) -> Iterator[Json]:
+    decoder = json.JSONDecoder()
+    for at in (place for place, character in enumerate(said) if character == "{"):
+        try:
+            _, end = decoder.raw_decode(said, at)
+            yield jsonvalue.parse(said[at:end])
+        except (ValueError, RecursionError, JsonProblem):
+            continue
 
 
 def _listed(names: list[str] | list[str | None]) -> str:

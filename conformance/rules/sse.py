@@ -6,7 +6,8 @@ from conformance import jsonvalue
 from conformance.assemble import DONE
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.client import openai_python
+from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
 from conformance.sse import Event, Stream
 
 
@@ -74,6 +75,21 @@ def utf8(evidence: Evidence) -> Findings:
     if offset is not None:
         near = evidence.answer.exchange.body[max(0, offset - 8) : offset + 4]
         yield Finding(where=f"byte {offset}", expected="UTF-8", actual=repr(near))
+
+
+@rule("sse.bom", INFO, "stream")
+def bom(evidence: Evidence) -> Findings:
+    """A stream does not begin with a byte-order mark.
+
+    Why: WHATWG HTML 9.2 allows one and ignores it, but openai-python does not strip it, and so
+        loses the first event without a word.
+    Wrong: EF BB BF, then data: {…}
+    Right: data: {…}
+    """
+    if any(openai_python(evidence)):
+        return  # client.openai-python owns a mark that costs more than an empty event
+    if _stream(evidence).bom:
+        yield Finding(where="byte 0", expected="data", actual="a byte-order mark")
 
 
 @rule("sse.framing", MUST, "stream")

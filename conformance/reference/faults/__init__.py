@@ -1,0 +1,12 @@
+"""Faults that the reference server can be told to have, one at a time.
+
+A fault spares requests without tools, as those by which the suite asks what a server can do.
+"""
+
+from __future__ import annotations
+
+# Each import enters its area's faults.
+from conformance.reference.faults import answers, calls, transport
+from conformance.reference.faults.registry import FAULTS
+
+__all__ = ["FAULTS", "answers", "calls", "transport"]
