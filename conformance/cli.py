@@ -88,7 +88,11 @@ def _basis(chosen: argparse.Namespace) -> Basis:
     case = _case(chosen.case, Path(chosen.cases) if chosen.cases else casefile.shipped())
     judge.accepts(case, format)
     return Basis(
-        request=judge.request_in(case), expect=case.expect, format=format, complete=complete
+        request=judge.request_in(case),
+        expect=case.expect,
+        said=judge.said_in(case, format),
+        format=format,
+        complete=complete,
     )
 
 

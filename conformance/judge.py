@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from jsonschema import Draft202012Validator
@@ -13,7 +13,7 @@ from jsonschema.exceptions import best_match
 from conformance import assemble, jsonvalue, sdk, sse, verdict
 from conformance.assemble import Answer
 from conformance.formats import FORMATS, PARSERS
-from conformance.formats.format import Format
+from conformance.formats.format import Format, Inexpressible, text_of
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Case, Exchange, Expectation, Json, Level, Outcome, Read
 from conformance.report import terminal
@@ -74,6 +74,8 @@ class Basis:
     request: Mapping[str, Json] | None = None
     """`None` if it is not known."""
     expect: Expectation = NOTHING_KNOWN
+    said: str | None = None
+    """The text that the model said, where a case tells it."""
     format: Format | None = None
     complete: Answer | None = None
     """The same, asked without `stream`."""
@@ -109,8 +111,9 @@ def judge(file: str, data: bytes, basis: Basis) -> Recorded:
         answer=answer,
         request=_assumed(answer) if exchange.request.keys() <= {"stream"} else exchange.request,
         expect=basis.expect,
+        said=basis.said,
         format=basis.format,
-        complete=basis.complete if answer.stream is not None else None,
+        complete=_asked_alike(basis.complete, exchange) if answer.stream is not None else None,
         client=sdk.read(exchange) if exchange.status == 200 else None,
     )
     broken = [found for found in verdict.judge(evidence) if found.outcome is Outcome.FAIL]
@@ -144,9 +147,36 @@ def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
     )
 
 
+def _asked_alike(complete: Answer | None, exchange: Exchange) -> Answer | None:
+    # Whoever compares two answers says that the same was asked.
+    if complete is None:
+        return None
+    request = {**exchange.request, "stream": False}
+    return replace(complete, exchange=replace(complete.exchange, request=request))
+
+
 def _assumed(answer: Answer) -> Json:
-    """Suppose what the API supposes where it is not told, and as many choices as there are."""
-    return {"tool_choice": "auto", "n": len(answer.choices) or 1}
+    """Suppose what the API supposes where it is not told, and what the answer itself shows.
+
+    That is as many choices as there are, and usage where a last chunk has nothing else.
+    """
+    supposed: dict[str, Json] = {"tool_choice": "auto", "n": len(answer.choices) or 1}
+    last = answer.chunks[-1] if answer.chunks else None
+    if last is not None and last.value.get("usage") is not None and not last.choices:
+        supposed["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+    return supposed
+
+
+def said_in(case: Case, format: Format | None) -> str | None:
+    """Write what the model says in a case, where its format is known and can say it."""
+    if format is None:
+        return None
+    if case.says is None:
+        return text_of(case.raw[format.name]) if format.name in case.raw else None
+    try:
+        return text_of(format.write(case.says))
+    except Inexpressible:
+        return None
 
 
 def _split(data: bytes) -> tuple[int | None, tuple[tuple[str, str], ...], bytes]:

@@ -27,6 +27,7 @@ SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").re
 WRONG = sorted(file for id in RULES for file in SAMPLES.glob(f"{id}/wrong*"))
 RIGHT = sorted(file for id in ("*", "allowed/*") for file in SAMPLES.glob(f"{id}/right*"))
 NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}
+NAMED |= {"choice.named/right.json"}
 ASKED = [{"role": "user", "content": "Hi"}]
 GOOD = SAMPLES / "args.string" / "right.sse"
 GOOD_COMPLETE = SAMPLES / "args.string" / "right.json"
@@ -72,8 +73,7 @@ def asked(file: Path, folder: Path) -> list[str]:
     """Write what was asked as a case, where it is known what the model said."""
     settings = settings_of(file.parent)
     says = settings.get("says", [{"call": "get_weather", "arguments": {"city": "Paris"}}])
-    # A case leaves these to the suite, and no rule looks at them.
-    options = {k: v for k, v in settings.get("options", {}).items() if k != "stream_options"}
+    options = settings.get("options", {})
     if says is None:
         request = folder / "request.json"
         request.write_text(json.dumps({"messages": ASKED, "tools": TOOLS, **options}))
@@ -303,7 +303,7 @@ def kept(file: Path, **changes: Any) -> Json:
 
 
 # What no rule sees without the truth: no case stands beside a file that a run kept.
-TRUTHFUL = ("said.", "equiv.", "content.", "id.format")
+TRUTHFUL = ("said.", "equiv.", "content.", "id.", "usage.equiv", "finish.truncated-args")
 # U+FFFD stands in a run's file for bytes that are no UTF-8.
 LOST = ("sse.utf8",)
 
