@@ -33,7 +33,7 @@ test: quick
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 2 -m "not vllm" tests
+	@$(BIN)/pytest -n 4 -m "not vllm" tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
