@@ -26,7 +26,8 @@ MODES = "complete, stream, stream-characters, stream-pieces-SEED, stream-interva
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 # What jsonschema raises for schemas that their metaschema allows and nobody can use.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
-_CUTS = {"max_tokens", "max_completion_tokens", "stop"}
+CUTS = {"max_tokens", "max_completion_tokens", "stop"}
+"""Options that may end an answer before all is said."""
 
 Place = tuple[str | int, ...]
 
@@ -74,7 +75,7 @@ def derive(says: Sequence[Utterance], options: Mapping[str, Json]) -> Expectatio
     choice = options.get("tool_choice", "auto")
     muted = bool(calls) and choice == "none"
     single = len(calls) > 1 and options.get("parallel_tool_calls") is False
-    if _CUTS & options.keys() or muted or single:
+    if CUTS & options.keys() or muted or single:
         return Expectation()
     if isinstance(choice, dict):
         return Expectation(calls=calls, content=content, finish_reason=("stop", "tool_calls"))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from conformance import assemble, sdk
 from conformance.assemble import Answer, Choice
+from conformance.casefile import CUTS
 from conformance.exchange import Asker, Limits
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
@@ -41,14 +42,12 @@ from conformance.verdict import Verdict, decide, judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """An exchange, and the script that was to be said in it."""
+    """An answer, and the script that was to be said in it."""
 
-    exchange: Exchange
+    answer: Answer
     script: Script | None
 
 
-CUTS = {"max_tokens", "max_completion_tokens", "stop"}
-"""Options that end an answer before its script ends."""
 Future = concurrent.futures.Future[Heard]
 
 
@@ -94,7 +93,6 @@ class Session:
         self.server = server
         self._known = known
         self._level = level
-        self._limits = limits
         self._asked: dict[tuple[str, str], Future] = {}
         self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
@@ -130,8 +128,7 @@ class Session:
             heard = self._ask(item).result()
         except NotApplicable as reason:
             return Judged(item=item, verdict=Verdict(outcome=Outcome.NA, reason=str(reason)))
-        exchange = heard.exchange
-        answer = assemble.read(exchange)
+        answer, exchange = heard.answer, heard.answer.exchange
         if exchange.error is not None:
             verdict = Verdict(outcome=Outcome.ERROR, reason=exchange.error)
             return Judged(item=item, verdict=verdict, answer=answer)
@@ -159,12 +156,11 @@ class Session:
     def _complete(self, item: Item) -> Answer | None:
         """Give the answer to the same case asked without `stream`, if it is a good one."""
         try:
-            exchange = self._ask(Item(case=item.case, mode=COMPLETE)).result().exchange
+            answer = self._ask(Item(case=item.case, mode=COMPLETE)).result().answer
         except NotApplicable:
             return None
-        if exchange.error is not None or exchange.status != 200:
-            return None
-        return assemble.read(exchange)
+        good = answer.exchange.error is None and answer.exchange.status == 200
+        return answer if good else None
 
     def _ask(self, item: Item) -> Future:
         if item.key not in self._asked:
@@ -175,10 +171,10 @@ class Session:
         check_applies(item.case, item.mode, self.server)
         script = await self._script(item.case, item.mode.cut)
         body = build(item.case, item.mode, self.server, script)
-        exchange = await self._asker.ask(body)
-        if script is not None and (reason := refusal(exchange)):
+        answer = assemble.read(await self._asker.ask(body))
+        if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        return Heard(script=script, exchange=exchange)
+        return Heard(script=script, answer=answer)
 
     async def _script(self, case: Case, cut: str) -> Script | None:
         """Choose the script; raises `NotApplicable` where the server lets none be said."""
@@ -223,13 +219,12 @@ class Session:
         return bool(CUTS & case.options.keys()) and script.startswith(said)
 
 
-def refusal(exchange: Exchange) -> str | None:
+def refusal(answer: Answer) -> str | None:
     """Read the script plugin's own words, if it refused a script.
 
     New releases of vLLM answer a streamed request before they look at the script, and then put
     the refusal into the stream; the engine, where it is asked, can only say it.
     """
-    answer = assemble.read(exchange)
     for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
         error = document.get("error") if isinstance(document, dict) else None
         told = error.get("message") if isinstance(error, dict) else None
