@@ -246,8 +246,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     run = config.stash.get(RUN, None)
     if run is None:
         return []
-    lines = terminal.header(run.server)
-    return [*lines, f"known issues: {run.known.note}"] if run.known.note else lines
+    notes = [f"known issues: {note}" for note in run.known.notes]
+    return [*terminal.header(run.server), *notes]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:

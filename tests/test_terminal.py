@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
-
 from conformance.known import Issue, Known
 from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.report.terminal import (
@@ -48,20 +46,7 @@ REPEAT = "pytest 'cases/single.yaml::one-call[stream]' --server-url http://local
 
 
 def issue(id: str, rule: str) -> Issue:
-    return Issue(
-        id=id,
-        about="The name comes twice.",
-        issue=None,
-        versions=SpecifierSet(),
-        parsers=("*",),
-        formats=("*",),
-        models=("*",),
-        modes=("*",),
-        cases=("*",),
-        rules=(rule,),
-        says=None,
-        status="fails",
-    )
+    return Issue(id=id, about="The name comes twice.", cases=("*",), rules=(rule,))
 
 
 def judged(file: str, *issues: Issue) -> Judged:
