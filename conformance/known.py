@@ -6,7 +6,7 @@ case still fails. A rule that is listed and passes is stale, so that the list st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -20,6 +20,9 @@ from conformance.model import Case, Server, Text
 from conformance.strictyaml import Document
 
 FOLDER = Path(__file__).parent / "known"
+
+CLASSES = ("call", "several-calls", "text-before-call")
+"""Classes of cases, the widest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,15 @@ class Known:
         """Find the issues that list this rule in this case and mode."""
         return [issue for issue in self.issues if issue.covers(rule, case, mode)]
 
+    def unmatched(self, cases: Collection[Case], rules: Collection[str]) -> tuple[Issue, ...]:
+        """Find the issues that list none of these cases, or none of these rules."""
+        return tuple(
+            issue
+            for issue in self.issues
+            if not any(rule in rules for rule in issue.rules)
+            or not any(issue.lists(case) for case in cases)
+        )
+
 
 def classes(case: Case) -> set[str]:
     """Say of which classes a case is, by what a client must get; see `every` in the schema."""
@@ -113,7 +125,7 @@ def load(server: Server, files: Sequence[Path]) -> Known:
             notes.append(f"{path.name} is left out: it is about {implementation}")
             continue
         names.append(path.name)
-        if _version(server) is None:
+        if version(server.version) is None:
             unknown += sum(issue.versions is not None for issue in issues)
         kept.extend(issue for issue in issues if _applies(issue, server))
     if unknown:
@@ -174,8 +186,8 @@ def _versions(document: Document, place: int, text: str | None) -> SpecifierSet 
 
 
 def _applies(issue: Issue, server: Server) -> bool:
-    version = _version(server)
-    within = issue.versions is None or (version is not None and version in issue.versions)
+    tested = version(server.version)
+    within = issue.versions is None or (tested is not None and tested in issue.versions)
     return (
         within
         and _any(issue.parsers, server.parser)
@@ -184,9 +196,10 @@ def _applies(issue: Issue, server: Server) -> bool:
     )
 
 
-def _version(server: Server) -> Version | None:
+def version(text: str | None) -> Version | None:
+    """Read a version; `None` if it is unknown or not one of PEP 440."""
     try:
-        return Version(server.version or "")
+        return Version(text or "")
     except InvalidVersion:
         return None
 

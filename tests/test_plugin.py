@@ -439,4 +439,4 @@ def test_a_target_of_an_unknown_format_is_refused_before_anything_starts(run: Ru
     run.write("own.yaml", hermes.replace("format: hermes", "format: klingon"))
     found = run("--launch=own.yaml")
     assert found.ret == USAGE_ERROR
-    found.stderr.fnmatch_lines(["*own.yaml: format 'klingon' is unknown; allowed: hermes, *"])
+    found.stderr.fnmatch_lines(["*own.yaml:*: format 'klingon' is unknown; allowed: hermes, *"])
