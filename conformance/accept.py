@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonschema.exceptions import best_match
 
 from conformance import known
 from conformance.check import TODO
 from conformance.formats import PARSERS
 from conformance.known import CLASSES
 from conformance.model import Case, Json, Level
+from conformance.strictyaml import validator
+from conformance.verdict import counts
 
 ABOUT = f"{TODO}: say what is wrong, and whose fault it is; give an issue or a source"
 FEW = 3
@@ -32,6 +37,21 @@ Fault = tuple[str, str]
 
 class AcceptProblem(Exception):
     """Results from which no entries can be made; says why, and what to do."""
+
+
+def read(path: Path) -> Json:
+    """Read a results.json; raises AcceptProblem."""
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as problem:
+        raise AcceptProblem(f"{path}: cannot be read: {problem.strerror}") from None
+    except (ValueError, RecursionError) as problem:
+        raise AcceptProblem(f"{path}: is not JSON: {problem}") from None
+    error = best_match(validator("results").iter_errors(found))
+    if error is not None:
+        what = f"{error.json_path}: {error.message[:200]}"
+        raise AcceptProblem(f"{path}: no results of this version of the suite: {what}")
+    return found
 
 
 def entries(results: Json, cases: Collection[Case], digest: str, today: date) -> list[Json]:
@@ -61,8 +81,8 @@ def _check_whole(results: Json, digest: str) -> None:
     run = results["run"]
     if not run["complete"]:
         raise AcceptProblem("the run is incomplete; run it to its end")
-    if run["selected"] < run["whole"]:
-        seen = f"{run['selected']} of {run['whole']} items were run"
+    if run.get("deselected"):
+        seen = f"{run['deselected']} items were left out"
         raise AcceptProblem(f"the run is partial: {seen}; run all of them")
     if results["totals"]["error"]:
         seen = f"{results['totals']['error']} items are in error"
@@ -85,12 +105,11 @@ def _judged(results: Json) -> Mapping[str, set[Place]]:
 
 
 def _failures(results: Json) -> Mapping[Fault, set[Place]]:
-    levels = [Level.INFO, Level.SHOULD, Level.MUST]
-    counted = levels[levels.index(results["run"]["level"]) :]
+    bar = Level(results["run"]["level"])
     found: dict[Fault, set[Place]] = defaultdict(set)
     for item in results["results"]:
         for finding in item["findings"]:
-            if finding["outcome"] == "fail" and finding["level"] in counted:
+            if finding["outcome"] == "fail" and counts(Level(finding["level"]), bar):
                 fault = (finding["rule"], _first_words(finding["expected"]))
                 found[fault].add((item["case"], item["mode"]))
     return found

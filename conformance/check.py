@@ -60,7 +60,7 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     """
     files = sort_files(paths or (casefile.shipped(), target.FOLDER, known.FOLDER))
     problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
-    cases = _cases(files["cases"], problems)
+    cases = _cases(files["cases"], problems, own=bool(files["known"]))
     for path in files["tools"]:
         with _noting(problems):
             casefile.load_tools(path)
@@ -74,7 +74,9 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     for path in files["known"]:
         with _noting(problems):
             problems.extend(_issues(path, cases, parsers))
-    return Checked(files=sum(map(len, files.values())), problems=tuple(problems))
+    # Tools that cannot be read are in the way of every file beside them.
+    once = tuple(dict.fromkeys(problems))
+    return Checked(files=sum(map(len, files.values())), problems=once)
 
 
 def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
@@ -107,8 +109,8 @@ def _noting(problems: list[str]) -> Iterator[None]:
         problems.append(str(problem))
 
 
-def _cases(files: Sequence[Path], problems: list[str]) -> list[Case] | None:
-    """Give the cases of files and the suite's own; `None` if not all can be read."""
+def _cases(files: Sequence[Path], problems: list[str], *, own: bool) -> list[Case] | None:
+    """Give the cases of files, and the suite's own if asked; `None` if not all can be read."""
     found: dict[str, Case] = {}
     before = len(problems)
     for path in files:
@@ -122,15 +124,14 @@ def _cases(files: Sequence[Path], problems: list[str]) -> list[Case] | None:
                     )
     if len(problems) > before:
         return None
-    listed = {path.resolve() for path in files}
-    own: dict[str, Case] = {}
-    for path in casefile.shipped().rglob("[!_]*.yaml"):
-        if path.resolve() not in listed:
+    given = {path.resolve() for path in files}
+    for path in casefile.shipped().rglob("[!_]*.yaml") if own else ():
+        if path.resolve() not in given:
             try:
-                own |= {case.id: case for case in casefile.load(path)}
+                found = {case.id: case for case in casefile.load(path)} | found
             except FileProblem:
                 return None
-    return [*(own | found).values()]
+    return [*found.values()]
 
 
 def _issues(path: Path, cases: Sequence[Case] | None, parsers: Collection[str]) -> Iterator[str]:

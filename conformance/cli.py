@@ -24,7 +24,6 @@ from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
-from conformance.results import ResultsProblem
 from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
@@ -35,7 +34,6 @@ _USAGE = (
     FileProblem,
     JudgeProblem,
     LaunchProblem,
-    ResultsProblem,
     TargetProblem,
 )
 
@@ -162,7 +160,7 @@ def accept_failures(chosen: argparse.Namespace) -> int:
     into = Path(chosen.into) if chosen.into else None
     if into is not None and into.exists():
         raise AcceptProblem(f"-o: {into} exists; name a new file, and merge them by hand")
-    found = results.read(Path(chosen.results))
+    found = accept.read(Path(chosen.results))
     files = check.sort_files(_there(chosen.cases) or [casefile.shipped()])["cases"]
     listed = [case for file in files for case in casefile.load(file)]
     issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())

@@ -46,7 +46,7 @@ class Run:
         self.files: set[Path] = set()
         self.cases: dict[str, Case] = {}
         self.selected = 0
-        self.whole: int | None = None
+        self.collected = 0
         self.unmatched: tuple[str, ...] = ()
         self._session: Session | None = None
         self._begun: set[int] = set()
@@ -231,7 +231,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     run = node.config.stash.get(RUN, None)
     told = getattr(node, "workeroutput", {}).get("conformance_collected")
     if run is not None and told is not None:
-        run.whole, run.unmatched = told["whole"], tuple(told["unmatched"])
+        run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -278,7 +278,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run is not None:
         run.clock = time.monotonic()
         run.selected = sum(isinstance(item, CaseItem) for item in session.items)
-        run.whole = len(run.cases) * len(run.modes)
+        run.collected = len(run.cases) * len(run.modes)
         run.unmatched = tuple(issue.id for issue in run.known.unmatched(run.cases.values(), RULES))
 
 
@@ -287,7 +287,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     output = getattr(session.config, "workeroutput", None)
     if run is not None and output is not None:
-        output["conformance_collected"] = {"whole": run.whole, "unmatched": run.unmatched}
+        output["conformance_collected"] = {"items": run.collected, "unmatched": run.unmatched}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -369,12 +369,10 @@ def _write(run: Run, interrupted: bool) -> None:
         "seconds": round(time.monotonic() - run.clock, 1),
         "via": run.options.via,
         "level": str(run.options.level),
-        "whole": run.whole or 0,
         "selected": run.selected or len(run.items),
-        "complete": not interrupted and bool(run.whole) and len(run.items) >= run.selected,
+        "complete": not interrupted and len(run.items) >= run.selected,
+        "deselected": max(0, run.collected - run.selected),
         "known": list(run.known.files),
     }
-    found = results.document(
-        run.server, run.items, files=run.files, run=facts, issues=run.known.issues
-    )
+    found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     results.write(path, found)

@@ -12,25 +12,20 @@ from typing import Any
 
 import openai
 import pytest
-from jsonschema.exceptions import best_match
 
 from conformance import __version__
-from conformance.known import Issue
+from conformance.known import Known
 from conformance.model import Json, Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Judged
-from conformance.strictyaml import validator
 
-SCHEMA = 1
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
 
+NOTHING_KNOWN = Known()
+
 Item = Mapping[str, Any]
 """One entry of `results`, plus `exchange` while it travels."""
-
-
-class ResultsProblem(Exception):
-    """A file is no results.json that this suite reads; says why."""
 
 
 def describe(judged: Judged) -> dict[str, Any]:
@@ -91,12 +86,13 @@ def document(
     *,
     files: Iterable[Path],
     run: Mapping[str, Any],
-    issues: Iterable[Issue] = (),
+    known: Known = NOTHING_KNOWN,
 ) -> dict[str, Any]:
     """Write a run's results; `schemas/results.json` describes them."""
     kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
+    met = {finding["known"] for item in kept for finding in item["findings"]}
     return {
-        "schema": SCHEMA,
+        "schema": 1,
         "suite": {
             "version": __version__,
             "cases": len({item["case"] for item in kept}),
@@ -115,45 +111,20 @@ def document(
             "emission": server.emission,
         },
         "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
+        "issues": {
+            issue.id: {"about": issue.about, "issue": issue.issue, "source": issue.source}
+            for issue in known.issues
+            if issue.id in met
+        },
         "totals": totals(kept),
-        "known": _met(kept, issues),
         "results": [{k: v for k, v in item.items() if k != "exchange"} for item in kept],
     }
-
-
-def _met(items: Iterable[Item], issues: Iterable[Issue]) -> list[dict[str, Any]]:
-    """Write the known issues that items are judged by, so that results can be read alone."""
-    met = {finding["known"] for item in items for finding in item["findings"]}
-    return [
-        {"id": one.id, "about": one.about, "issue": one.issue, "source": one.source}
-        for one in sorted(issues, key=lambda one: one.id)
-        if one.id in met
-    ]
 
 
 def totals(items: Iterable[Item]) -> dict[str, int]:
     """Count items by outcome."""
     counted = Counter(item["outcome"] for item in items)
     return {str(outcome): counted[str(outcome)] for outcome in Outcome}
-
-
-def read(path: Path) -> Json:
-    """Read a results.json; raises ResultsProblem."""
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as problem:
-        raise ResultsProblem(f"{path}: cannot be read: {problem.strerror}") from None
-    except (ValueError, RecursionError) as problem:
-        raise ResultsProblem(f"{path}: is not JSON: {problem}") from None
-    schema = found.get("schema") if isinstance(found, dict) else None
-    if schema != SCHEMA:
-        seen = f"schema is {json.dumps(schema)[:20]}"
-        raise ResultsProblem(f"{path}: {seen}; a results.json of this suite has {SCHEMA}")
-    error = best_match(validator("results").iter_errors(found))
-    if error is not None:
-        told = f"{error.json_path}: {error.message[:200]}"
-        raise ResultsProblem(f"{path}: {told}; make it again with this version")
-    return found
 
 
 def write(path: Path, found: Json) -> None:

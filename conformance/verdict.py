@@ -76,7 +76,7 @@ def decide(
         )
         for found in judgements
     )
-    deciding = [found for found in weighed if _counts(found.rule.level, bar)]
+    deciding = [found for found in weighed if counts(found.rule.level, bar)]
     for outcome in (Outcome.FAIL, Outcome.STALE):
         if any(found.outcome is outcome for found in deciding):
             return Verdict(outcome=outcome, judgements=weighed)
@@ -133,6 +133,7 @@ def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None
     return next(told, None)
 
 
-def _counts(level: Level, bar: Level) -> bool:
+def counts(level: Level, bar: Level) -> bool:
+    """Whether a rule of this level can fail a run."""
     order = [Level.INFO, Level.SHOULD, Level.MUST]
     return order.index(level) >= order.index(bar)

@@ -43,7 +43,6 @@ RUN: dict[str, Any] = {
     "seconds": 1.5,
     "via": "launch",
     "level": "must",
-    "whole": 3,
     "selected": 3,
     "complete": True,
     "known": ["vllm.yaml"],
