@@ -44,6 +44,10 @@ Told = tuple[str, tuple[str | int, ...]]
 """What is wrong in an entry, and at which keys of it."""
 
 
+class CheckProblem(Exception):
+    """What shall be checked is not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
     """What was looked at, and what is wrong with it."""
@@ -57,6 +61,7 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     """Check files, and those of the suite's kinds below folders; the suite's own by default.
 
     Known issues may name the suite's own cases and targets beside those that are checked.
+    Raises CheckProblem.
     """
     files = sort_files(paths or (casefile.shipped(), target.FOLDER, known.FOLDER))
     problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
@@ -83,6 +88,8 @@ def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Sort files by what they hold; in a folder, files of other kinds are left alone."""
     found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), "none"]}
     for place in paths:
+        if not place.exists():
+            raise CheckProblem(f"{place}: there is no such file or folder")
         if not place.is_dir():
             found[_kind(place) or "none"].append(place)
             continue

@@ -19,6 +19,7 @@ import pytest
 
 from conformance import __version__, accept, casefile, check, judge, launch, results, target
 from conformance.accept import AcceptProblem
+from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
@@ -31,6 +32,7 @@ from conformance.target import TargetProblem
 FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5
 _USAGE = (
     AcceptProblem,
+    CheckProblem,
     FileProblem,
     JudgeProblem,
     LaunchProblem,
@@ -137,7 +139,7 @@ def _bytes(file: str) -> bytes:
 
 def check_files(chosen: argparse.Namespace) -> int:
     """Check files of cases, targets and known issues."""
-    found = check.check(_there(chosen.paths))
+    found = check.check([Path(name) for name in chosen.paths])
     for problem in found.problems:
         print(problem)
     count = len(found.problems)
@@ -147,21 +149,14 @@ def check_files(chosen: argparse.Namespace) -> int:
     return FOUND if found.problems else 0
 
 
-def _there(names: Sequence[str]) -> list[Path]:
-    paths = [Path(name) for name in names]
-    for path in paths:
-        if not path.exists():
-            raise FileProblem(path, 1, "there is no such file or folder")
-    return paths
-
-
 def accept_failures(chosen: argparse.Namespace) -> int:
     """Write entries for the failures of a run, to be filled in."""
     into = Path(chosen.into) if chosen.into else None
     if into is not None and into.exists():
-        raise AcceptProblem(f"-o: {into} exists; name a new file, and merge them by hand")
+        raise AcceptProblem(f"-o: {into} exists; name a new file, and merge by hand")
+    places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
     found = accept.read(Path(chosen.results))
-    files = check.sort_files(_there(chosen.cases) or [casefile.shipped()])["cases"]
+    files = check.sort_files(places)["cases"]
     listed = [case for file in files for case in casefile.load(file)]
     issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())
     if stale := found["totals"]["stale"]:
@@ -175,9 +170,7 @@ def accept_failures(chosen: argparse.Namespace) -> int:
     else:
         into.write_text(written, "utf-8")
         words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
-        _tell(
-            f"{len(issues)} entries in {into}; fill in each {check.TODO}, then: {shlex.join(words)}"
-        )
+        _tell(f"{len(issues)} {check.TODO} in {into}; fill in each, then: {shlex.join(words)}")
     return 0
 
 

@@ -10,8 +10,10 @@ from packaging.specifiers import SpecifierSet
 
 from conformance import known
 from conformance.known import Issue, Known, classes, load, shipped
-from conformance.model import Call, Case, Expectation, Piece, Server, Text
+from conformance.model import Call, Case, Expectation, Finding, Mode, Outcome, Piece, Server, Text
+from conformance.rules import RULES
 from conformance.strictyaml import FileProblem
+from conformance.verdict import Judgement, decide
 
 SERVER = Server(
     url="http://localhost/v1",
@@ -300,3 +302,68 @@ def test_an_issue_lists_cases_or_a_class_of_them(tmp_path: Path, change: dict[st
 def test_only_an_implementation_with_a_file_has_known_issues() -> None:
     assert shipped("no such server") == []
     assert [path for file in SHIPPED for path in shipped(file.stem)] == SHIPPED
+
+
+# The contract, line by line; the table of all combinations is in test_verdict.py.
+
+
+def weighed(issues: list[dict[str, Any]], folder: Path, outcome: Outcome, says: str) -> Judgement:
+    """What args.json comes to in a stream of a case that these issues may list."""
+    finding = Finding(where="call 0", expected=says, actual="{}}")
+    found = Judgement(
+        rule=RULES["args.json"],
+        outcome=outcome,
+        findings=(finding,) if outcome is Outcome.FAIL else (),
+    )
+    listed = load(SERVER, [write(folder, *issues)])
+    mode = Mode(name="stream", stream=True)
+    return decide([found], known=listed, case=case("single/one", PARIS), mode=mode).judgements[0]
+
+
+def test_a_listed_rule_that_fails_is_known(tmp_path: Path) -> None:
+    found = weighed([{}], tmp_path, Outcome.FAIL, "one JSON value")
+    assert (found.outcome, found.issue and found.issue.id) == (Outcome.KNOWN, "brace")
+
+
+def test_a_listed_rule_that_passes_is_stale(tmp_path: Path) -> None:
+    for issue in ({}, {"cases": None, "every": "call"}):
+        found = weighed([issue], tmp_path, Outcome.PASS, "")
+        assert (found.outcome, found.issue and found.issue.id) == (Outcome.STALE, "brace")
+
+
+def test_a_listed_rule_that_fails_in_other_words_fails(tmp_path: Path) -> None:
+    says = {"says": "one JSON"}
+    found = weighed([says], tmp_path, Outcome.FAIL, "one JSON value")
+    assert found.outcome is Outcome.KNOWN
+    found = weighed([says], tmp_path, Outcome.FAIL, "no more than one JSON value")
+    assert found.outcome is Outcome.FAIL
+
+
+def test_another_rule_of_a_listed_case_fails(tmp_path: Path) -> None:
+    found = weighed([{"rules": ["args.object"]}], tmp_path, Outcome.FAIL, "one JSON value")
+    assert found.outcome is Outcome.FAIL
+
+
+def test_a_listed_rule_that_is_flaky_may_fail_or_pass(tmp_path: Path) -> None:
+    flaky = {"flaky_modes": ["stream"], "issue": LINK}
+    assert weighed([flaky], tmp_path, Outcome.FAIL, "").outcome is Outcome.KNOWN
+    assert weighed([flaky], tmp_path, Outcome.PASS, "").outcome is Outcome.PASS
+
+
+def test_only_a_matching_version_makes_an_entry_stale(tmp_path: Path) -> None:
+    closed = {"versions": ">=0.28,<0.30"}
+    assert weighed([closed], tmp_path, Outcome.PASS, "").outcome is Outcome.PASS
+    assert weighed([closed], tmp_path, Outcome.FAIL, "").outcome is Outcome.FAIL
+
+
+def test_an_entry_that_lists_no_case_or_no_rule_is_unmatched(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        {"id": "right"},
+        {"id": "no-case", "cases": ["other/*"]},
+        {"id": "no-class", "cases": None, "every": "several-calls"},
+        {"id": "no-rule", "rules": ["args.jso"]},
+        {"id": "excepted", "cases": None, "every": "call", "except": ["single/*"]},
+    )
+    found = load(SERVER, [path]).unmatched([case("single/one", PARIS)], RULES)
+    assert [issue.id for issue in found] == ["no-case", "no-class", "no-rule", "excepted"]

@@ -223,3 +223,63 @@ def test_a_sampled_answer_makes_no_issue_stale() -> None:
     found = decide([judgement(PASS)], known=known, case=CASE, mode=MODE, sampled=True)
     assert found.outcome is PASS
     assert verdict(judgement(PASS), issues=known.issues).outcome is STALE
+
+
+# What a rule comes to, how it is listed, and then, as `weighed item`: what both are if the rule
+# counts, if it is below the bar, if the answer was sampled, if it did not exercise its case.
+TABLE = """
+found         listed         counts                     below the bar       sampled                    unexercised
+pass          not-listed     pass pass                  pass pass           pass pass                  pass inconclusive
+pass          fails          stale stale                stale pass          pass pass                  pass inconclusive
+pass          flaky          pass pass                  pass pass           pass pass                  pass inconclusive
+pass          otherwise      stale stale                stale pass          pass pass                  pass inconclusive
+fail          not-listed     fail fail                  fail pass           fail fail                  fail fail
+fail          fails          known known                known pass          known known                known known
+fail          flaky          known known                known pass          known known                known known
+fail          otherwise      fail fail                  fail pass           fail fail                  fail fail
+inconclusive  not-listed     inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  fails          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  flaky          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  otherwise      inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+n/a           not-listed     n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           fails          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           flaky          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           otherwise      n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+"""  # noqa: E501 -- a table is read by its columns
+ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
+LISTED = {
+    "not-listed": (),
+    "fails": (issue(),),
+    "flaky": (issue(flaky=True),),
+    "otherwise": (issue(says="something else"),),
+}
+WAYS = {"counts": 2, "below the bar": 4, "sampled": 6, "unexercised": 8}
+
+
+def test_the_table_has_every_outcome_and_every_listing_once() -> None:
+    # ERROR is an exchange's, before any rule; KNOWN and STALE are what this table makes.
+    outcomes = set(Outcome) - {ERROR, KNOWN, STALE}
+    assert {(row[0], row[1]) for row in ROWS} == {(o, l) for o in outcomes for l in LISTED}
+    assert len(ROWS) == len(outcomes) * len(LISTED)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(("level", "bar"), [(level, bar) for level in LEVELS for bar in LEVELS])
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_every_outcome_comes_to_what_the_table_says(
+    row: list[str], level: Level, bar: Level, way: str
+) -> None:
+    counted = LEVELS.index(level) >= LEVELS.index(bar)
+    if counted is (way == "below the bar"):
+        pytest.skip("the columns but one are about rules that count")
+    decided = decide(
+        [judgement(Outcome(row[0]), level)],
+        known=Known(issues=LISTED[row[1]]),
+        case=CASE,
+        mode=MODE,
+        bar=bar,
+        unexercised="one chunk" if way == "unexercised" else None,
+        sampled=way == "sampled",
+    )
+    place = WAYS[way]
+    assert [decided.judgements[0].outcome, decided.outcome] == row[place : place + 2]
