@@ -263,6 +263,11 @@ def test_a_request_without_sense_is_refused_with_its_field(
         assert error["message"]
 
 
+def test_a_tool_choice_of_none_needs_no_tools(hermes: Callable[..., Json]) -> None:
+    answer = hermes([Text(text="No.")], tools=None, tool_choice="none")
+    assert answer["choices"][0]["message"]["content"] == "No."
+
+
 def test_stream_options_without_stream_are_refused(hermes: Callable[..., Json]) -> None:
     assert hermes(stream_options={"include_usage": True})["error"]["param"] == "stream_options"
 

@@ -117,7 +117,7 @@ def problems(request: Json) -> Iterator[tuple[str, str | None]]:
         return
     tools = [tool["function"]["name"] for tool in request.get("tools") or ()]
     choice = request.get("tool_choice")
-    if choice is not None and not tools:
+    if choice not in (None, "none") and not tools:
         yield "tool_choice is only allowed with tools", "tool_choice"
     elif isinstance(choice, dict) and choice["function"]["name"] not in tools:
         yield f"tool_choice names {choice['function']['name']!r}, which is no tool", "tool_choice"
