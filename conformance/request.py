@@ -71,7 +71,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body["tools"] = list(case.tools)
     body |= case.options
     # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
-    body.setdefault("temperature", 1 if body.get("n", 1) > 1 else 0)
+    body.setdefault("temperature", 1 if (body.get("n") or 1) > 1 else 0)
     if mode.stream:
         body["stream"] = True
     else:

@@ -187,6 +187,7 @@ def test_a_case_without_tools_sends_no_tools() -> None:
 OPTIONS = [
     ({"tool_choice": "required"}, {"temperature": 0, "tool_choice": "required"}),
     ({"temperature": 0.5}, {"temperature": 0.5}),
+    ({"n": None}, {"n": None, "temperature": 0}),
     ({"n": 2}, {"n": 2, "temperature": 1}),
     ({"n": 2, "temperature": 0.5}, {"n": 2, "temperature": 0.5}),
 ]
