@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
@@ -33,6 +33,12 @@ def modes(server: Server) -> tuple[Mode, ...]:
         if server.intervals
     ]
     return (COMPLETE, STREAM, CHARACTERS, *intervals)
+
+
+def modes_of(case: Case, asked: Iterable[Mode]) -> list[Mode]:
+    """Choose, of the modes that a run asks for, those in which a case says something."""
+    # How the text is cut makes no difference to a request that is refused.
+    return [mode for mode in asked if mode in (COMPLETE, STREAM) or not case.expect.refused]
 
 
 def scripts_of(case: Case, server: Server) -> list[Script]:
@@ -70,6 +76,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     if case.tools:
         body["tools"] = list(case.tools)
     body |= case.options
+    body |= case.body
     # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
     body.setdefault("temperature", 1 if (body.get("n") or 1) > 1 else 0)
     if mode.stream:
