@@ -30,6 +30,10 @@ LOOK = Call(name="look", arguments='{"at": "the sea"}')
 WALK = Call(name="walk", arguments="{}")
 
 
+def tool(**parameters: Json) -> Json:
+    return {"type": "function", "function": {"name": "look", "parameters": parameters}}
+
+
 def faulty(found: Sequence[Judged]) -> list[tuple[str, str, str]]:
     """List what failed, at any level, or is no pass for another reason than the case's own."""
     return [
@@ -245,6 +249,10 @@ def test_a_request_without_a_script_is_answered_in_words(hermes: Callable[..., J
         ({"messages": None}, None),
         ({"tools": []}, "tools"),
         ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": [tool(type="strng")]}, "tools"),
+        ({"tools": [tool(properties={"at": {"$ref": "#/$defs/Place"}})]}, "tools"),
+        ({"messages": [{"role": "user", "content": [{"type": "smell"}]}]}, "messages"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}, "messages"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"tool_choice": "auto", "tools": None}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice"),

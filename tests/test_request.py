@@ -114,6 +114,8 @@ FORCED = [
         "required",
         (PARIS, TIME),
         [
+            '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+            '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>',
             '[{"name": "get_weather", "parameters": {"city": "Paris"}}, '
             '{"name": "get_time", "parameters": {}}]',
             '[{"name": "get_weather", "arguments": {"city": "Paris"}}, '
