@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,18 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import probe
 from conformance.formats import FORMATS
 from conformance.model import Call, Json, Mode, Outcome, Piece, Script, Text, Utterance
-from conformance.reference import FAULTS, Reference, Variant
-from conformance.reference.fault import NONE
+from conformance.reference import Reference, Variant
 from conformance.reference.reader import READERS, Arguments, Content, Header
 from conformance.reference.speech import Token, speak
 from conformance.request import CHARACTERS, COMPLETE, STREAM, encode
-from conformance.rules import RULES
 from conformance.session import Judged
-from tests.kill_matrix import CASES, PAGE, QUICK, SHOWING, WHOLE, Switch, judge, page, row, tripped
+from tests.kill_matrix import SHIPPED, judge
 
+WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
 INTERVAL = Mode(name="stream-interval-5", stream=True, interval=5)
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("look", "walk")]
 LOOK = Call(name="look", arguments='{"at": "the sea"}')
@@ -82,7 +79,7 @@ def hermes() -> Iterator[Callable[..., Json]]:
 
 
 def test_every_shipped_case_passes(reference: Reference, format: str) -> None:
-    assert faulty(judge(reference, format, list(CASES), [COMPLETE, INTERVAL])) == []
+    assert faulty(judge(reference, format, SHIPPED, [COMPLETE, INTERVAL])) == []
 
 
 def test_every_mode_passes(reference: Reference, format: str) -> None:
@@ -340,45 +337,3 @@ def test_a_name_behind_the_arguments_is_waited_for() -> None:
 
 def test_every_format_has_a_reader() -> None:
     assert set(READERS) == set(FORMATS)
-
-
-def test_every_fault_says_what_it_does_and_who_catches_it() -> None:
-    for fault in FAULTS.values():
-        assert fault.about.endswith(".")
-        assert fault.owner == "error" or fault.owner in RULES
-
-
-@pytest.fixture(scope="module")
-def switched() -> Iterator[tuple[Switch, Reference]]:
-    switch = Switch()
-    with Reference("hermes", fault=switch.fault()) as running:
-        yield switch, running
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, Reference]) -> None:
-    told = tripped(*switched, name)
-    if FAULTS[name].owner == "error":
-        assert told == {"error"}
-    else:
-        assert FAULTS[name].owner in told
-        assert "error" not in told
-    assert row(name, told) in PAGE.read_text("utf-8").splitlines(), "run: make docs"
-
-
-def test_the_page_lists_the_faults_and_the_rules_that_none_trips() -> None:
-    text = PAGE.read_text("utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (.*) \|$", text, re.MULTILINE)
-    told = {name: {owner, *re.findall(r"`([^`]+)`", rest)} for name, owner, rest in rows}
-    assert list(told) == list(FAULTS)
-    assert page(told) == text, "run: make docs"
-
-
-def test_a_fault_spares_requests_without_tools() -> None:
-    with Reference("hermes", fault=FAULTS["status-500"]) as running:
-        assert probe.examine(running.url, parser="hermes").emission == "scripted"
-
-
-def test_no_fault_is_caught_by_nobody(reference: Reference, format: str) -> None:
-    assert NONE.chunks([{"a": 1}]) == [{"a": 1}]
-    assert faulty(judge(reference, format, SHOWING, [COMPLETE, STREAM], QUICK)) == []

@@ -80,7 +80,7 @@ def _answer(
     request: Json, speech: Speech, format: Format, variants: frozenset[Variant], fault: Fault
 ) -> Response:
     count = request.get("n") or 1
-    replies = [answer.reply(request, speech, format, variants) for _ in range(count)]
+    replies = [fault.reply(answer.reply(request, speech, format, variants)) for _ in range(count)]
     usage = _usage(request, count * len(speech.tokens))
     if request.get("stream"):
         chunks = fault.chunks(list(answer.chunks(request, replies, usage, variants)))

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from conformance.model import Json
+from conformance.reference.answer import Reply
 
+Bend = Callable[[Reply], Reply]
 Chunks = Callable[[list[Json]], list[Json]]
 Body = Callable[[Json], Json]
 Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
 Respond = Callable[[Response], Response]
+
+
+def as_read(reply: Reply) -> Reply:
+    """Bend nothing that was read."""
+    return reply
 
 
 def as_they_are(chunks: list[Json]) -> list[Json]:
@@ -44,6 +51,11 @@ class Fault:
     about: str
     owner: str
     """The rule that catches it, or `error` where there is no whole answer to judge."""
+    cases: tuple[str, ...] = ()
+    """Shipped cases in which it shows."""
+    format: str = "hermes"
+    """A format in which it shows."""
+    reply: Bend = as_read
     chunks: Chunks = as_they_are
     body: Body = as_it_is
     wire: Wire = one_by_one
