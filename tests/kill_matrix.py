@@ -82,7 +82,7 @@ class Matrix:
             self._servers[format] = self._open.enter_context(running)
         if (format, hasty) not in self._sessions:
             session = Session(
-                server_of(self._servers[format], format),
+                server_of(self._servers[format].url, format),
                 known=Known(),
                 limits=HASTY if hasty else Limits(),
             )
@@ -103,10 +103,10 @@ class Matrix:
         )
 
 
-def server_of(reference: Reference, format: str) -> Server:
+def server_of(url: str, format: str) -> Server:
     """Say what a probe would find out, without the time that it takes."""
     return Server(
-        url=reference.url,
+        url=url,
         model="reference",
         implementation="reference",
         version=None,
@@ -121,7 +121,7 @@ def judge(
     reference: Reference, format: str, cases: Iterable[str], modes: Sequence[Mode]
 ) -> list[Judged]:
     """Ask for every case in every mode, and judge the answers."""
-    session = Session(server_of(reference, format), known=Known(), limits=Limits())
+    session = Session(server_of(reference.url, format), known=Known(), limits=Limits())
     try:
         items = [Item(case=CASES[case], mode=mode) for case in cases for mode in modes]
         session.ask_ahead(items)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from conformance.model import Json
-from conformance.reference.answer import Reply
+from conformance.reference.reply import Reply
 
 Bend = Callable[[Reply], Reply]
 Chunks = Callable[[list[Json]], list[Json]]

@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.model import Json
-from conformance.reference.answer import Reply
 from conformance.reference.faults.registry import by_call, choices, entries, fault, messages
 from conformance.reference.reader import Arguments
+from conformance.reference.reply import Reply
 
 
 def _is_cut(chunks: list[Json]) -> bool:
     return any(choice["finish_reason"] == "length" for choice in choices(chunks))
+
+
+def _joined(call: list[Json]) -> str:
+    return "".join(entry["function"]["arguments"] for entry in call)
+
+
+def _put_whole(call: list[Json], arguments: Json) -> None:
+    """Send arguments in the last delta of a call, and none before it."""
+    for entry in call:
+        entry["function"]["arguments"] = ""
+    call[-1]["function"]["arguments"] = arguments
+
+
+def _read(text: str, parse_float: Callable[[str], float] = float) -> dict[str, Json] | None:
+    """Read arguments; `None` if they were cut short."""
+    try:
+        values: dict[str, Json] = json.loads(text, parse_float=parse_float)
+    except ValueError:
+        return None
+    return values
 
 
 @fault("chunks", "args.json")
@@ -72,7 +93,7 @@ def empty_arguments_as_nothing(chunks: list[Json]) -> list[Json]:
     emits such a call.
     """
     for call in by_call(chunks):
-        if "".join(entry["function"]["arguments"] for entry in call) == "{}":
+        if _joined(call) == "{}":
             for entry in call:
                 entry["function"]["arguments"] = ""
     return chunks
@@ -85,7 +106,7 @@ def empty_arguments_never(chunks: list[Json]) -> list[Json]:
     Spring AI raises "toolInput cannot be null or empty".
     """
     for call in by_call(chunks):
-        if "".join(entry["function"]["arguments"] for entry in call) == "{}":
+        if _joined(call) == "{}":
             for entry in call:
                 del entry["function"]["arguments"]
     return chunks
@@ -109,10 +130,9 @@ def arguments_as_object(chunks: list[Json]) -> list[Json]:
     pydantic-ai cannot apply dict deltas, openai-agents and LangChain raise.
     """
     for call in by_call(chunks):
-        whole = "".join(entry["function"]["arguments"] for entry in call)
-        for entry in call:
-            entry["function"]["arguments"] = ""
-        call[-1]["function"]["arguments"] = json.loads(whole)
+        values = _read(_joined(call))
+        if values is not None:
+            _put_whole(call, values)
     return chunks
 
 
@@ -124,7 +144,9 @@ def complete_arguments_as_object(body: Json) -> Json:
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):
-            call["function"]["arguments"] = json.loads(call["function"]["arguments"])
+            values = _read(call["function"]["arguments"])
+            if values is not None:
+                call["function"]["arguments"] = values
     return body
 
 
@@ -149,10 +171,11 @@ def numbers_as_text(body: Json) -> Json:
     Parsers of formats that are not JSON, which do not ask the schema for the type.
     """
     for message in messages(body):
-        for call in message.get("tool_calls", ())[:1]:
-            values = json.loads(call["function"]["arguments"])
-            texts = {key: str(value) for key, value in values.items()}
-            call["function"]["arguments"] = json.dumps(texts)
+        for call in message.get("tool_calls", ()):
+            values = _read(call["function"]["arguments"])
+            if values is not None:
+                texts = {key: str(value) for key, value in values.items()}
+                call["function"]["arguments"] = json.dumps(texts)
     return body
 
 
@@ -163,10 +186,9 @@ def first_argument_lost(chunks: list[Json]) -> list[Json]:
     vLLM #18108, where it is a number.
     """
     for call in by_call(chunks):
-        values = json.loads("".join(entry["function"]["arguments"] for entry in call))
-        for entry in call:
-            entry["function"]["arguments"] = ""
-        call[-1]["function"]["arguments"] = json.dumps(dict(list(values.items())[1:]))
+        values = _read(_joined(call))
+        if values is not None:
+            _put_whole(call, json.dumps(dict(list(values.items())[1:])))
     return chunks
 
 
@@ -178,8 +200,9 @@ def fractions_as_integers(body: Json) -> Json:
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):
-            values = json.loads(call["function"]["arguments"], parse_float=lambda n: int(float(n)))
-            call["function"]["arguments"] = json.dumps(values)
+            values = _read(call["function"]["arguments"], lambda number: int(float(number)))
+            if values is not None:
+                call["function"]["arguments"] = json.dumps(values)
     return body
 
 

@@ -6,7 +6,6 @@ import copy
 from dataclasses import replace
 
 from conformance.model import Json
-from conformance.reference.answer import Reply
 from conformance.reference.faults.registry import (
     choices,
     entries,
@@ -16,6 +15,7 @@ from conformance.reference.faults.registry import (
     messages,
 )
 from conformance.reference.reader import Header
+from conformance.reference.reply import Reply
 
 
 @fault("chunks", "said.calls")
@@ -24,7 +24,7 @@ def second_call_lost(chunks: list[Json]) -> list[Json]:
 
     A parser that stops at the first closing mark.
     """
-    return [chunk for chunk in chunks if all(e["index"] != 1 for e in entries([chunk]))]
+    return [chunk for chunk in chunks if all(e["index"] == 0 for e in entries([chunk]))]
 
 
 @fault("chunks", "said.calls")
@@ -35,10 +35,10 @@ def second_call_merged(chunks: list[Json]) -> list[Json]:
     """
     for entry in entries(chunks):
         if entry["index"] == 1:
-            entry["index"] = 0
             for key in ("id", "type"):
                 entry.pop(key, None)
             entry["function"].pop("name", None)
+        entry["index"] = max(0, entry["index"] - 1)
     return chunks
 
 

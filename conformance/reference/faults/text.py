@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from conformance.formats import FORMATS
 from conformance.model import Json
-from conformance.reference.answer import Reply
 from conformance.reference.faults.registry import choices, entries, fault, like, messages
 from conformance.reference.reader import Content
+from conformance.reference.reply import Reply
 
 LEAK = "".join(dict.fromkeys(format.markup[0] for format in FORMATS.values()))
 BEGINNINGS = {
