@@ -11,16 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from conformance import casefile
+from conformance import casefile, sdk
 from conformance.exchange import Limits
-from conformance.formats import PARSERS
+from conformance.formats import FORMATS, PARSERS
 from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
 from conformance.reference import FAULTS, Reference
-from conformance.reference.fault import NONE, Fault, one_by_one
+from conformance.reference.fault import NONE, Fault
 from conformance.request import COMPLETE, STREAM
-from conformance.rules import RULES
+from conformance.rules import RULES, Evidence
 from conformance.session import Item, Judged, Session
+from conformance.verdict import decide
+from conformance.verdict import judge as ask_rules
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
@@ -29,7 +31,15 @@ OWN = casefile.load(
     casefile.load_tools(casefile.shipped() / casefile.TOOLS),
 )
 CASES = SHIPPED | {case.id: case for case in OWN}
-HASTY = Limits(connect=5, first_byte=5, silence=0.3, whole=1, size=4_000_000)
+LIMITS = {
+    "never-begins": Limits(first_byte=0.5, whole=0.5),
+    "never-ends": Limits(whole=1),
+    "stalls": Limits(silence=0.3),
+    "gigantic-event": Limits(size=4_000_000),
+}
+"""What ends the faults that would never end of themselves."""
+WITHOUT_TRUTH = {"numbers-as-text"}
+"""Faults of rules that stay silent where the truth is known: judged as if it were not."""
 UNTRIPPED: Mapping[str, str] = {}
 """Rules that no fault of a server can trip, each with the reason."""
 
@@ -42,7 +52,7 @@ class Matrix:
         self._fault = NONE
         self._open = ExitStack()
         self._servers: dict[str, Reference] = {}
-        self._sessions: dict[tuple[str, bool], Session] = {}
+        self._sessions: dict[tuple[str, Limits], Session] = {}
 
     def __enter__(self) -> Matrix:
         """Give itself."""
@@ -60,14 +70,14 @@ class Matrix:
     def judge(self, name: str) -> list[Judged]:
         """Commit a fault, and judge the answers to the cases in which it shows."""
         self._fault = fault = FAULTS[name]
-        breaks = fault.owner == "error"
-        session = self._session(fault.format, hasty=breaks)
-        modes = [STREAM] if breaks and fault.wire is not one_by_one else [COMPLETE, STREAM]
+        session = self._session(fault.format, LIMITS.get(name, Limits()))
         # A name of its own, since a session asks each item once.
         cases = [replace(CASES[id], id=f"{id} {name}") for id in fault.cases]
+        modes = [STREAM] if name in LIMITS else [COMPLETE, STREAM]
         items = [Item(case=case, mode=mode) for case in cases for mode in modes]
         session.ask_ahead(items)
-        return [session.judge(item) for item in items]
+        judged = [session.judge(item) for item in items]
+        return [_without_truth(one, fault) for one in judged] if name in WITHOUT_TRUTH else judged
 
     def tripped(self, name: str) -> set[str]:
         """Name the rules that a fault trips, and `error` where an answer was none at all."""
@@ -76,25 +86,23 @@ class Matrix:
         errors = {"error" for judged in found if judged.verdict.outcome is Outcome.ERROR}
         return rules | errors
 
-    def _session(self, format: str, *, hasty: bool) -> Session:
+    def _session(self, format: str, limits: Limits) -> Session:
         if format not in self._servers:
             running = Reference(format, fault=self._switch())
             self._servers[format] = self._open.enter_context(running)
-        if (format, hasty) not in self._sessions:
-            session = Session(
-                server_of(self._servers[format].url, format),
-                known=Known(),
-                limits=HASTY if hasty else Limits(),
-            )
+        if (format, limits) not in self._sessions:
+            server = server_of(self._servers[format].url, format)
+            session = Session(server, known=Known(), limits=limits)
             self._open.callback(session.close)
-            self._sessions[format, hasty] = session
-        return self._sessions[format, hasty]
+            self._sessions[format, limits] = session
+        return self._sessions[format, limits]
 
     def _switch(self) -> Fault:
         return Fault(
             name="switch",
             about="Whatever is chosen.",
             owner="error",
+            request=lambda request: self._fault.request(request),
             reply=lambda reply: self._fault.reply(reply),
             chunks=lambda chunks: self._fault.chunks(chunks),
             body=lambda body: self._fault.body(body),
@@ -115,6 +123,20 @@ def server_of(url: str, format: str) -> Server:
         emission="scripted",
         intervals=True,
     )
+
+
+def _without_truth(judged: Judged, fault: Fault) -> Judged:
+    assert judged.answer is not None
+    exchange = judged.answer.exchange
+    evidence = Evidence(
+        answer=judged.answer,
+        request=exchange.request,
+        format=FORMATS[fault.format],
+        client=sdk.read(exchange),
+    )
+    case, mode = judged.item.case, judged.item.mode
+    found = decide(ask_rules(evidence), known=Known(), case=case, mode=mode)
+    return replace(judged, verdict=found)
 
 
 def judge(

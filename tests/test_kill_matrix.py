@@ -13,9 +13,10 @@ from conformance.model import Outcome
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.rules import RULES
-from tests.kill_matrix import CASES, HASTY, PAGE, UNTRIPPED, Matrix, page, row
+from tests.kill_matrix import CASES, PAGE, UNTRIPPED, Matrix, page, row
 
 REASONS = {
+    "never-begins": r"no end after 0\.5 s",
     "stalls": r"waited 0\.3 s for more bytes",
     "never-ends": r"no end after 1 s",
     "closes-early": r"RemoteProtocolError: .+",
@@ -54,7 +55,7 @@ def test_a_fault_that_leaves_no_answer_is_an_error_with_its_reason(
         assert re.match(REASONS[name], str(one.verdict.reason))
         assert one.verdict.judgements == ()
     assert {one.verdict.outcome for one in judged} <= {Outcome.ERROR, Outcome.PASS}
-    assert took < HASTY.whole + HASTY.connect
+    assert took < 10
     assert row(name, {"error"}) in PAGE.read_text("utf-8").splitlines(), "run: make docs"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 
 from conformance.model import Json
@@ -21,7 +21,7 @@ def complete(request: Json, replies: Sequence[Reply], usage: Json, variants: Var
         {
             "index": index,
             "message": _message(reply, variants),
-            "logprobs": None,
+            "logprobs": _logprobs(request, chain.from_iterable(reply.tokens)),
             "finish_reason": reply.finish_reason,
         }
         for index, reply in enumerate(replies)
@@ -61,7 +61,7 @@ def chunks(
     asked = bool((request.get("stream_options") or {}).get("include_usage"))
     if Variant.NULL_USAGE in variants or (asked and Variant.USAGE_ONLY_AT_END not in variants):
         envelope["usage"] = None
-    streams = [list(_choices(index, reply, variants)) for index, reply in enumerate(replies)]
+    streams = [list(_choices(request, place, one, variants)) for place, one in enumerate(replies)]
     side_by_side = Variant.CHOICES_IN_TURN not in variants
     ordered = chain.from_iterable(zip_longest(*streams) if side_by_side else streams)
     for choice in filter(None, ordered):
@@ -70,21 +70,30 @@ def chunks(
         yield {**envelope, "choices": [], "usage": usage}
 
 
-def _choices(index: int, reply: Reply, variants: Variants) -> Iterator[Json]:
+def _choices(request: Json, index: int, reply: Reply, variants: Variants) -> Iterator[Json]:
     written = deltas(reply, variants)
-    for place, delta in enumerate(written):
+    for place, (delta, tokens) in enumerate(written):
         last = place == len(written) - 1
         choice = {
             "index": index,
             "delta": delta,
-            "logprobs": None,
+            "logprobs": _logprobs(request, tokens),
             "finish_reason": reply.finish_reason if last else None,
         }
-        if Variant.NO_LOGPROBS in variants:
+        if Variant.NO_LOGPROBS in variants and not choice["logprobs"]:
             del choice["logprobs"]
         if Variant.EXTRA_FIELDS in variants:
-            choice |= {"stop_reason": None, "token_ids": [place]}
+            choice |= {"stop_reason": None, "matched_stop": None}
         yield choice
+
+
+def _logprobs(request: Json, tokens: Iterable[str]) -> Json:
+    """Tell how sure the model was of each token: it is made to say them, and so very sure."""
+    told = [
+        {"token": token, "logprob": 0.0, "bytes": list(token.encode()), "top_logprobs": []}
+        for token in tokens
+    ]
+    return {"content": told, "refusal": None} if request.get("logprobs") and told else None
 
 
 def events(chunks: Sequence[Json], variants: Variants) -> Iterator[bytes]:

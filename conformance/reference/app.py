@@ -53,12 +53,14 @@ def build(
             return refuse(message, field)
         if body["model"] != MODEL:
             return refuse(f"there is no model {body['model']!r}", "model", status=404)
+        # Whoever asks what the server can do uses no tools, and shall be told the truth.
+        own = fault if body.get("tools") else NONE
+        body = own.request(body)
         try:
             speech = speak(body, format, scripted=scripted)
         except Refused as problem:
             return refuse(str(problem), "vllm_xargs")
-        # Whoever asks what the server can do uses no tools, and shall be told the truth.
-        return _answer(body, speech, format, variants, fault if body.get("tools") else NONE)
+        return _answer(body, speech, format, variants, own)
 
     routes = [
         Route("/v1/models", models),

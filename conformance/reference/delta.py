@@ -7,25 +7,39 @@ from conformance.reference.reader import Arguments, Content, Event
 from conformance.reference.reply import Reply
 from conformance.reference.variant import Variant, Variants
 
+Delta = tuple[Json, list[str]]
+"""A delta, and the tokens that are told with it."""
 
-def deltas(reply: Reply, variants: Variants) -> list[Json]:
+
+def deltas(reply: Reply, variants: Variants) -> list[Delta]:
     """Write all deltas of a choice; the last goes with the finish_reason."""
-    written: list[Json] = [{"role": "assistant", "content": ""}]
+    written: list[Delta] = [({"role": "assistant", "content": ""}, [])]
     if Variant.BARE_ROLE in variants:
-        del written[0]["content"]
-    for event in reply.events:
-        delta = _delta(event, reply)
-        if not _is_taken(written[-1], delta, variants):
-            written.append(delta)
+        del written[0][0]["content"]
+    untold: list[str] = []
+    for group, tokens in zip(reply.groups, reply.tokens, strict=True):
+        untold += tokens
+        for event in group:
+            delta = _delta(event, reply)
+            if _is_taken(written[-1][0], delta, variants):
+                written[-1][1].extend(untold)
+            else:
+                written.append((delta, untold))
+            untold = []
     if Variant.EMPTY_END in variants and len(written) > 1:
-        written.append(_emptied(written[-1]))
-    for delta in written:
+        written.append((_emptied(written[-1][0]), []))
+    for delta, _ in written:
         _dress(delta, variants)
     if Variant.EMPTY_DELTAS in variants:
-        written = [each for delta in written for each in [delta, dict[str, Json]()]]
+        written = [each for one in written for each in (one, _nothing())]
     if Variant.LAST_DATA_IN_FINISH not in variants:
-        written.append({})
+        written.append(_nothing())
+    written[-1][1].extend(untold)
     return written
+
+
+def _nothing() -> Delta:
+    return {}, []
 
 
 def _delta(event: Event, reply: Reply) -> Json:

@@ -65,6 +65,7 @@ REQUEST: Json = {
             ]
         },
         "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
+        "logprobs": {"type": ["boolean", "null"]},
         "stream": {"type": ["boolean", "null"]},
         "stream_options": {
             "type": ["object", "null"],

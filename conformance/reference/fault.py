@@ -10,11 +10,17 @@ from starlette.responses import Response
 from conformance.model import Json
 from conformance.reference.reply import Reply
 
+Read = Callable[[Json], Json]
 Bend = Callable[[Reply], Reply]
 Chunks = Callable[[list[Json]], list[Json]]
 Body = Callable[[Json], Json]
 Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
 Respond = Callable[[Response], Response]
+
+
+def as_asked(request: Json) -> Json:
+    """Take a request as it was meant."""
+    return request
 
 
 def as_read(reply: Reply) -> Reply:
@@ -55,6 +61,7 @@ class Fault:
     """Shipped cases in which it shows."""
     format: str = "hermes"
     """A format in which it shows."""
+    request: Read = as_asked
     reply: Bend = as_read
     chunks: Chunks = as_they_are
     body: Body = as_it_is

@@ -30,6 +30,8 @@ class Reply:
 
     groups: tuple[tuple[Event, ...], ...]
     """The events of each delta's tokens."""
+    tokens: tuple[tuple[str, ...], ...]
+    """The tokens of each group."""
     finish_reason: str
     ids: tuple[str, ...]
     """Of each call that has a name."""
@@ -55,9 +57,16 @@ def read(request: Json, speech: Speech, format: Format, variants: Variants) -> R
     natural = "tool_calls" if headers and not named else "stop"
     return Reply(
         groups=tuple(kept),
+        tokens=tuple(_runs(speech.tokens, width)),
         finish_reason="length" if speech.cut else natural,
         ids=tuple(header.id or _new_id(format, variants) for header in headers),
     )
+
+
+def _runs(tokens: Sequence[Token], width: int) -> Iterator[tuple[str, ...]]:
+    for start in range(0, len(tokens), width):
+        yield tuple(token.text for token in tokens[start : start + width])
+    yield ()  # what comes at the end comes of no token
 
 
 def _groups(reader: Reader, tokens: Sequence[Token], width: int) -> Iterator[tuple[Event, ...]]:

@@ -15,6 +15,7 @@ from conformance.reference.faults import (
     headers,
     stream,
     text,
+    wishes,
 )
 from conformance.reference.faults.registry import FAULTS
 
@@ -28,4 +29,5 @@ __all__ = [
     "headers",
     "stream",
     "text",
+    "wishes",
 ]

@@ -164,7 +164,7 @@ def arguments_in_quotes(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
-@fault("body", "args.schema", "kill-matrix/second-call-cut")
+@fault("body", "args.schema", "arguments/last-integer")
 def numbers_as_text(body: Json) -> Json:
     """Gives every value of the arguments as text.
 

@@ -12,6 +12,7 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
+from starlette.types import Receive, Scope, Send
 
 from conformance.reference.faults.registry import fault
 
@@ -53,6 +54,21 @@ async def closes_early(events: list[bytes]) -> AsyncIterator[bytes]:
     for event in events[: len(events) // 2]:
         yield event
     raise ConnectionAbortedError("as the fault closes-early demands")
+
+
+class _Silence(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+@fault("response", "error")
+def never_begins(response: Response) -> Response:
+    """Takes the request, and never answers.
+
+    A queue that nobody serves; not even a status comes.
+    """
+    return _Silence()
 
 
 @fault("response", "error")

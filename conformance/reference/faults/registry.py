@@ -11,7 +11,7 @@ from conformance.reference.fault import Fault
 FAULTS: dict[str, Fault] = {}
 """Every fault by its name."""
 
-Part = Literal["reply", "chunks", "body", "wire", "response"]
+Part = Literal["request", "reply", "chunks", "body", "wire", "response"]
 
 TWO_CALLS = "text/before-two-calls"
 """The case in which most faults show."""

@@ -175,7 +175,7 @@ async def error_inside(events: list[bytes]) -> AsyncIterator[bytes]:
 
 
 @fault("wire", "said.calls", TWO_CALLS, "text/no-call")
-async def answers_swapped(events: list[bytes]) -> AsyncIterator[bytes]:
+async def choices_swapped(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends two requests that are under way at once each other's answer.
 
     State that is kept for the parser, not for the request.
