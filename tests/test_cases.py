@@ -37,7 +37,8 @@ def test_every_title_is_said_once() -> None:
 
 def test_no_two_cases_ask_and_say_the_same() -> None:
     facts = Counter(
-        repr((case.messages, case.tools, dict(case.options), case.says, case.raw)) for case in CASES
+        repr((case.messages, case.tools, dict(case.options), case.says, case.raw, case.cut_after))
+        for case in CASES
     )
     assert [fact for fact, times in facts.items() if times > 1] == []
 
