@@ -19,6 +19,7 @@ from conformance.reference.reader import (
     Header,
     PlainReader,
     Reader,
+    makes_sense,
 )
 from conformance.reference.speech import Speech, Token
 from conformance.reference.variant import Variant, Variants
@@ -44,7 +45,8 @@ class Reply:
 
 def read(request: Json, speech: Speech, format: Format, variants: Variants) -> Reply:
     """Read one choice's tokens, `stream_interval` at a time."""
-    reader = READERS[format.name]() if speech.readable else PlainReader()
+    sound = makes_sense(READERS[format.name](), speech.whole)
+    reader = READERS[format.name]() if sound else PlainReader()
     width = request.get("stream_interval") or 1
     groups = list(_groups(reader, speech.tokens, width))
     wanted = _wanted_calls(request, speech, list(chain.from_iterable(groups)), variants)

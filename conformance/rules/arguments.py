@@ -19,7 +19,12 @@ from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, 
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
-    """Give the calls whose arguments are all there: not the last one of a truncated choice."""
+    """Give the calls whose arguments are all there: not the last one of a truncated choice.
+
+    Give none where the model itself wrote no JSON: a stream has sent it before it can know.
+    """
+    if evidence.expect.broken:
+        return
     truth = evidence.expect.finish_reason or ()  # said.finish owns a `length` that is hidden
     for choice in evidence.choices:
         if choice.whole:
