@@ -86,15 +86,17 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body.pop("stream_options", None)  # a complete answer always has what they ask for
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
+    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
+    # the request makes no sense.
+    limit = SPARE_TOKENS if case.expect.refused else None
     if script is not None:
-        # A grammar may stop the script, and then nothing but this limit stops the model.
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
         cut = mode.cut
         if case.cut_after is not None:
             limit, cut = tokens_until(script, case.cut_after), "characters"
-        if not {"max_tokens", "max_completion_tokens"} & body.keys():
-            body["max_completion_tokens"] = limit
         body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, cut)}
+    if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
+        body["max_completion_tokens"] = limit
     return body
 
 
