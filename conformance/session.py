@@ -233,7 +233,8 @@ class Session:
         said = await self._asker.detokenize(tokens[:-1])  # but for the end of the sequence
         if said is None or said == script:
             return True
-        return bool(CUTS & case.options.keys()) and script.startswith(said)
+        limited = case.cut_after is not None or bool(CUTS & case.options.keys())
+        return limited and script.startswith(said)
 
 
 def refusal(answer: Answer) -> str | None:

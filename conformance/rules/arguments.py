@@ -19,10 +19,16 @@ from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_c
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
-    """Give the calls whose arguments are all there: not the last one of a truncated choice."""
+    """Give the calls whose arguments are all there: not the last one of a truncated choice.
+
+    Give none where the model itself wrote no JSON: a stream has sent it before it can know.
+    """
+    if evidence.expect.broken:
+        return
+    truth = evidence.expect.finish_reason or ()  # said.finish owns a `length` that is hidden
     for choice in evidence.choices:
         if choice.whole:
-            cut = choice.finish_reason == "length"
+            cut = "length" in (choice.finish_reason, *truth)
             for call in choice.calls[:-1] if cut else choice.calls:
                 yield choice, call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -120,7 +121,10 @@ def arguments(evidence: Evidence) -> Findings:
                 continue  # args.beginning and finish.truncated-args
             if cut and not all(is_written(evidence, call) for call in (left, right)):
                 continue  # finish.truncated-args
-            difference = _difference(left.arguments, right.arguments, cut)
+            if evidence.expect.broken:
+                difference = _broken_difference(left.arguments, right.arguments)
+            else:
+                difference = _difference(left.arguments, right.arguments, cut)
             if difference is not None:
                 yield Finding(
                     where=f"choice {streamed.index} {right.where} arguments {difference.path}",
@@ -140,6 +144,19 @@ def _difference(left: str, right: str, cut: bool) -> jsonvalue.Difference | None
         if left == right or not cut:
             return None  # args.json owns a finished text that is no JSON
         return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
+
+
+def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
+    """Compare arguments that are no strict JSON, as a lenient client would read them."""
+    values = []
+    for text in (left, right):
+        try:
+            values.append(json.loads(text))
+        except (ValueError, RecursionError):
+            values.append("".join(text.split()))
+    if values[0] == values[1]:
+        return None
+    return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
 
 
 @rule("equiv.content", MUST, "stream", has_complete)

@@ -142,6 +142,27 @@ def _differs_from_complete(evidence: Evidence, choice: Choice) -> bool:
     )
 
 
+@rule("said.kept", MUST, "any", lambda evidence: bool(evidence.expect.keeps))
+def kept(evidence: Evidence) -> Findings:
+    """What a model says in broken markup reaches the client, as text or in a call.
+
+    Why: of an answer that is swallowed neither user nor agent learns that anything was said; the
+        agent takes the empty turn for the end.
+    Wrong: the model says <tool_call>{"name": "get_time", "city": Oslo, the answer is empty
+    Right: the same as content, or as a call whose arguments have Oslo
+    """
+    for choice in evidence.choices:
+        if not choice.whole:
+            continue
+        texts = [choice.content, *(f"{call.name} {call.arguments}" for call in choice.calls)]
+        if lost := [word for word in evidence.expect.keeps if not any(word in t for t in texts)]:
+            yield Finding(
+                where=f"choice {choice.index}",
+                expected=" and ".join(jsonvalue.show(word) for word in lost),
+                actual=f"content {jsonvalue.show(choice.content)}, {_listed(names_of(choice))}",
+            )
+
+
 @rule("said.finish", MUST, "any", lambda evidence: evidence.expect.finish_reason is not None)
 def finish(evidence: Evidence) -> Findings:
     """finish_reason tells how the model ended.
