@@ -119,3 +119,26 @@ def text_and_call_in_a_delta(chunks: list[Json]) -> list[Json]:
                 return [*chunks[: place - 1], *chunks[place:]]
             return chunks
     return chunks
+
+
+@fault("chunks", "chunk.content.string", "text/no-call")
+def content_in_parts(chunks: list[Json]) -> list[Json]:
+    """Sends the text as a list of content parts, as requests may have it.
+
+    openai-python and LangChain raise where they join it.
+    """
+    for choice in choices(chunks):
+        if choice["delta"].get("content"):
+            choice["delta"]["content"] = [{"type": "text", "text": choice["delta"]["content"]}]
+    return chunks
+
+
+@fault("body", "equiv.reasoning")
+def complete_reasoning_alone(body: Json) -> Json:
+    """Tells what the model thought in the complete answer only.
+
+    Models that want their thoughts sent back get another conversation.
+    """
+    for message in messages(body):
+        message["reasoning"] = "Both cities have a clock."
+    return body
