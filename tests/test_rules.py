@@ -112,8 +112,10 @@ def right_answers() -> list[Any]:
         file: Path = param.values[0]
         own = file.parent / "right.json"
         usual = "says" not in settings_of(file.parent)
-        # equiv.content owns what content.lossless would; args.schema is for unscripted servers.
-        spared = file.suffix == ".json" or file.parent.name in ("content.lossless", "args.schema")
+        # equiv.content and usage.equiv own what content.lossless and usage.continuous would;
+        # args.schema is for unscripted servers.
+        others = ("content.lossless", "args.schema", "usage.continuous")
+        spared = file.suffix == ".json" or file.parent.name in others
         if not spared and (own.exists() or usual):
             found.append(pytest.param(file, own if own.exists() else GOOD_COMPLETE, id=param.id))
     return found
@@ -238,7 +240,10 @@ ABOUT_CALLS = {
     "chunk.first-delta.name",
     "chunk.name.once",
     "id.unique",
+    "id.place",
     "id.format",
+    "args.beginning",
+    "args.liveness",
 }
 
 
@@ -247,8 +252,17 @@ ABOUT_OPTIONS = {
     "choice.required",
     "choice.named",
     "parallel.false",
+    "choice.offered",
+    "finish.named",
+    "finish.stop-string",
+    "logprobs.form",
+    "logprobs.present",
+    "logprobs.align",
+    "logprobs.count",
+    "usage.continuous",
     "usage.final-chunk",
     "usage.sum",
+    "usage.token-ids",
 }
 
 
