@@ -97,7 +97,7 @@ def is_json(evidence: Evidence) -> Findings:
     for choice, call in finished_calls(evidence):
         if not call.arguments.strip() or call_leaks(evidence, call):
             continue  # args.empty-object and content.no-marker-leak own these
-        if any(_premature(call)):
+        if any(premature(call)):
             continue  # args.no-premature-json
         try:
             jsonvalue.parse(call.arguments)
@@ -159,13 +159,16 @@ def no_premature_json(evidence: Evidence) -> Findings:
     Right: {"city", then : "Paris"}
     """
     for choice in evidence.choices:
+        if len(choice.calls) < len(evidence.expect.calls or ()):
+            continue  # said.calls owns a call that went into another's arguments
         for call in choice.calls:
             # chunk.index.stable owns two calls that run together
             if not call.others and not call_leaks(evidence, call):
-                yield from _premature(call)
+                yield from premature(call)
 
 
-def _premature(call: ToolCall) -> Iterator[Finding]:
+def premature(call: ToolCall) -> Iterator[Finding]:
+    """Find where a call's arguments were a whole JSON value before their end."""
     whole = call.arguments
     try:
         _, stop = json.JSONDecoder(parse_int=str).raw_decode(whole.lstrip())
@@ -204,7 +207,7 @@ def beginning(evidence: Evidence) -> Findings:
         if choice.finish_reason != "length" or not choice.whole or not choice.calls:
             continue
         call = choice.calls[-1]
-        if call_leaks(evidence, call) or any(_premature(call)):
+        if call_leaks(evidence, call) or any(premature(call)):
             continue  # content.no-marker-leak, content.characters and args.no-premature-json
         if not begins_object(call):
             yield Finding(

@@ -214,8 +214,8 @@ def unknown_fields(evidence: Evidence) -> Findings:
         seen: set[str] = set()
         for number, delta in choice.deltas:
             for field, value in delta.items():
-                if field == "tool_calls" or not isinstance(value, list):
-                    continue  # chunk.index.present
+                if field in ("tool_calls", "content") or not isinstance(value, list):
+                    continue  # chunk.index.present and chunk.content.string
                 objects = [item for item in value if isinstance(item, dict)]
                 if field in seen and any(type(item.get("index")) is not int for item in objects):
                     yield Finding(

@@ -9,6 +9,7 @@ from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Call, Finding, Json
+from conformance.rules.arguments import premature
 from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import misleads
@@ -204,7 +205,9 @@ def truncated(evidence: Evidence) -> Findings:
         if choice.finish_reason != "length" or not choice.whole or not choice.calls:
             continue
         call = choice.calls[-1]
-        if not call_leaks(evidence, call) and not is_written(evidence, call):
+        if call_leaks(evidence, call) or any(premature(call)):
+            continue  # content.no-marker-leak and args.no-premature-json
+        if not is_written(evidence, call):
             yield Finding(
                 where=f"choice {choice.index} {call.where} arguments",
                 expected="a part of what the model wrote",

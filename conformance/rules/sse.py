@@ -56,6 +56,8 @@ def content_type(evidence: Evidence) -> Findings:
     Wrong: content-type: application/json
     Right: content-type: text/event-stream; charset=utf-8
     """
+    if _stream(evidence).tail.strip() and not any(e.data_lines for e in _stream(evidence).events):
+        return  # sse.framing owns what is no stream at all
     media, _, parameters = evidence.answer.content_type.partition(";")
     if media.strip() != "text/event-stream":
         yield Finding(where="headers", expected="text/event-stream", actual=media or "none")

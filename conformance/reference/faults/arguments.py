@@ -217,7 +217,7 @@ def fractions_as_integers(body: Json) -> Json:
     return body
 
 
-@fault("reply", "said.arguments", "strings/emoji")
+@fault("reply", "content.characters", "strings/emoji")
 def characters_replaced(reply: Reply) -> Reply:
     """Replaces every character beyond the first 65,536.
 
@@ -254,4 +254,26 @@ def cut_arguments_held_back(chunks: list[Json]) -> list[Json]:
     """
     for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
         entry["function"]["arguments"] = ""
+    return chunks
+
+
+@fault("chunks", "args.beginning", "limits/call-cut")
+def cut_arguments_closed_twice(chunks: list[Json]) -> list[Json]:
+    """Closes the arguments of a call that was cut short by one brace too many.
+
+    A parser that closes what it thinks is open; no text can follow that makes it an object.
+    """
+    for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
+        entry["function"]["arguments"] += '"}}'
+    return chunks
+
+
+@fault("chunks", "args.liveness", "kill-matrix/long-argument")
+def arguments_at_once(chunks: list[Json]) -> list[Json]:
+    """Keeps the arguments of a call until they are whole.
+
+    A parser that waits for the closing mark; a file is not seen being written.
+    """
+    for call in by_call(chunks):
+        _put_whole(call, _joined(call))
     return chunks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.model import Json
@@ -88,22 +89,27 @@ def all_calls_lost(chunks: list[Json]) -> list[Json]:
     return [chunk for chunk in chunks if not any(entries([chunk]))]
 
 
+def renamed(reply: Reply, name_of: Callable[[str], str]) -> Reply:
+    """Give every call another name."""
+    return replace(
+        reply,
+        groups=tuple(
+            tuple(
+                replace(event, name=name_of(event.name)) if isinstance(event, Header) else event
+                for event in group
+            )
+            for group in reply.groups
+        ),
+    )
+
+
 @fault("reply", "choice.named", "choice/named")
 def name_shortened(reply: Reply) -> Reply:
     """Leaves the last word of a tool's name out.
 
     A name that is looked up by its beginning calls the wrong one of two tools.
     """
-    groups = [
-        tuple(
-            replace(event, name=event.name.rpartition("_")[0] or event.name)
-            if isinstance(event, Header)
-            else event
-            for event in group
-        )
-        for group in reply.groups
-    ]
-    return replace(reply, groups=tuple(groups))
+    return renamed(reply, lambda name: name.rpartition("_")[0] or name)
 
 
 @fault("chunks", "parallel.false", "choice/one-at-a-time")
@@ -135,3 +141,12 @@ def call_from_nowhere(chunks: list[Json]) -> list[Json]:
     entry = {"index": 0, "id": "aB3dE6gH9", "type": "function", "function": function}
     end = next(place for place, chunk in enumerate(chunks) if finishes(chunk))
     return [*chunks[:end], like(chunks[0], {"tool_calls": [entry]}), *chunks[end:]]
+
+
+@fault("reply", "choice.offered", "choice/required")
+def tool_of_its_own(reply: Reply) -> Reply:
+    """Calls a tool that the request does not offer.
+
+    A server that forces a call by a tool of its own, and shows it; "Tool not found".
+    """
+    return renamed(reply, lambda name: "final_answer")

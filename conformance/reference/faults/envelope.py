@@ -116,7 +116,7 @@ def role_never(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
-@fault("chunks", "client.openai-python")
+@fault("chunks", "chunk.unknown-fields")
 def list_of_its_own(chunks: list[Json]) -> list[Json]:
     """Adds a list of objects without an index to every delta.
 
@@ -135,4 +135,59 @@ def complete_role_never(body: Json) -> Json:
     """
     for message in messages(body):
         del message["role"]
+    return body
+
+
+@fault("chunks", "chunk.choice.unique")
+def choice_twice_in_a_chunk(chunks: list[Json]) -> list[Json]:
+    """Puts an empty delta of the same choice into each chunk.
+
+    Where two deltas were joined to one chunk; openai-python makes a second choice of it.
+    """
+    for chunk in chunks:
+        chunk["choices"] += [
+            {**choice, "delta": {}, "finish_reason": None} for choice in chunk["choices"]
+        ]
+    return chunks
+
+
+@fault("chunks", "usage.empty-choices")
+def chunk_of_nothing(chunks: list[Json]) -> list[Json]:
+    """Sends a chunk without choices in the middle of the stream.
+
+    Azure's first chunk is such a one; code that reads choices[0] raises IndexError.
+    """
+    return [chunks[0], {**chunks[0], "choices": []}, *chunks[1:]]
+
+
+@fault("body", "msg.nullable-keys")
+def complete_refusal_never(body: Json) -> Json:
+    """Leaves `refusal` out of a complete answer.
+
+    The specification requires the key; what was generated from it may do so, too.
+    """
+    for message in messages(body):
+        del message["refusal"]
+    return body
+
+
+@fault("body", "content.refusal")
+def complete_refusal_false(body: Json) -> Json:
+    """Writes false where nothing was refused.
+
+    openai-go and openai-java read text or null there, and fail.
+    """
+    for message in messages(body):
+        message["refusal"] = False
+    return body
+
+
+@fault("body", "choice.index.range", "limits/two-choices")
+def complete_choice_lost(body: Json) -> Json:
+    """Leaves the last of several choices out of a complete answer.
+
+    Who asked for n answers, to take the best or to vote, reads n.
+    """
+    if len(body["choices"]) > 1:
+        body["choices"].pop()
     return body

@@ -169,3 +169,40 @@ def usage_sums_wrong(body: Json) -> Json:
     """
     body["usage"]["total_tokens"] = body["usage"]["prompt_tokens"]
     return body
+
+
+@fault("chunks", "finish.named", "choice/named")
+def named_ends_by_function_call(chunks: list[Json]) -> list[Json]:
+    """Ends a call that the request named by `function_call`.
+
+    The name from before there were tools; clients look for a `function_call` that is not there.
+    """
+    return _finish_as(chunks, {"tool_calls": "function_call"})
+
+
+@fault("chunks", "usage.continuous", "kill-matrix/usage-throughout")
+def usage_of_each_chunk(chunks: list[Json]) -> list[Json]:
+    """Counts the tokens of each chunk alone where the count so far was asked for.
+
+    Who stops at a budget never does.
+    """
+    places = [place for place, chunk in enumerate(chunks) if chunk["choices"]]
+    for place in places:
+        said = 1 if place % 2 else 2
+        chunks[place]["usage"] = {
+            "prompt_tokens": 1,
+            "completion_tokens": said,
+            "total_tokens": 1 + said,
+        }
+    return chunks
+
+
+@fault("body", "usage.token-ids")
+def token_id_lost(body: Json) -> Json:
+    """Shows one token id fewer than it counts.
+
+    The id that a parser took out; who trains on the answer trains on another.
+    """
+    count = body["usage"]["completion_tokens"]
+    body["choices"][0]["token_ids"] = list(range(count - 1))
+    return body

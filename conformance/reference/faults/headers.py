@@ -228,14 +228,28 @@ def two_calls_in_a_chunk(chunks: list[Json]) -> list[Json]:
 
     vLLM 0.32.0, where a delta has many tokens; LlamaIndex and LangChain4j read the first entry.
     """
-    calls = by_call(chunks)
-    for call in calls:
-        texts = [entry["function"]["arguments"] for entry in call]
-        call[0]["function"]["arguments"] = "".join(texts)
-    first, *rest = [chunk for chunk in chunks if any(entries([chunk]))] or [None]
-    if first is not None:
-        first["choices"][0]["delta"]["tool_calls"] = [call[0] for call in calls]
-    return [chunk for chunk in chunks if not any(chunk is other for other in rest)]
+    first: dict[int, Json] = {}
+    bent: list[Json] = []
+    for chunk in chunks:
+        for choice in chunk["choices"]:
+            here = first.get(choice["index"])
+            if here is not None and choice["delta"].get("tool_calls"):
+                _add(here["tool_calls"], choice["delta"]["tool_calls"])
+                break
+            if choice["delta"].get("tool_calls"):
+                first[choice["index"]] = choice["delta"]
+        else:
+            bent.append(chunk)
+    return bent
+
+
+def _add(listed: list[Json], more: list[Json]) -> None:
+    """Add entries to a list in which each call has one."""
+    for entry in more:
+        if "id" in entry:
+            listed.append(entry)
+        else:
+            listed[-1]["function"]["arguments"] += entry["function"]["arguments"]
 
 
 @fault("chunks", "chunk.tool-calls.not-empty", "text/no-call")
@@ -271,3 +285,14 @@ def complete_type_never(body: Json) -> Json:
         for call in message.get("tool_calls", ()):
             del call["type"]
     return body
+
+
+@fault("chunks", "id.place")
+def id_in_the_function(chunks: list[Json]) -> list[Json]:
+    """Writes an id into `function`, beside the one that belongs to the call.
+
+    A model's own id for a call, handed on; a client that reads it answers a call nobody made.
+    """
+    for call in by_call(chunks):
+        call[0]["function"]["id"] = "0"
+    return chunks

@@ -63,7 +63,7 @@ async def character_in_two_events(events: list[bytes]) -> AsyncIterator[bytes]:
             yield event[: broken + 1] + b"\n\ndata: " + event[broken + 1 :]
 
 
-@fault("wire", "said.content", "text/scripts-and-emoji")
+@fault("wire", "content.characters", "text/scripts-and-emoji")
 async def surrogates_apart(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends half of a character in one delta and half in the next, each as an escape.
 
@@ -194,3 +194,39 @@ async def choices_swapped(events: list[bytes]) -> AsyncIterator[bytes]:
             _waiting[:] = [one for one in _waiting if one[1] is not told]
     for event in others:
         yield event
+
+
+@fault("wire", "client.openai-python")
+async def byte_order_mark_before_text(events: list[bytes]) -> AsyncIterator[bytes]:
+    """Begins with a byte-order mark and the first text.
+
+    openai-python does not know the line and loses the text, without a word.
+    """
+    chunk, more = (json.loads(event.removeprefix(b"data: ")) for event in events[:2])
+    (choice,), (following,) = chunk["choices"], more["choices"]
+    choice["delta"]["content"] = following["delta"].get("content")
+    yield f"\ufeffdata: {json.dumps(chunk)}\n\n".encode()
+    for event in events[2:]:
+        yield event
+
+
+@fault("wire", "sse.line-ends")
+async def line_ends_mixed(events: list[bytes]) -> AsyncIterator[bytes]:
+    """Ends every second event by CR and LF, the others by LF.
+
+    A proxy with lines of its own; a client that looks for one blank line sees half of them.
+    """
+    for number, event in enumerate(events):
+        yield event if number % 2 else event.replace(b"\n", b"\r\n")
+
+
+@fault("wire", "err.form")
+async def error_without_its_key(events: list[bytes]) -> AsyncIterator[bytes]:
+    """Sends an error as an event of its own form in place of the second half of the stream.
+
+    vLLM did before 0.10; openai-python and LangChain take what came before for the answer.
+    """
+    for event in events[: len(events) // 2]:
+        yield event
+    yield b'data: {"object": "error", "message": "list index out of range", "code": 500}\n\n'
+    yield events[-1]

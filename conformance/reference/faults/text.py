@@ -135,4 +135,26 @@ def complete_call_as_text(body: Json) -> Json:
         message["content"] = (message["content"] or "") + "".join(texts)
     for choice in body["choices"]:
         choice["finish_reason"] = choice["finish_reason"].replace("tool_calls", "stop")
+
+
+@fault("chunks", "chunk.content.string", "text/no-call")
+def content_in_parts(chunks: list[Json]) -> list[Json]:
+    """Sends the text as a list of content parts, as requests may have it.
+
+    openai-python and LangChain raise where they join it.
+    """
+    for choice in choices(chunks):
+        if choice["delta"].get("content"):
+            choice["delta"]["content"] = [{"type": "text", "text": choice["delta"]["content"]}]
+    return chunks
+
+
+@fault("body", "equiv.reasoning")
+def complete_reasoning_alone(body: Json) -> Json:
+    """Tells what the model thought in the complete answer only.
+
+    Models that want their thoughts sent back get another conversation.
+    """
+    for message in messages(body):
+        message["reasoning"] = "Both cities have a clock."
     return body

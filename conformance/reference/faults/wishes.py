@@ -53,3 +53,13 @@ def stream_options_ignored(request: Json) -> Json:
     LiteLLM then makes up numbers of its own.
     """
     return _without(request, "stream_options")
+
+
+@fault("request", "finish.stop-string", "limits/stop-in-text")
+def stop_ignored(request: Json) -> Json:
+    """Goes on after a stop string.
+
+    A parser that puts the text together again after it was cut; whoever splits by the string
+    meets one part too many.
+    """
+    return _without(request, "stop")
