@@ -27,7 +27,7 @@ from conformance.verdict import judge as ask_rules
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
 OWN = casefile.load(
-    Path(__file__).with_name("kill-matrix.yaml"),
+    Path(__file__).with_name("kill-matrix.yml"),
     casefile.load_tools(casefile.shipped() / casefile.TOOLS),
 )
 CASES = SHIPPED | {case.id: case for case in OWN}
