@@ -135,6 +135,7 @@ def complete_call_as_text(body: Json) -> Json:
         message["content"] = (message["content"] or "") + "".join(texts)
     for choice in body["choices"]:
         choice["finish_reason"] = choice["finish_reason"].replace("tool_calls", "stop")
+    return body
 
 
 @fault("chunks", "chunk.content.string", "text/no-call")
