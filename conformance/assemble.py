@@ -5,7 +5,7 @@ Nothing here judges. What is malformed is left out and noted, so that a rule can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
@@ -24,13 +24,8 @@ class Chunk:
     number: int
     """Of its event."""
     value: Mapping[str, Json]
-
-    @property
-    def choices(self) -> list[tuple[int, Mapping[str, Json]]]:
-        """Each well-formed choice with its place in the list."""
-        found = self.value.get("choices")
-        items = found if isinstance(found, list) else []
-        return [(place, item) for place, item in enumerate(items) if isinstance(item, dict)]
+    choices: tuple[tuple[int, Mapping[str, Json]], ...]
+    """Each well-formed choice with its place in the list."""
 
     @property
     def error(self) -> Json:
@@ -59,32 +54,22 @@ class ToolCall:
 
     index: int
     entries: tuple[Entry, ...]
+    others: tuple[Entry, ...]
+    """Those of them that begin another call: a name with an id that is not this call's."""
+    id: str | None
+    """The first id that is a non-empty string."""
+    name: str | None
+    """The first name that is a non-empty string."""
+    fragments: tuple[tuple[Entry, str], ...]
+    """Each non-empty run of argument text, with the entry that brought it."""
+    arguments: str
+    """All argument text, joined."""
 
     @property
-    def id(self) -> str | None:
-        """The first id that is a non-empty string."""
-        return _first(entry.value.get("id") for entry in self.entries)
-
-    @property
-    def name(self) -> str | None:
-        """The first name that is a non-empty string."""
-        return _first(entry.function.get("name") for entry in self.entries)
-
-    @property
-    def fragments(self) -> list[tuple[Entry, str]]:
-        """Each non-empty run of argument text, with the entry that brought it."""
-        found = [(entry, entry.function.get("arguments")) for entry in self.entries]
-        return [(entry, text) for entry, text in found if isinstance(text, str) and text]
-
-    @property
-    def arguments(self) -> str:
-        """All argument text, joined."""
-        return "".join(text for _, text in self.fragments)
-
-    @property
-    def others(self) -> list[Entry]:
-        """Entries that begin another call: a name with an id that is not this call's."""
-        return [entry for entry in self.entries if _begins_another(entry.value, self.id)]
+    def own(self) -> list[Entry]:
+        """The entries that are not of another call."""
+        others = {entry.where for entry in self.others}
+        return [entry for entry in self.entries if entry.where not in others]
 
     @property
     def where(self) -> str:
@@ -201,10 +186,7 @@ class _Gathering:
                 self.entries.setdefault(index, []).append(entry)
 
     def choice(self, index: int, damaged: bool) -> Choice:
-        calls = tuple(
-            ToolCall(index=at, entries=tuple(entries))
-            for at, entries in sorted(self.entries.items())
-        )
+        calls = tuple(_call(at, entries) for at, entries in sorted(self.entries.items()))
         return Choice(
             index=index,
             content="".join(self.content),
@@ -246,7 +228,12 @@ def _read_event(event: sse.Event) -> Chunk | None:
         value = jsonvalue.parse(event.data)
     except JsonProblem:
         return None
-    return Chunk(number=event.number, value=value) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    listed = value.get("choices")
+    items = enumerate(listed if isinstance(listed, list) else ())
+    choices = tuple((place, item) for place, item in items if isinstance(item, dict))
+    return Chunk(number=event.number, value=value, choices=choices)
 
 
 def _holds_nothing(event: sse.Event) -> bool:
@@ -278,20 +265,12 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         content = message.get("content")
         index = choice.get("index")
         reason = choice.get("finish_reason")
+        where = f"choices[{place}].message"
         yield Choice(
             index=index if type(index) is int else place,
             content=content if isinstance(content, str) else "",
             calls=tuple(
-                ToolCall(
-                    index=at,
-                    entries=(
-                        Entry(
-                            where=f"choices[{place}].message.tool_calls[{at}]",
-                            chunk=None,
-                            value=value,
-                        ),
-                    ),
-                )
+                _call(at, [Entry(where=f"{where}.tool_calls[{at}]", chunk=None, value=value)])
                 for at, value in enumerate(calls)
                 if isinstance(value, dict)
             ),
@@ -300,16 +279,29 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         )
 
 
+def _call(index: int, entries: Sequence[Entry]) -> ToolCall:
+    id = _first(entry.value.get("id") for entry in entries)
+    found = [(entry, entry.function.get("arguments")) for entry in entries]
+    fragments = tuple((entry, text) for entry, text in found if isinstance(text, str) and text)
+    return ToolCall(
+        index=index,
+        entries=tuple(entries),
+        others=tuple(entry for entry in entries if _begins_another(entry, id)),
+        id=id,
+        name=_first(entry.function.get("name") for entry in entries),
+        fragments=fragments,
+        arguments="".join(text for _, text in fragments),
+    )
+
+
 def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
     function = value.get("function") if isinstance(value, dict) else None
     return isinstance(function, dict) and isinstance(function.get("arguments"), arguments)
 
 
-def _begins_another(value: Mapping[str, Json], id: str | None) -> bool:
-    function = value.get("function")
-    name = function.get("name") if isinstance(function, dict) else None
-    own = value.get("id")
-    return bool(name and isinstance(own, str) and own and own != id)
+def _begins_another(entry: Entry, id: str | None) -> bool:
+    own = entry.value.get("id")
+    return bool(isinstance(own, str) and own and own != id and entry.function.get("name"))
 
 
 def _first(values: Iterator[Any]) -> str | None:

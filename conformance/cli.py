@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__, casefile, judge, launch, target
+from conformance import __version__, capture, casefile, judge, launch, target
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
@@ -121,9 +121,9 @@ def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
 def _bytes(file: str) -> bytes:
     """Read no more of a file than shows that it is too large."""
     if file == "-":
-        return sys.stdin.buffer.read(judge.LIMIT + 1)
+        return sys.stdin.buffer.read(capture.LIMIT + 1)
     with Path(file).open("rb") as opened:
-        return opened.read(judge.LIMIT + 1)
+        return opened.read(capture.LIMIT + 1)
 
 
 def serve(chosen: argparse.Namespace) -> int:

@@ -26,7 +26,8 @@ LAYERS = [
     {"verdict", "probe"},
     {"session"},
     {"results", "compare", "report", "options"},
-    {"collect", "judge"},
+    {"collect", "capture"},
+    {"judge"},
     {"shares"},
     {"plugin"},
     {"cli"},
@@ -37,6 +38,7 @@ PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules"}
 
 PURE_IMPORTS = {
     "__future__",
+    "bisect",
     "collections",
     "conformance",
     "dataclasses",

@@ -159,12 +159,8 @@ def choice_range(evidence: Evidence) -> Findings:
     Right: index 0 first, then 1
     """
     wanted = list(range(evidence.request.get("n") or 1))
-    seen: list[int] = []
-    for chunk in _chunks(evidence):
-        for _, choice in chunk.choices:
-            index = choice.get("index")
-            if type(index) is int and index not in seen:
-                seen.append(index)
+    indexes = (item.get("index") for chunk in _chunks(evidence) for _, item in chunk.choices)
+    seen = list(dict.fromkeys(index for index in indexes if type(index) is int))
     # finish.present owns an answer without any choice
     if seen and seen != wanted and not evidence.answer.damaged:
         yield Finding(where="choices", expected=f"indexes {wanted}", actual=f"{seen}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from conformance.assemble import Choice, Entry, ToolCall
@@ -12,10 +13,15 @@ from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, 
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
+    for number, choice, delta in _deltas_with_calls(evidence):
+        yield number, choice, delta["tool_calls"]
+
+
+def _deltas_with_calls(evidence: Evidence) -> Iterator[tuple[int, Choice, Mapping[str, Json]]]:
     for choice in evidence.choices:
         for number, delta in choice.deltas:
             if isinstance(delta.get("tool_calls"), list) and delta["tool_calls"]:
-                yield number, choice, delta["tool_calls"]
+                yield number, choice, delta
 
 
 def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
@@ -48,8 +54,7 @@ def content_xor_tools(evidence: Evidence) -> Findings:
     Wrong: {"content": "ok", "tool_calls": [{…}]}
     Right: {"content": "ok"}, then {"tool_calls": [{…}]}
     """
-    for number, choice, _ in _lists(evidence):
-        delta = dict(choice.deltas)[number]
+    for number, choice, delta in _deltas_with_calls(evidence):
         if delta.get("content"):
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta",
@@ -109,13 +114,12 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
     Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
     """
     for number, choice, entries in _lists(evidence):
-        indexes = _indexes(entries)
-        twice = sorted({index for index in indexes if indexes.count(index) > 1})
+        twice = sorted(index for index, times in Counter(_indexes(entries)).items() if times > 1)
         if twice:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta.tool_calls",
                 expected="one entry for each index",
-                actual=f"several of index {', '.join(map(str, twice))}",
+                actual=f"several of index {', '.join(map(str, twice))[:80]}",
                 chunk=number,
             )
 
@@ -275,12 +279,9 @@ def id_once(evidence: Evidence) -> Findings:
     """
     for _, call in _calls(evidence):
         # chunk.index.stable owns another call, chunk.first-delta.id an id that comes late
-        others = call.others
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
-        for entry in call.entries[1:]:
-            if entry is first or entry in others:
-                continue
-            if entry.value.get("id", "") != "":
+        for entry in call.own[1:]:
+            if entry is not first and entry.value.get("id", "") != "":
                 yield _at(entry, "id", "no id after the first delta", entry.value["id"])
 
 
@@ -337,9 +338,9 @@ def name_once(evidence: Evidence) -> Findings:
     Right: "name": "get_weather" in the first delta, no name afterwards
     """
     for _, call in _calls(evidence):
-        others = call.others  # chunk.index.stable
-        named = [entry for entry in call.entries if entry.function.get("name")]
-        for entry in (entry for entry in named[1:] if entry not in others):
+        # chunk.index.stable owns another call
+        named = [entry for entry in call.own if entry.function.get("name")]
+        for entry in named[1:]:
             yield _at(entry, "function.name", "no name after the first", entry.function["name"])
 
 
