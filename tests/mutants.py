@@ -41,7 +41,7 @@ TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules"]
 SECONDS = 30
 """For the tests of one mutant; one that takes longer is noticed too."""
 WORKERS = 2
-QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+QUIET = ["-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 Lines = set[tuple[str, int]]
 
 
@@ -60,6 +60,10 @@ class Hunt:
         items = [item for item in session.items if not _is_property(item)]
         for item in items:
             self._learn(item)
+        print(
+            f"\n{len(items)} tests, {sum(self.seconds.values()):.0f} s; {len(self.mutants)} mutants",
+            flush=True,
+        )
         kills: Counter[tuple[str, pytest.Item]] = Counter()
         running: dict[int, tuple[Mutant, int, list[pytest.Item]]] = {}
         waiting = list(reversed(self.mutants))
