@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import os
 import shlex
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,15 +25,28 @@ from conformance.model import Case, Piece
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.rules import RULES, Rule
+from conformance.rules.rule import OPENAI
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
 USAGE_ERROR = 4
+PIPE_CLOSED = 141
+"""What a shell says of a program whose output nobody reads any more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; gives the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _do(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # At exit Python would flush into the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return status
+
+
+def _do(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
     try:
@@ -201,9 +216,17 @@ def rules(chosen: argparse.Namespace) -> int:
         return 0
     rows = [
         {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
+        | {"profile": one.profile, "wrong": one.wrong, "right": one.right}
         for one in _catalogue()
     ]
-    _print(rows, chosen.format)
+    if chosen.format == "json":
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        print(f"{row['id']}  {row['level'].upper()}  {row['profile']}\n    {row['title']}")
+        for part in ("why", "wrong", "right"):
+            text = f"{part}: {row[part]}"
+            print(textwrap.fill(text, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
     return 0
 
 
@@ -213,9 +236,10 @@ def _catalogue() -> list[Rule]:
 
 def rules_markdown() -> str:
     """Write the catalogue as the README's table."""
-    lines = ["| rule | level | requirement |", "| --- | --- | --- |"]
+    lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
     for one in _catalogue():
-        lines.append(f"| `{one.id}` | {one.level.upper()} | {one.title} |")
+        whom = "all" if one.profile == OPENAI else one.profile
+        lines.append(f"| `{one.id}` | {one.level.upper()} | {whom} | {one.title} |")
     return "\n".join(lines)
 
 

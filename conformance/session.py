@@ -141,6 +141,8 @@ class Session:
             format=FORMATS[self.server.format],
             complete=self._complete(item) if scripted and item.mode.stream else None,
             client=sdk.read(exchange) if exchange.status == 200 else None,
+            implementation=self.server.implementation,
+            parser=self.server.parser,
         )
         verdict = decide(
             judge(evidence),

@@ -60,10 +60,9 @@ class Hunt:
         items = [item for item in session.items if not _is_property(item)]
         for item in items:
             self._learn(item)
-        print(
-            f"\n{len(items)} tests, {sum(self.seconds.values()):.0f} s; {len(self.mutants)} mutants",
-            flush=True,
-        )
+        _functions()
+        counts = f"{len(items)} tests, {len(self.mutants)} mutants"
+        print(f"\n{counts}, {sum(self.seconds.values()):.0f} s for the tests", flush=True)
         kills: Counter[tuple[str, pytest.Item]] = Counter()
         running: dict[int, tuple[Mutant, int, list[pytest.Item]]] = {}
         waiting = list(reversed(self.mutants))

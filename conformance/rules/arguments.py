@@ -15,7 +15,7 @@ from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding, Json, Unjudged
 from conformance.rules.content import call_leaks
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
@@ -178,6 +178,72 @@ def _premature(call: ToolCall) -> Iterator[Finding]:
                 chunk=entry.chunk,
             )
             return
+
+
+@rule(
+    "args.beginning",
+    SHOULD,
+    "any",
+    # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
+    lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
+)
+def beginning(evidence: Evidence) -> Findings:
+    """The arguments of a call that was cut short are the beginning of an object.
+
+    Why: clients show and repair them as they grow; openai-python's and LangChain's readers of
+        partial JSON raise, or give other values, where no text can follow.
+    Wrong: {"city": "Par"}} and "finish_reason": "length"
+    Right: {"city": "Par and "finish_reason": "length"
+    """
+    for choice in evidence.choices:
+        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+            continue
+        call = choice.calls[-1]
+        if call_leaks(evidence, call) or any(_premature(call)):
+            continue  # content.no-marker-leak, content.characters and args.no-premature-json
+        if not begins_object(call):
+            yield Finding(
+                where=_where(choice, call),
+                expected="the beginning of an object",
+                actual=jsonvalue.show(call.arguments),
+                chunk=_last_chunk(call),
+            )
+
+
+def begins_object(call: ToolCall) -> bool:
+    """Whether more text can make a call's arguments an object."""
+    text = call.arguments.lstrip()
+    return not text or (text.startswith("{") and jsonvalue.is_beginning(text))
+
+
+_LONG = 200
+"""Characters of arguments; a server that streams sends so many in several deltas."""
+
+
+def _asked_small(evidence: Evidence) -> bool:
+    # A field of vLLM's: how many tokens a delta has.
+    interval = evidence.request.get("stream_interval")
+    return has_calls(evidence) and (not isinstance(interval, int) or interval <= 8)
+
+
+@rule("args.liveness", INFO, "stream", _asked_small)
+def liveness(evidence: Evidence) -> Findings:
+    """Long arguments come in more than one delta.
+
+    Why: users watch a file being written as it is, and a client that waits for the first word
+        may time out; a parser that keeps all for the end does not stream.
+    Wrong: 5,000 characters of arguments in one delta
+    Right: the same in fifty deltas
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            if len(call.arguments) >= _LONG and len(call.fragments) == 1:
+                yield Finding(
+                    where=_where(choice, call),
+                    expected="several deltas",
+                    actual=f"{len(call.arguments)} characters in one",
+                    chunk=call.fragments[0][0].chunk,
+                )
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:

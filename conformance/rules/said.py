@@ -11,7 +11,7 @@ from conformance.jsonvalue import JsonProblem
 from conformance.model import Call, Finding, Json
 from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
-from conformance.rules.finish import REASONS, claims_calls, hides_calls
+from conformance.rules.finish import misleads
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 
 
@@ -155,7 +155,7 @@ def finish(evidence: Evidence) -> Findings:
         reason = choice.finish_reason
         if reason is None or reason in expected or not calls_are_as_said(evidence, choice):
             continue
-        if reason not in REASONS or hides_calls(evidence, choice) or claims_calls(choice):
+        if misleads(evidence, choice):
             continue  # a rule of finish owns a reason that is wrong by itself
         yield Finding(
             where=f"choice {choice.index} finish_reason",
