@@ -5,7 +5,7 @@ Nothing here judges. What is malformed is left out and noted, so that a rule can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
@@ -24,13 +24,8 @@ class Chunk:
     number: int
     """Of its event."""
     value: Mapping[str, Json]
-
-    @property
-    def choices(self) -> list[tuple[int, Mapping[str, Json]]]:
-        """Each well-formed choice with its place in the list."""
-        found = self.value.get("choices")
-        items = found if isinstance(found, list) else []
-        return [(place, item) for place, item in enumerate(items) if isinstance(item, dict)]
+    choices: tuple[tuple[int, Mapping[str, Json]], ...]
+    """Each well-formed choice with its place in the list."""
 
     @property
     def error(self) -> Json:
@@ -60,32 +55,22 @@ class ToolCall:
 
     index: int
     entries: tuple[Entry, ...]
+    others: tuple[Entry, ...]
+    """Those of them that begin another call: a name with an id that is not this call's."""
+    id: str | None
+    """The first id that is a non-empty string."""
+    name: str | None
+    """The first name that is a non-empty string."""
+    fragments: tuple[tuple[Entry, str], ...]
+    """Each non-empty run of argument text, with the entry that brought it."""
+    arguments: str
+    """All argument text, joined."""
 
     @property
-    def id(self) -> str | None:
-        """The first id that is a non-empty string."""
-        return _first(entry.value.get("id") for entry in self.entries)
-
-    @property
-    def name(self) -> str | None:
-        """The first name that is a non-empty string."""
-        return _first(entry.function.get("name") for entry in self.entries)
-
-    @property
-    def fragments(self) -> list[tuple[Entry, str]]:
-        """Each non-empty run of argument text, with the entry that brought it."""
-        found = [(entry, entry.function.get("arguments")) for entry in self.entries]
-        return [(entry, text) for entry, text in found if isinstance(text, str) and text]
-
-    @property
-    def arguments(self) -> str:
-        """All argument text, joined."""
-        return "".join(text for _, text in self.fragments)
-
-    @property
-    def others(self) -> list[Entry]:
-        """Entries that begin another call: a name with an id that is not this call's."""
-        return [entry for entry in self.entries if _begins_another(entry.value, self.id)]
+    def own(self) -> list[Entry]:
+        """The entries that are not of another call."""
+        others = {entry.where for entry in self.others}
+        return [entry for entry in self.entries if entry.where not in others]
 
     @property
     def where(self) -> str:
@@ -208,10 +193,7 @@ class _Gathering:
                 self.entries.setdefault(index, []).append(entry)
 
     def choice(self, index: int, damaged: bool) -> Choice:
-        calls = tuple(
-            ToolCall(index=at, entries=tuple(entries))
-            for at, entries in sorted(self.entries.items())
-        )
+        calls = tuple(_call(at, entries) for at, entries in sorted(self.entries.items()))
         return Choice(
             index=index,
             content="".join(self.content),
@@ -254,7 +236,12 @@ def _read_event(event: sse.Event) -> Chunk | None:
         value = jsonvalue.parse(event.data)
     except JsonProblem:
         return None
-    return Chunk(number=event.number, value=value) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    listed = value.get("choices")
+    items = enumerate(listed if isinstance(listed, list) else ())
+    choices = tuple((place, item) for place, item in items if isinstance(item, dict))
+    return Chunk(number=event.number, value=value, choices=choices)
 
 
 def _holds_nothing(event: sse.Event) -> bool:
@@ -286,21 +273,13 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         content = message.get("content")
         index = choice.get("index")
         reason = choice.get("finish_reason")
+        where = f"choices[{place}].message"
         yield Choice(
             index=index if type(index) is int else place,
             content=content if isinstance(content, str) else "",
             reasoning=_reasoning(message),
             calls=tuple(
-                ToolCall(
-                    index=at,
-                    entries=(
-                        Entry(
-                            where=f"choices[{place}].message.tool_calls[{at}]",
-                            chunk=None,
-                            value=value,
-                        ),
-                    ),
-                )
+                _call(at, [Entry(where=f"{where}.tool_calls[{at}]", chunk=None, value=value)])
                 for at, value in enumerate(calls)
                 if isinstance(value, dict)
             ),
@@ -309,6 +288,21 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
             and isinstance(content, str | None)
             and all(_entry_is_whole(value, str) for value in calls),
         )
+
+
+def _call(index: int, entries: Sequence[Entry]) -> ToolCall:
+    id = _first(entry.value.get("id") for entry in entries)
+    found = [(entry, entry.function.get("arguments")) for entry in entries]
+    fragments = tuple((entry, text) for entry, text in found if isinstance(text, str) and text)
+    return ToolCall(
+        index=index,
+        entries=tuple(entries),
+        others=tuple(entry for entry in entries if _begins_another(entry, id)),
+        id=id,
+        name=_first(entry.function.get("name") for entry in entries),
+        fragments=fragments,
+        arguments="".join(text for _, text in fragments),
+    )
 
 
 def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
@@ -321,11 +315,9 @@ def _reasoning(message: Mapping[str, Json]) -> str:
     return _first(message.get(name) for name in ("reasoning", "reasoning_content")) or ""
 
 
-def _begins_another(value: Mapping[str, Json], id: str | None) -> bool:
-    function = value.get("function")
-    name = function.get("name") if isinstance(function, dict) else None
-    own = value.get("id")
-    return bool(name and isinstance(own, str) and own and own != id)
+def _begins_another(entry: Entry, id: str | None) -> bool:
+    own = entry.value.get("id")
+    return bool(isinstance(own, str) and own and own != id and entry.function.get("name"))
 
 
 def _first(values: Iterator[Any]) -> str | None:

@@ -19,7 +19,17 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__, accept, casefile, check, judge, launch, results, target
+from conformance import (
+    __version__,
+    accept,
+    capture,
+    casefile,
+    check,
+    judge,
+    launch,
+    results,
+    target,
+)
 from conformance.accept import AcceptProblem
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
@@ -147,9 +157,9 @@ def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
 def _bytes(file: str) -> bytes:
     """Read no more of a file than shows that it is too large."""
     if file == "-":
-        return sys.stdin.buffer.read(judge.LIMIT + 1)
+        return sys.stdin.buffer.read(capture.LIMIT + 1)
     with Path(file).open("rb") as opened:
-        return opened.read(judge.LIMIT + 1)
+        return opened.read(capture.LIMIT + 1)
 
 
 def check_files(chosen: argparse.Namespace) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -12,6 +13,8 @@ from typing import Any, NoReturn
 MAX_DEPTH = 200
 """Containers in containers; deeper text is refused, so that no reader here can overflow."""
 
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
+"""A string, whole or cut short, or a bracket outside of one."""
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -26,16 +29,12 @@ def parse(text: str) -> Any:
     Duplicate keys, `NaN`, `Infinity`, raw control characters and text after the value
     raise `JsonProblem`.
     """
+    if text.startswith("\ufeff"):
+        raise JsonProblem("a byte-order mark at character 0")
     if _depth(text) > MAX_DEPTH:
         raise JsonProblem(f"nested deeper than {MAX_DEPTH}")
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_object,
-            parse_float=_number,
-            parse_int=_integer,
-            parse_constant=_constant,
-        )
+        return _DECODER.decode(text)
     except json.JSONDecodeError as problem:
         raise JsonProblem(f"{problem.msg} at character {problem.pos}") from None
 
@@ -225,11 +224,10 @@ def _kind(value: Any) -> str:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        if key in found:
-            raise JsonProblem(f"duplicate key {show(key)}")
-        found[key] = value
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+        raise JsonProblem(f"duplicate key {show(twice)}")
     return found
 
 
@@ -253,18 +251,15 @@ def _depth(text: str) -> int:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return 0
     deepest = depth = 0
-    inside = escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif inside:
-            escaped = character == "\\"
-            inside = character != '"'
-        elif character == '"':
-            inside = True
-        elif character in "{[":
+    for token in _TOKEN.finditer(text):
+        if token[0] in ("{", "["):
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "}]":
+        elif token[0] in ("}", "]"):
             depth -= 1
     return deepest
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_number, parse_int=_integer, parse_constant=_constant
+)

@@ -2,69 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
-from conformance import assemble, jsonvalue, sdk, sse, verdict
+from conformance import assemble, capture, jsonvalue, sdk, verdict
 from conformance.assemble import Answer
+from conformance.capture import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.formats.format import Format, Inexpressible, text_of
 from conformance.jsonvalue import JsonProblem
-from conformance.model import Case, Exchange, Expectation, Json, Level, Outcome, Read
+from conformance.model import Case, Exchange, Expectation, Json, Level, Outcome
 from conformance.report import terminal
-from conformance.results import WIRE_LIMIT
 from conformance.rules import Evidence
 from conformance.rules.rule import NOTHING_KNOWN
 from conformance.strictyaml import did_you_mean
 from conformance.verdict import Judgement
 
-LIMIT = 32_000_000
-"""Bytes of a file; a larger one is refused."""
-
 BROKEN, NO_ANSWER = 1, 2
 """Exit statuses: a MUST rule is broken; a file holds no answer."""
-
-_HEAD = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})[^\r\n]*\r?\n((?:[^\r\n]+\r?\n)*)\r?\n")
-_HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
-_DATA = re.compile(rb"(?:\A|[\r\n])data:")
-_FIELD = re.compile(rb"(?:data|event|id|retry)?:")
-_KEPT = {"request", "status", "headers", "error", "answer"}
-_REQUEST = Draft202012Validator(
-    {
-        "type": "object",
-        "properties": {
-            "n": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
-            "tool_choice": {"type": ["string", "object", "null"]},
-            "tools": {
-                "type": ["array", "null"],
-                "items": {
-                    "type": "object",
-                    "required": ["function"],
-                    "properties": {
-                        "function": {
-                            "type": "object",
-                            "required": ["name"],
-                            "properties": {"name": {"type": "string"}},
-                        }
-                    },
-                },
-            },
-        },
-    }
-)
 
 
 class JudgeProblem(Exception):
     """What the answers are to be judged by cannot be used; the message names the option."""
-
-
-class NoAnswer(Exception):
-    """Bytes hold no answer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +51,8 @@ class Recorded:
     answer: Answer | None = None
     judgements: tuple[Judgement, ...] = ()
     """Of the rules that are broken."""
+    unjudged: tuple[Judgement, ...] = ()
+    """Of the rules that could not be applied, with the reason."""
     reason: str | None = None
     """Why there is no answer to judge."""
 
@@ -103,9 +67,26 @@ class Recorded:
 def judge(file: str, data: bytes, basis: Basis) -> Recorded:
     """Judge the bytes of a file; any bytes at all give a `Recorded`."""
     try:
-        exchange = read(data, basis.request)
+        exchange = capture.read(data, basis.request)
     except NoAnswer as problem:
         return Recorded(file=file, reason=str(problem))
+    with _collector_off():
+        return _judge(file, exchange, basis)
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    # It finds no cycles in an answer, and takes half the time with looking for them in a large one.
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
     answer = assemble.read(exchange)
     evidence = Evidence(
         answer=answer,
@@ -117,34 +98,12 @@ def judge(file: str, data: bytes, basis: Basis) -> Recorded:
         client=sdk.read(exchange) if exchange.status == 200 else None,
         parser=_parser_of(basis.format),
     )
-    broken = [found for found in verdict.judge(evidence) if found.outcome is Outcome.FAIL]
-    return Recorded(file=file, answer=answer, judgements=tuple(broken))
-
-
-def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
-    """Make an exchange of a body, of a body with HTTP headers, or of a `wire` file of a run.
-
-    The request of a `wire` file is its own. Raises `NoAnswer`.
-    """
-    if len(data) > LIMIT:
-        raise NoAnswer(f"more than {LIMIT} bytes")
-    if not data.strip():
-        raise NoAnswer("the file is empty")
-    status, headers, body = _split(data)
-    if status is None and (kept := _kept(body)) is not None:
-        return _exchange_of(kept)
-    if status is not None and status >= 500:
-        raise NoAnswer(f"the server answered {status}: {_start(body)}")
-    media = _content_type(headers)
-    stream = _is_stream(body, media) if status in (None, 200) else False
-    if status is None:
-        # A bare body says nothing of its headers, so they are not what is judged.
-        headers = (("content-type", "text/event-stream" if stream else "application/json"),)
-    return Exchange(
-        request={**(request or {}), "stream": stream},
-        status=status or 200,
-        headers=headers,
-        reads=(Read(0.0, body),),
+    judgements = verdict.judge(evidence)
+    return Recorded(
+        file=file,
+        answer=answer,
+        judgements=tuple(one for one in judgements if one.outcome is Outcome.FAIL),
+        unjudged=tuple(one for one in judgements if one.outcome is Outcome.INCONCLUSIVE),
     )
 
 
@@ -159,12 +118,14 @@ def _asked_alike(complete: Answer | None, exchange: Exchange) -> Answer | None:
 def _assumed(answer: Answer) -> Json:
     """Suppose what the API supposes where it is not told, and what the answer itself shows.
 
-    That is as many choices as there are, and usage where a last chunk has nothing else.
+    That is as many choices as there are, usage where a last chunk has nothing else, and usage
+    throughout where every chunk has it.
     """
     supposed: dict[str, Json] = {"tool_choice": "auto", "n": len(answer.choices) or 1}
     last = answer.chunks[-1] if answer.chunks else None
     if last is not None and last.value.get("usage") is not None and not last.choices:
-        supposed["stream_options"] = {"include_usage": True, "continuous_usage_stats": True}
+        throughout = all(chunk.value.get("usage") is not None for chunk in answer.chunks)
+        supposed["stream_options"] = {"include_usage": True, "continuous_usage_stats": throughout}
     return supposed
 
 
@@ -178,98 +139,6 @@ def said_in(case: Case, format: Format | None) -> str | None:
         return text_of(format.write(case.says))
     except Inexpressible:
         return None
-
-
-def _split(data: bytes) -> tuple[int | None, tuple[tuple[str, str], ...], bytes]:
-    """Part HTTP headers from the body; of several answers in a row the last one counts."""
-    status: int | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    while data.startswith(b"HTTP/"):
-        found = _HEAD.match(data)
-        if found is None:
-            raise NoAnswer("HTTP headers without a blank line after them")
-        status = int(found[1])
-        headers = tuple(_header(line) for line in found[2].splitlines())
-        data = data[found.end() :]
-    return status, headers, data
-
-
-def _header(line: bytes) -> tuple[str, str]:
-    found = _HEADER.fullmatch(line)
-    if found is None:
-        raise NoAnswer(f"no HTTP header: {line[:60]!r}")
-    value = found[2].decode("ascii", "backslashreplace").strip()
-    # A terminal would obey what a server can put there.
-    return found[1].decode(), "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
-
-
-def _content_type(headers: Sequence[tuple[str, str]]) -> str:
-    named = [value for name, value in headers if name.lower() == "content-type"]
-    return named[-1].partition(";")[0].strip().lower() if named else ""
-
-
-def _is_stream(body: bytes, media: str) -> bool:
-    """Tell a stream from a complete answer by what it holds, and failing that by its headers."""
-    start = body.removeprefix(sse.BOM).lstrip()
-    if not start:
-        raise NoAnswer("the body is empty")
-    if start.startswith(b"<"):
-        raise NoAnswer(f"HTML or XML: {_start(start)}")
-    if _DATA.search(body):
-        return True
-    if b"\0" in body:
-        raise NoAnswer("NUL bytes: binary, or text that was saved as UTF-16")
-    if start.startswith((b"{", b"[")):
-        return False
-    if _FIELD.match(start) or media == "text/event-stream":
-        return True
-    if media == "application/json":
-        return False
-    raise NoAnswer(f"neither server-sent events nor JSON: {_start(start)}")
-
-
-def _kept(body: bytes) -> Mapping[str, Json] | None:
-    """Read the file that a run writes beside its results, if this is one."""
-    if not body.lstrip().startswith(b"{") or b'"answer"' not in body:
-        return None
-    try:
-        found = jsonvalue.plain(jsonvalue.parse(body.decode("utf-8")))
-    except (UnicodeDecodeError, JsonProblem):
-        return None
-    return found if isinstance(found, dict) and found.keys() >= _KEPT else None
-
-
-def _exchange_of(kept: Mapping[str, Json]) -> Exchange:
-    if kept["error"] is not None:
-        raise NoAnswer(f"the run had no whole answer: {jsonvalue.show(kept['error'], 300)}")
-    headers, answer = kept["headers"], kept["answer"]
-    well_formed = (
-        type(kept["status"]) is int
-        and isinstance(answer, str)
-        and isinstance(headers, list)
-        and all(
-            isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
-            for pair in headers
-        )
-    )
-    if not well_formed:
-        raise NoAnswer("a run's file whose status, headers or answer is not what a run writes")
-    if len(answer) >= WIRE_LIMIT:
-        raise NoAnswer(f"a run keeps {WIRE_LIMIT} characters of an answer, and this one had more")
-    try:
-        request = _checked(kept["request"])
-    except JudgeProblem as problem:
-        raise NoAnswer(f"a run's file: {problem}") from None
-    return Exchange(
-        request=request,
-        status=kept["status"],
-        headers=tuple((name, value) for name, value in headers),
-        reads=(Read(0.0, answer.encode("utf-8", "surrogatepass")),),
-    )
-
-
-def _start(body: bytes) -> str:
-    return jsonvalue.show(body[:200].decode("utf-8", "replace"))
 
 
 def format_of(name: str) -> Format:
@@ -290,25 +159,17 @@ def _parser_of(format: Format | None) -> str | None:
 def request_of(data: bytes) -> Json:
     """Read the body of a request; raises `JudgeProblem`."""
     try:
-        return _checked(jsonvalue.plain(jsonvalue.parse(data.decode("utf-8"))))
+        return capture.checked(jsonvalue.plain(jsonvalue.parse(data.decode("utf-8"))))
     except (UnicodeDecodeError, JsonProblem) as problem:
         raise JudgeProblem(f"the request is not JSON: {problem}") from None
-
-
-def _checked(request: Json) -> Json:
-    error = best_match(_REQUEST.iter_errors(request))
-    if error is not None:
-        place = jsonvalue.path(error.absolute_path)
-        raise JudgeProblem(f"the request at {place}: {jsonvalue.show(error.message, 200)}")
-    if isinstance(request.get("n"), float):  # JSON Schema takes 2.0 for an integer
-        raise JudgeProblem("the request at $.n: a number with a fraction; allowed: an integer")
-    return request
+    except RequestProblem as problem:
+        raise JudgeProblem(str(problem)) from None
 
 
 def complete_of(data: bytes) -> Answer:
     """Read the complete answer that streams are compared with; raises `JudgeProblem`."""
     try:
-        exchange = read(data)
+        exchange = capture.read(data)
     except NoAnswer as problem:
         raise JudgeProblem(f"no answer: {problem}") from None
     answer = assemble.read(exchange)
@@ -341,6 +202,10 @@ def document(found: Sequence[Recorded]) -> dict[str, Any]:
                 for judgement in one.judgements
                 for finding in judgement.findings
             ],
+            "unjudged": [
+                {"rule": judgement.rule.id, "reason": judgement.reason}
+                for judgement in one.unjudged
+            ],
         }
         for one in found
     ]
@@ -356,6 +221,7 @@ def text(found: Sequence[Recorded]) -> str:
         blocks.extend(
             terminal.finding(one.file, one.answer, judgement) for judgement in one.judgements
         )
+        blocks.extend(terminal.unjudged(one.file, judgement) for judgement in one.unjudged)
     outcomes = [one.outcome for one in found]
     broken = [judgement for one in found for judgement in one.judgements]
     must = sum(judgement.total for judgement in broken if judgement.rule.level is Level.MUST)

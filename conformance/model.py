@@ -193,6 +193,8 @@ class ClientView:
     content: tuple[str, ...] = ()
     error: str | None = None
     """What it raised instead."""
+    unread: str | None = None
+    """Why it was not given the answer."""
 
 
 class Level(StrEnum):

@@ -7,7 +7,7 @@ one `data:` line an event, then a blank line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from conformance.model import Read
@@ -27,16 +27,10 @@ class Event:
     raw: bytes
     fields: tuple[tuple[str, str], ...]
     """Names and values in order; lines that are no UTF-8 are decoded with U+FFFD."""
-
-    @property
-    def data(self) -> str:
-        """The values of all `data` fields, joined by newlines."""
-        return "\n".join(value for name, value in self.fields if name == "data")
-
-    @property
-    def data_lines(self) -> int:
-        """How many `data` fields there are."""
-        return sum(name == "data" for name, _ in self.fields)
+    data: str
+    """The values of all `data` fields, joined by newlines."""
+    data_lines: int
+    """How many `data` fields there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,21 +52,27 @@ def read(reads: Sequence[Read]) -> Stream:
     bom = body.startswith(BOM)
     start = len(BOM) if bom else 0
     events: list[Event] = []
-    block_start = start
+    fields: list[tuple[str, str]] = []
+    line_ends: set[bytes] = set()
+    block_start = line_start = start
     clock = _Clock(reads)
-    for line_start, line_stop, next_line in _lines(body, start):
-        if line_start != line_stop:
-            continue
-        raw = body[block_start:line_start]
-        if fields := tuple(_fields(raw)):
-            at = clock.time_of(next_line - 1)
-            events.append(Event(number=len(events), at=at, raw=raw, fields=fields))
-        block_start = next_line
+    for end in _LINE_END.finditer(body, start):
+        line = body[line_start : end.start()]
+        line_ends.add(end[0])
+        if not line:
+            if fields:
+                raw = body[block_start:line_start]
+                events.append(_event(len(events), clock.time_of(end.end() - 1), raw, fields))
+                fields = []
+            block_start = end.end()
+        elif not line.startswith(b":"):
+            fields.append(_field(line))
+        line_start = end.end()
     return Stream(
         events=tuple(events),
         tail=body[block_start:],
         bom=bom,
-        line_ends=frozenset(_LINE_END.findall(body)),
+        line_ends=frozenset(line_ends),
         bad_utf8=_bad_utf8(body),
     )
 
@@ -92,18 +92,21 @@ class _Clock:
         return self._reads[self._place].at
 
 
-def _lines(body: bytes, start: int) -> Iterator[tuple[int, int, int]]:
-    for end in _LINE_END.finditer(body, start):
-        yield start, end.start(), end.end()
-        start = end.end()
+def _event(number: int, at: float, raw: bytes, fields: Sequence[tuple[str, str]]) -> Event:
+    data = [value for name, value in fields if name == "data"]
+    return Event(
+        number=number,
+        at=at,
+        raw=raw,
+        fields=tuple(fields),
+        data="\n".join(data),
+        data_lines=len(data),
+    )
 
 
-def _fields(raw: bytes) -> Iterator[tuple[str, str]]:
-    for line in _LINE_END.split(raw):
-        if not line or line.startswith(b":"):
-            continue
-        name, _, value = line.decode("utf-8", "replace").partition(":")
-        yield name, value.removeprefix(" ")
+def _field(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("utf-8", "replace").partition(":")
+    return name, value.removeprefix(" ")
 
 
 def _bad_utf8(body: bytes) -> int | None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -277,3 +278,15 @@ def test_any_bytes_are_an_answer(body: bytes, stream: bool) -> None:
     answer = read(exchange(body, stream=stream))
     assert answer.exchange.body == body
     assert (answer.stream is not None) == stream
+
+
+@given(st.lists(st.integers(0, 2000), max_size=12))
+@settings(max_examples=30)
+def test_the_reads_of_the_network_change_no_answer(cuts: list[int]) -> None:
+    whole = exchange(
+        (GOOD / "right.sse").read_bytes().replace(b"Paris", "Paříž☃".encode()), stream=True
+    )
+    places = sorted({0, *(min(cut, len(whole.body)) for cut in cuts), len(whole.body)})
+    parts = tuple(Read(0.1, whole.body[at:end]) for at, end in pairwise(places))
+    answer = read(replace(whole, reads=parts))
+    assert replace(answer, exchange=whole) == read(whole)

@@ -74,7 +74,7 @@ REFUSED = [
     ("{'a': 1}", "Expecting property name enclosed in double quotes at character 1"),
     ("01", "Extra data at character 1"),
     ("[1 2]", "Expecting ',' delimiter at character 3"),
-    ("\ufeff{}", "Unexpected UTF-8 BOM (decode using utf-8-sig) at character 0"),
+    ("\ufeff{}", "a byte-order mark at character 0"),
     ("[" * 100_000, "nested deeper than 200"),
     ('{"a":' * 100_000, "nested deeper than 200"),
     ("[" * 100_000 + "]" * 100_000, "nested deeper than 200"),

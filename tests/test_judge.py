@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import cli, judge, results
+from conformance import capture, cli, judge, results, sdk
 from conformance.judge import Basis
 from conformance.known import Known
 from conformance.model import Case, Json, Mode
@@ -181,6 +181,22 @@ def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None
     status, (answer,) = judged(capsys, SAMPLES / "sse.no-event-field" / "wrong.sse")
     assert (status, answer["outcome"]) == (0, "findings")
     assert [finding["level"] for finding in answer["findings"]] == ["should"]
+
+
+def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
+    tmp_path: Path, capsys: Screen
+) -> None:
+    file = tmp_path / "long.sse"
+    role, *rest = GOOD.read_bytes().split(b"\n\n")
+    comments = b": ping\n" * (sdk.LINES + 1)
+    file.write_bytes(b"\n\n".join([role, comments + rest[0], *rest[1:]]))
+    status, (answer,) = judged(capsys, file)
+    assert (status, answer["outcome"]) == (0, "clean")
+    (unjudged,) = answer["unjudged"]
+    assert unjudged["rule"] == "client.openai-python"
+    assert unjudged["reason"].endswith("an event has more than 1000 lines")
+    assert cli.main(["judge", str(file)]) == 0
+    assert capsys.readouterr().out.startswith("client.openai-python  MUST  not judged: openai-py")
 
 
 def test_standard_input_is_a_file(capsys: Screen, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -411,9 +427,9 @@ def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = GOOD.stat().st_size
-    monkeypatch.setattr(judge, "LIMIT", size)
+    monkeypatch.setattr(capture, "LIMIT", size)
     assert judged(capsys, GOOD)[0] == 0
-    monkeypatch.setattr(judge, "LIMIT", size - 1)
+    monkeypatch.setattr(capture, "LIMIT", size - 1)
     status, (answer,) = judged(capsys, GOOD)
     assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
 
@@ -428,6 +444,88 @@ def test_a_lone_surrogate_reaches_neither_the_screen_nor_the_json_as_such(
     assert broken(answer) == {"finish.enum"}
     assert cli.main(["judge", str(file)]) == 1
     assert "a\\udcff" in capsys.readouterr().out
+
+
+def chunk_of(delta: Json, finish_reason: str | None = None, **more: Json) -> Json:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+    envelope = {"id": "x1", "object": "chat.completion.chunk", "created": 1760000000, "model": "q"}
+    return envelope | {"choices": [choice]} | more
+
+
+def entry_of(arguments: Json, **more: Json) -> Json:
+    return {"tool_calls": [{"index": 0, "function": {"arguments": arguments}} | more]}
+
+
+ROLE = chunk_of({"role": "assistant", "content": None})
+OPENED: Json = {"id": "call_a", "type": "function", "function": {"name": "look_up"}}
+FIRST = chunk_of(entry_of("", **OPENED))
+AGAIN: Json = {"function": {"name": "look_up", "arguments": '{"q": '}}
+LAST = chunk_of({}, "tool_calls")
+USED: Json = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
+USAGE_CHUNK = chunk_of({}) | {"choices": [], "usage": USED}
+BEFORE = [ROLE, FIRST, chunk_of(entry_of('{"q": ')), chunk_of(entry_of('"cats"}'))]
+WITHOUT_INDEX = chunk_of({"tool_calls": [{"function": {"arguments": '{"q": '}}]})
+
+STRANGERS: dict[str, tuple[list[Json], set[str]]] = {
+    "it is right": ([*BEFORE, LAST, "[DONE]"], set()),
+    "name twice": ([ROLE, FIRST, chunk_of(entry_of("", **AGAIN)), *BEFORE[3:], LAST, "[DONE]"],
+        {"chunk.name.once"}),
+    "missing index": ([ROLE, FIRST, WITHOUT_INDEX, *BEFORE[3:], LAST, "[DONE]"],
+        {"chunk.index.present"}),
+    "arguments as an object": (
+        [ROLE, chunk_of(entry_of({"q": "cats"}, id="call_a", type="function", function={
+            "name": "look_up", "arguments": {"q": "cats"}})), LAST, "[DONE]"],
+        {"args.string"}),
+    "no [DONE]": ([*BEFORE, LAST], {"sse.done"}),
+    "usage twice": (
+        [*BEFORE, LAST | {"usage": USED}, USAGE_CHUNK, "[DONE]"], {"usage.final-chunk"}),
+    "error in the middle": (
+        [*BEFORE[:3], {"error": {"message": "out of memory", "code": 500}}, "[DONE]"],
+        {"err.mid-stream"}),
+    "cut off after a chunk": (BEFORE[:3], {"sse.done", "finish.present", "args.json"}),
+    "stop instead of tool_calls": (
+        [*BEFORE, chunk_of({}, "stop"), "[DONE]"], {"finish.tool_calls"}),
+    "last brace lost": (
+        [*BEFORE[:3], chunk_of(entry_of('"cats"')), LAST, "[DONE]"], {"args.json"}),
+    "two calls at one index": (
+        [*BEFORE, chunk_of(entry_of("{}", id="call_b", type="function", function={
+            "name": "look_up", "arguments": "{}"})), LAST, "[DONE]"],
+        {"chunk.index.stable"}),
+    "index begins at 1": (
+        [ROLE, chunk_of({"tool_calls": [{"index": 1} | OPENED]}),
+         chunk_of({"tool_calls": [{"index": 1, "function": {"arguments": "{}"}}]}),
+         LAST, "[DONE]"],
+        {"chunk.index.contiguous"}),
+    "no choices in the usage chunk": (
+        [*BEFORE, LAST, {k: v for k, v in USAGE_CHUNK.items() if k != "choices"}, "[DONE]"],
+        {"chunk.choices.array"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("chunks", "rules"), STRANGERS.values(), ids=STRANGERS)
+def test_what_a_stranger_wrote_breaks_what_a_reader_of_the_specification_names(
+    chunks: list[Json], rules: set[str], tmp_path: Path, capsys: Screen
+) -> None:
+    file = tmp_path / "answer.sse"
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in chunks]
+    file.write_text("".join(f"data: {text}\n\n" for text in texts))
+    status, (answer,) = judged(capsys, file)
+    assert (broken(answer), status) == (rules, 1 if rules else 0)
+
+
+def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: Screen) -> None:
+    file = tmp_path / "answer.sse"
+    body = GOOD.read_bytes()
+    file.write_bytes(body[: body.index(b"Paris")])
+    _, (answer,) = judged(capsys, file)
+    assert broken(answer) == {"sse.framing"}
+
+
+def test_a_list_is_json_but_no_answer_of_a_server(tmp_path: Path, capsys: Screen) -> None:
+    file = tmp_path / "answer.json"
+    file.write_text(json.dumps([json.loads(GOOD_COMPLETE.read_bytes())]))
+    status, (answer,) = judged(capsys, file)
+    assert (status, broken(answer)) == (1, {"msg.json"})
 
 
 Words = Sequence[object]

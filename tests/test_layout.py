@@ -26,8 +26,8 @@ LAYERS = [
     {"verdict", "probe"},
     {"session"},
     {"results", "compare", "report", "options"},
-    {"collect", "judge", "check"},
-    {"accept"},
+    {"collect", "capture", "check"},
+    {"accept", "judge"},
     {"shares"},
     {"plugin"},
     {"cli"},
@@ -38,6 +38,7 @@ PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules"}
 
 PURE_IMPORTS = {
     "__future__",
+    "bisect",
     "collections",
     "conformance",
     "dataclasses",

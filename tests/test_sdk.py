@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import openai
 import pytest
 
+from conformance import sdk
 from conformance.model import Call, Read
 from conformance.sdk import NAME, read
 from tests.evidence import PARIS, SAMPLES, exchange, sample
@@ -113,3 +115,36 @@ def test_headers_other_than_the_media_type_change_nothing() -> None:
     recorded = exchange(COMPLETE.read_bytes(), stream=False)
     headers = (*recorded.headers, ("content-length", "5"), ("transfer-encoding", "chunked"))
     assert read(replace(recorded, headers=headers)) == read(recorded)
+
+
+CHUNK = b'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "a"}}]}\n\n'
+
+
+def calls_of(count: int) -> bytes:
+    entries = (
+        {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": "f"}}
+        for index in range(count)
+    )
+    deltas = ({"index": 0, "delta": {"tool_calls": [entry]}} for entry in entries)
+    chunks = (json.dumps({"id": "c", "choices": [delta]}) for delta in deltas)
+    return "".join(f"data: {chunk}\n\n" for chunk in chunks).encode()
+
+
+TOO_LONG = [
+    (b"data: " + b" " * sdk.BYTES + b"{}\n\n", "the answer has more than 5000000 bytes"),
+    (b"data: {}\n" * 1001 + b"\n", "an event has more than 1000 lines"),
+    (calls_of(250), "the answer has too many chunks, or calls"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), TOO_LONG)
+def test_the_sdk_is_not_given_what_takes_it_minutes(body: bytes, reason: str) -> None:
+    view = read(exchange(body, stream=True))
+    assert view.unread == f"{NAME} would take too long: {reason}"
+    assert (view.error, view.calls) == (None, ())
+
+
+def test_the_sdk_is_given_all_that_is_usual() -> None:
+    for body, calls, text in ((calls_of(100), 100, ""), (CHUNK * 2000, 0, "a" * 2000)):
+        view = read(exchange(body, stream=True))
+        assert (view.unread, len(view.calls[0]), view.content) == (None, calls, (text,))

@@ -77,6 +77,12 @@ def unreadable(file: str, reason: str) -> str:
     return "\n".join([f"no answer: {reason}", *_row("file", file)])
 
 
+def unjudged(file: str, judgement: Judgement) -> str:
+    """Say why a rule could not be applied to a recorded answer."""
+    told = f"{judgement.rule.id}  {judgement.rule.level.upper()}  not judged: {judgement.reason}"
+    return "\n".join([told, *_row("file", file)])
+
+
 def headline(judgement: Judgement) -> str:
     """Say in one line what is wrong."""
     level = judgement.rule.level.upper()

@@ -175,10 +175,11 @@ def premature(call: ToolCall) -> Iterator[Finding]:
     except (ValueError, RecursionError):
         return
     stop += len(whole) - len(whole.lstrip())
+    more = len(whole) - len(whole[stop:].lstrip())  # where something stands after the value
     at = 0
     for entry, text in call.fragments:
         at += len(text)
-        if stop <= at < len(whole) and not whole[stop:at].strip() and whole[at:].strip():
+        if stop <= at <= more < len(whole):
             yield Finding(
                 where=f"{entry.where}.function.arguments",
                 expected="a text that parses only when it is whole",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance import jsonvalue
-from conformance.model import Finding
+from conformance.model import Finding, Unjudged
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
 
@@ -17,6 +17,9 @@ def openai_python(evidence: Evidence) -> Findings:
     """
     view = evidence.client
     if view is None:
+        return
+    if view.unread is not None:
+        yield Unjudged(view.unread)
         return
     if view.error is not None:
         actual = f"{view.client} raises {jsonvalue.show(view.error, 200)}"

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
+from itertools import accumulate
 
 from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+
+Pieces = list[tuple[int | None, str]]
+"""A text in parts, each with the number of its chunk, if it has one."""
 
 
 @rule("content.no-marker-leak", MUST, "any", lambda evidence: evidence.format is not None)
@@ -21,14 +26,15 @@ def no_marker_leak(evidence: Evidence) -> Findings:
     Right: "content": null
     """
     for choice in evidence.choices:
-        for where, text, said in _texts(evidence, choice):
+        for where, pieces, said in _texts(evidence, choice):
+            text = "".join(piece for _, piece in pieces)
             for mark in _marks(evidence, text, said):
                 at = text.index(mark)
                 yield Finding(
                     where=f"choice {choice.index} {where}",
                     expected=f"no {mark}",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
-                    chunk=_chunk_of(choice, mark),
+                    chunk=_chunk_at(pieces, at + len(mark)),
                 )
 
 
@@ -44,20 +50,24 @@ def order(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         if not choice.whole or content_leaks(evidence, choice):
             continue
+        # White space alone is a habit of templates, and nobody reads it.
+        texts = {
+            number: text
+            for number, delta in choice.deltas
+            if isinstance(text := delta.get("content"), str) and text.strip()
+        }
+        places = list(texts)
         for call in choice.calls:
             numbers = [entry.chunk for entry, _ in call.fragments if entry.chunk is not None]
-            for number, delta in choice.deltas:
-                text = delta.get("content")
-                # White space alone is a habit of templates, and nobody reads it.
-                if not isinstance(text, str) or not text.strip() or not numbers:
-                    continue
-                if numbers[0] < number < numbers[-1]:
-                    yield Finding(
-                        where=f"chunk {number} choice {choice.index} delta.content",
-                        expected=f"no text before the end of {call.where}",
-                        actual=jsonvalue.show(text),
-                        chunk=number,
-                    )
+            after = bisect(places, numbers[0]) if numbers else len(places)
+            if after < len(places) and places[after] < numbers[-1]:
+                number = places[after]
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.content",
+                    expected=f"no text before the end of {call.where}",
+                    actual=jsonvalue.show(texts[number]),
+                    chunk=number,
+                )
 
 
 @rule("content.characters", MUST, "any")
@@ -72,8 +82,10 @@ def characters(evidence: Evidence) -> Findings:
     if evidence.answer.damaged:
         return  # what cannot be decoded is read as U+FFFD
     for choice in evidence.choices:
-        texts = [(where, text) for where, text, _ in _texts(evidence, choice)]
-        for where, text in [*texts, ("reasoning", choice.reasoning)]:
+        reasoning: Pieces = [(None, choice.reasoning)]
+        texts = [(where, pieces) for where, pieces, _ in _texts(evidence, choice)]
+        for where, pieces in [*texts, ("reasoning", reasoning)]:
+            text = "".join(piece for _, piece in pieces)
             # A limit on tokens may end an answer inside a character.
             cut = choice.finish_reason == "length"
             if found := _broken_character(evidence, text.rstrip(_LOST) if cut else text):
@@ -82,7 +94,7 @@ def characters(evidence: Evidence) -> Findings:
                     where=f"choice {choice.index} {where}",
                     expected="whole characters",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 20]),
-                    chunk=_chunk_of(choice, found),
+                    chunk=_chunk_at(pieces, at + len(found)),
                 )
 
 
@@ -150,12 +162,14 @@ def stop_string(evidence: Evidence, choice: Choice) -> str | None:
     return next(found, None)
 
 
-def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, str, str]]:
-    yield "content", choice.content, evidence.expect.content or ""
+def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, Pieces, str]]:
+    content = _contents(choice) or [(None, choice.content)]
+    yield "content", content, evidence.expect.content or ""
     said = _said_in_calls(evidence)
     for call in choice.calls:
-        yield f"{call.where} name", call.name or "", said
-        yield f"{call.where} arguments", call.arguments, said
+        yield f"{call.where} name", [(None, call.name or "")], said
+        fragments: Pieces = [(entry.chunk, text) for entry, text in call.fragments]
+        yield f"{call.where} arguments", fragments, said
 
 
 def _said_in_calls(evidence: Evidence) -> str:
@@ -168,10 +182,13 @@ def _marks(evidence: Evidence, text: str, said: str) -> list[str]:
     return [mark for mark in markup if text.count(mark) > said.count(mark)]
 
 
-def _chunk_of(choice: Choice, mark: str) -> int | None:
-    seen = ""
-    for number, delta in choice.deltas:
-        seen += str(delta.get("content") or "")
-        if mark in seen:
-            return number
-    return None
+def _chunk_at(pieces: Pieces, length: int) -> int | None:
+    """Give the number of the chunk that makes the text that long."""
+    lengths = accumulate(len(text) for _, text in pieces)
+    ends = zip(pieces, lengths, strict=True)
+    return next(number for (number, _), end in ends if end >= length)
+
+
+def _contents(choice: Choice) -> Pieces:
+    texts = [(number, delta.get("content")) for number, delta in choice.deltas]
+    return [(number, text) for number, text in texts if isinstance(text, str)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -109,13 +110,12 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
     Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
     """
     for number, choice, entries in _lists(evidence):
-        indexes = _indexes(entries)
-        twice = sorted({index for index in indexes if indexes.count(index) > 1})
+        twice = sorted(index for index, times in Counter(_indexes(entries)).items() if times > 1)
         if twice:
             yield Finding(
                 where=f"chunk {number} choice {choice.index} delta.tool_calls",
                 expected="one entry for each index",
-                actual=f"several of index {', '.join(map(str, twice))}",
+                actual=f"several of index {', '.join(map(str, twice))[:80]}",
                 chunk=number,
             )
 
@@ -275,12 +275,9 @@ def id_once(evidence: Evidence) -> Findings:
     """
     for _, call in _calls(evidence):
         # chunk.index.stable owns another call, chunk.first-delta.id an id that comes late
-        others = call.others
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
-        for entry in call.entries[1:]:
-            if entry is first or entry in others:
-                continue
-            if entry.value.get("id", "") != "":
+        for entry in call.own[1:]:
+            if entry is not first and entry.value.get("id", "") != "":
                 yield _at(entry, "id", "no id after the first delta", entry.value["id"])
 
 
@@ -337,7 +334,7 @@ def name_once(evidence: Evidence) -> Findings:
     Right: "name": "get_weather" in the first delta, no name afterwards
     """
     for _, call in _calls(evidence):
-        others = call.others  # chunk.index.stable
-        named = [entry for entry in call.entries if entry.function.get("name")]
-        for entry in (entry for entry in named[1:] if entry not in others):
+        # chunk.index.stable owns another call
+        named = [entry for entry in call.own if entry.function.get("name")]
+        for entry in named[1:]:
             yield _at(entry, "function.name", "no name after the first", entry.function["name"])

@@ -88,7 +88,7 @@ def bom(evidence: Evidence) -> Findings:
     Wrong: EF BB BF, then data: {…}
     Right: data: {…}
     """
-    if any(openai_python(evidence)):
+    if any(isinstance(found, Finding) for found in openai_python(evidence)):
         return  # client.openai-python owns a mark that costs more than an empty event
     if _stream(evidence).bom:
         yield Finding(where="byte 0", expected="data", actual="a byte-order mark")
@@ -188,19 +188,17 @@ def json_valid(evidence: Evidence) -> Findings:
     Wrong: data: {"id": "x", "choices": [
     Right: data: {"id": "x", "choices": []}
     """
+    objects = {chunk.number for chunk in evidence.answer.chunks}
     for event in _stream(evidence).events:
-        if not event.data.strip() or event.data == DONE:
+        if event.number in objects or not event.data.strip() or event.data == DONE:
             continue
         if not _is_framed(event) or not _is_utf8(event.raw):
             continue  # sse.framing and sse.utf8 own these, and what was cut with a character
         try:
-            value = jsonvalue.parse(event.data)
+            jsonvalue.parse(event.data)
+            actual = _shown(event)
         except JsonProblem as problem:
             actual = f"{problem}: {_shown(event)}"
-        else:
-            if isinstance(value, dict):
-                continue
-            actual = _shown(event)
         yield Finding(
             where=f"chunk {event.number}",
             expected="one JSON object",

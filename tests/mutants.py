@@ -1,0 +1,249 @@
+"""Mutants of what judges: change one thing in it, and see whether a test notices.
+
+    python -m tests.mutants                       # all of MODULES
+    python -m tests.mutants conformance/sse.py    # some of them
+    python -m tests.mutants --into docs/mutants.md
+
+Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
+into a fork of this process, in place of the function or the constant that it changes, and the tests
+that run its line go on until one fails. Property tests are left out: luck is not to decide.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import gc
+import importlib
+import os
+import signal
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from conformance import sdk
+from tests.mutations import Mutant, mutants_of
+
+ROOT = Path(__file__).parent.parent
+MODULES = [
+    *(f"conformance/{name}.py" for name in ("sse", "jsonvalue", "assemble")),
+    *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "conformance/rules").glob("*.py")),
+]
+TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules"]
+SECONDS = 30
+"""For the tests of one mutant; one that takes longer is noticed too."""
+WORKERS = 2
+QUIET = ["-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+Lines = set[tuple[str, int]]
+
+
+class Hunt:
+    """Run the tests once, then against every mutant."""
+
+    def __init__(self, mutants: Sequence[Mutant]) -> None:
+        self.mutants = mutants
+        self.survivors: list[Mutant] = []
+        self.files = {str(ROOT / mutant.path) for mutant in mutants}
+        self.lines: dict[pytest.Item, Lines] = {}
+        self.seconds: dict[pytest.Item, float] = {}
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Stand in for pytest's own loop."""
+        items = [item for item in session.items if not _is_property(item)]
+        for item in items:
+            self._learn(item)
+        _functions()
+        counts = f"{len(items)} tests, {len(self.mutants)} mutants"
+        print(f"\n{counts}, {sum(self.seconds.values()):.0f} s for the tests", flush=True)
+        kills: Counter[tuple[str, pytest.Item]] = Counter()
+        running: dict[int, tuple[Mutant, int, list[pytest.Item]]] = {}
+        waiting = list(reversed(self.mutants))
+        while waiting or running:
+            while waiting and len(running) < WORKERS:
+                mutant = waiting.pop()
+                tests = self._tests_of(mutant, kills)
+                pid, told = self._start(mutant, tests)
+                running[pid] = mutant, told, tests
+            pid, _ = os.wait()
+            mutant, told, tests = running.pop(pid)
+            with os.fdopen(told) as answer:
+                killer = answer.read()
+            if killer == "":  # ended by its alarm, or by an end of the interpreter
+                continue
+            if killer == "none":
+                self.survivors.append(mutant)
+                print(f"{mutant.path}:{mutant.line}  {mutant.told}", flush=True)
+            else:
+                kills[mutant.path, tests[int(killer)]] += 1
+        return True
+
+    def _learn(self, item: pytest.Item) -> None:
+        found: Lines = set()
+
+        def within(frame: FrameType, event: str, _: object) -> Any:
+            found.add((frame.f_code.co_filename, frame.f_lineno))
+            return within
+
+        def call(frame: FrameType, event: str, _: object) -> Any:
+            return within if frame.f_code.co_filename in self.files else None
+
+        began = time.perf_counter()
+        sys.settrace(call)
+        try:
+            failed = _fails(item)
+        finally:
+            sys.settrace(None)
+        if failed:
+            raise pytest.UsageError(f"{item.nodeid} fails without any mutant")
+        self.lines[item], self.seconds[item] = found, time.perf_counter() - began
+
+    def _tests_of(self, mutant: Mutant, kills: Counter[tuple[str, pytest.Item]]) -> list[Any]:
+        file = str(ROOT / mutant.path)
+        places = {(file, line) for line in range(mutant.line, mutant.last_line + 1)}
+        # What is made when a module is loaded is run by no test, and used by any.
+        found = [item for item, lines in self.lines.items() if mutant.name or places & lines]
+        return sorted(found, key=lambda item: (-kills[mutant.path, item], self.seconds[item]))
+
+    def _start(self, mutant: Mutant, tests: Sequence[pytest.Item]) -> tuple[int, int]:
+        answer, tell = os.pipe()
+        if pid := os.fork():
+            os.close(tell)
+            return pid, answer
+        signal.alarm(SECONDS)
+        for number in (1, 2):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+        found = "none"
+        if mutant.name:
+            _put_value(mutant, mutant.name)
+        else:
+            _put_function(mutant)
+        for place, item in enumerate(tests):
+            if _fails(item):
+                found = str(place)
+                break
+        os.write(tell, found.encode())
+        os._exit(0)
+
+
+def _is_property(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "obj", None), "hypothesis")
+
+
+def _fails(item: pytest.Item) -> bool:
+    return any(report.failed for report in runtestprotocol(item, log=False, nextitem=None))
+
+
+@cache
+def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
+    found = defaultdict(list)
+    for one in gc.get_objects():
+        if isinstance(one, FunctionType):
+            found[_key(one.__code__)].append(one)
+    return found
+
+
+def _key(code: CodeType) -> tuple[str, str, int]:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield one
+            yield from _codes(one)
+
+
+def _put_function(mutant: Mutant) -> None:
+    for code in _codes(compile(mutant.tree(), str(ROOT / mutant.path), "exec")):
+        for function in _functions().get(_key(code), ()):
+            if code != function.__code__ and code.co_freevars == function.__code__.co_freevars:
+                function.__code__ = code
+
+
+def _put_value(mutant: Mutant, name: str) -> None:
+    module_name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    home = importlib.import_module(module_name)
+    scope = dict(vars(home))
+    exec(compile(mutant.tree(), str(ROOT / mutant.path), "exec"), scope)
+    old, new = getattr(home, name), scope[name]
+    for module in [one for key, one in sys.modules.items() if key.startswith("conformance")]:
+        if getattr(module, name, None) is old:
+            setattr(module, name, new)
+
+
+def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Let the SDK, which no mutant changes, read each answer once."""
+    found: dict[object, Any] = {}
+
+    def again(exchange: Any) -> Any:
+        stream = bool(exchange.request.get("stream"))
+        key = exchange.body, exchange.status, exchange.headers, stream
+        if key not in found:
+            found[key] = read(exchange)
+        return found[key]
+
+    return again
+
+
+def page(hunt: Hunt, before: str) -> str:
+    """Write the result; the reasons in the page as it was are kept."""
+    rows = [line.split(" | ") for line in before.splitlines() if line.startswith("| `")]
+    reasons = {row[0].removeprefix("| "): row[-1].removesuffix(" |") for row in rows}
+    total, left = len(hunt.mutants), len(hunt.survivors)
+    names = [
+        f"`{one.path}` {one.function}: {one.told}".replace("|", "or") for one in hunt.survivors
+    ]
+    counts = Counter(names)
+    table = [
+        f"| {name} | {count} | {reasons.get(name, 'not looked at')} |"
+        for name, count in sorted(counts.items())
+    ]
+    return "\n".join(
+        [
+            "# Mutants",
+            "",
+            f"{total} mutants of `sse.py`, `assemble.py`, `jsonvalue.py` and `rules/`; "
+            f"{total - left} are killed by `tests/` ({100 * (total - left) / total:.1f} %), "
+            f"{datetime.date.today()}.",
+            "`make mutants` repeats it and writes this page; reasons are written by hand and kept.",
+            "",
+            "| survivor | times | why |",
+            "| --- | --- | --- |",
+            *table,
+            "",
+        ]
+    )
+
+
+def main() -> int:
+    """Hunt, print the survivors and the rate."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
+    parser.add_argument("--tests", nargs="+", default=TESTS, metavar="MODULE")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="renew the page of survivors")
+    chosen = parser.parse_args()
+    mutants = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
+    hunt = Hunt(mutants)
+    sdk.read = _remember(sdk.read)  # type: ignore[assignment]
+    tests = [str(ROOT / "tests" / f"{name}.py") for name in chosen.tests]
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *QUIET, *tests], [hunt])
+    if status not in (0, 5):
+        return int(status)
+    killed = len(mutants) - len(hunt.survivors)
+    print(f"{killed} of {len(mutants)} mutants killed, {100 * killed / len(mutants):.1f} %")
+    if chosen.into:
+        before = chosen.into.read_text("utf-8") if chosen.into.exists() else ""
+        chosen.into.write_text(page(hunt, before), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
