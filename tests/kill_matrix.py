@@ -25,6 +25,7 @@ QUICK = Limits(connect=5, first_byte=10, silence=1, whole=3, size=4_000_000)
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
 MODES = [COMPLETE, STREAM, WHOLE]
 SHOWING = [
+    "broken/ends-in-a-string",
     "choice/named",
     "choice/none",
     "choice/one-at-a-time",

@@ -23,6 +23,18 @@ def marker_leaks(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
+@fault("chunks", "said.kept")
+def half_call_swallowed(chunks: list[Json]) -> list[Json]:
+    """Sends nothing of a call that never became whole.
+
+    Parsers that wait for its end, as those of vLLM, where the stream ends first.
+    """
+    texts = [choice["delta"].get("content") or "" for c in chunks for choice in c["choices"]]
+    if any(entries(chunks)) or '"arguments"' not in "".join(texts):
+        return chunks
+    return [c for c in chunks if not any(one["delta"].get("content") for one in c["choices"])]
+
+
 @fault("chunks", "content.order")
 def text_late(chunks: list[Json]) -> list[Json]:
     """Sends the text before a call in the middle of its arguments.
