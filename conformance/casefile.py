@@ -106,6 +106,7 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
     options = spec.get("options", {})
     _check_choice(document, at, options, tools)
     says = _says(document, at, spec, tools)
+    written = _written(document, at, spec, tools)
     cut_after = _cut_after(document, at, spec)
     derived = derive(says, options, cut_after) if says else Expectation()
     return Case(
@@ -117,12 +118,13 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         messages=tuple(spec["messages"]),
         tools=tuple(tools.values()),
         options=options,
+        body=spec.get("body", {}),
         says=says,
         raw=_raw(document, at, spec),
-        expect=_merged(derived, _written(document, at, spec, tools)),
+        expect=_merged(derived, written),
         omits=_omits(document, at, spec),
         cut_after=cut_after,
-        sampled=spec.get("sampled", says is not None and cut_after is None),
+        sampled=spec.get("sampled", written.refused or (says is not None and cut_after is None)),
     )
 
 
@@ -255,6 +257,7 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
         finish_reason=reasons,
         keeps=tuple(expect.get("keeps", ())),
         broken=expect.get("broken", False),
+        refused=expect.get("refused", False),
     )
 
 
@@ -265,6 +268,7 @@ def _merged(derived: Expectation, written: Expectation) -> Expectation:
         calls=derived.calls if written.calls is None else written.calls,
         content=derived.content if written.content is None else written.content,
         finish_reason=written.finish_reason or derived.finish_reason,
+        refused=written.refused,
     )
 
 

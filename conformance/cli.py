@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, check, accept, serve, targets, cases, rules."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import __version__, casefile, judge, launch, target
+from conformance import __version__, accept, casefile, check, judge, launch, results, target
+from conformance.accept import AcceptProblem
+from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
@@ -26,7 +29,15 @@ from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
-USAGE_ERROR = 4
+FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5
+_USAGE = (
+    AcceptProblem,
+    CheckProblem,
+    FileProblem,
+    JudgeProblem,
+    LaunchProblem,
+    TargetProblem,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     try:
         status: int = chosen.command(chosen)
-    except (FileProblem, JudgeProblem, LaunchProblem, TargetProblem) as problem:
+    except _USAGE as problem:
         print(problem, file=sys.stderr)
         return USAGE_ERROR
     return status
@@ -124,6 +135,43 @@ def _bytes(file: str) -> bytes:
         return sys.stdin.buffer.read(judge.LIMIT + 1)
     with Path(file).open("rb") as opened:
         return opened.read(judge.LIMIT + 1)
+
+
+def check_files(chosen: argparse.Namespace) -> int:
+    """Check files of cases, targets and known issues."""
+    found = check.check([Path(name) for name in chosen.paths])
+    for problem in found.problems:
+        print(problem)
+    count = len(found.problems)
+    print(f"{found.files} files, {count or 'no'} {'problem' if count == 1 else 'problems'}")
+    if not found.files:
+        return NOTHING_CHECKED
+    return FOUND if found.problems else 0
+
+
+def accept_failures(chosen: argparse.Namespace) -> int:
+    """Write entries for the failures of a run, to be filled in."""
+    into = Path(chosen.into) if chosen.into else None
+    if into is not None and into.exists():
+        raise AcceptProblem(f"-o: {into} exists; name a new file, and merge by hand")
+    places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
+    found = accept.read(Path(chosen.results))
+    files = check.sort_files(places)["cases"]
+    listed = [case for file in files for case in casefile.load(file)]
+    issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())
+    if stale := found["totals"]["stale"]:
+        _tell(f"{stale} items are stale: remove what they name from the known issues, by hand")
+    if not issues:
+        _tell("no failure is left to explain")
+        return 0
+    written = accept.text(found["target"]["implementation"], issues)
+    if into is None:
+        print(written, end="")
+    else:
+        into.write_text(written, "utf-8")
+        words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
+        _tell(f"{len(issues)} {check.TODO} in {into}; fill in each, then: {shlex.join(words)}")
+    return 0
 
 
 def serve(chosen: argparse.Namespace) -> int:
@@ -255,6 +303,22 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--compare", metavar="FILE", help="the complete answer to the same request")
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=judge_files)
+
+    one = commands.add_parser("check", help="check files of cases, targets and known issues")
+    one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
+    one.set_defaults(command=check_files)
+
+    one = commands.add_parser("accept", help="write known issues for the failures of a run")
+    one.add_argument("results", metavar="RESULTS", help="the results.json of a whole run")
+    one.add_argument("-o", dest="into", metavar="FILE", help="default: standard output")
+    one.add_argument(
+        "--cases",
+        metavar="FOLDER|FILE",
+        action="append",
+        default=[],
+        help="what was run (default: shipped); may be given several times",
+    )
+    one.set_defaults(command=accept_failures)
 
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")

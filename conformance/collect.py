@@ -13,6 +13,7 @@ import pytest
 from conformance import casefile
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
+from conformance.request import modes_of
 from conformance.session import Item, Judged
 from conformance.strictyaml import FileProblem
 
@@ -62,8 +63,9 @@ class CaseFile(pytest.File):
         except FileProblem as problem:
             raise self.CollectError(str(problem)) from None
         self.run.files.add(self.path)
+        self.run.cases |= {case.id: case for case in cases}
         for case in cases:
-            for mode in self.run.modes:
+            for mode in modes_of(case, self.run.modes):
                 item = Item(case=case, mode=mode)
                 yield CaseItem.from_parent(
                     self,
@@ -106,8 +108,8 @@ class CaseItem(pytest.Function):
         if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
             raise Nonconformance(judged)
         if verdict.outcome is Outcome.KNOWN:
-            issues = sorted({found.issue.id for found in verdict.of(Outcome.KNOWN) if found.issue})
-            pytest.xfail(", ".join(issues))
+            issues = {found.issue for found in verdict.of(Outcome.KNOWN) if found.issue}
+            pytest.xfail(", ".join(sorted(terminal.cite(issue) for issue in issues)))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show our own block for what the server did wrong; a traceback where we did."""

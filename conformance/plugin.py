@@ -18,11 +18,12 @@ from conformance.exchange import Limits
 from conformance.formats import PARSERS
 from conformance.known import Known
 from conformance.launch import LaunchProblem
-from conformance.model import Mode, Server
+from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.report import terminal
+from conformance.rules import RULES
 from conformance.session import Judged, Session
 from conformance.strictyaml import FileProblem
 
@@ -43,7 +44,10 @@ class Run:
         self.clock = time.monotonic()
         self.items: list[dict[str, Any]] = []
         self.files: set[Path] = set()
+        self.cases: dict[str, Case] = {}
         self.selected = 0
+        self.collected = 0
+        self.unmatched: tuple[str, ...] = ()
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -222,6 +226,15 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Learn from a worker what was collected; one that crashed has said nothing."""
+    run = node.config.stash.get(RUN, None)
+    told = getattr(node, "workeroutput", {}).get("conformance_collected")
+    if run is not None and told is not None:
+        run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker one share of the items, so that it can ask ahead for all of it."""
     if RUN not in config.stash or config.getoption("dist") != "load":
@@ -246,8 +259,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     run = config.stash.get(RUN, None)
     if run is None:
         return []
-    lines = terminal.header(run.server)
-    return [*lines, f"known issues: {run.known.note}"] if run.known.note else lines
+    notes = [f"known issues: {note}" for note in run.known.notes]
+    return [*terminal.header(run.server), *notes]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -265,6 +278,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run is not None:
         run.clock = time.monotonic()
         run.selected = sum(isinstance(item, CaseItem) for item in session.items)
+        run.collected = len(run.cases) * len(run.modes)
+        run.unmatched = tuple(issue.id for issue in run.known.unmatched(run.cases.values(), RULES))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell what was collected."""
+    run = session.config.stash.get(RUN, None)
+    output = getattr(session.config, "workeroutput", None)
+    if run is not None and output is not None:
+        output["conformance_collected"] = {"items": run.collected, "unmatched": run.unmatched}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -324,12 +347,15 @@ class _Gatherer:
         terminalreporter.section(f"conformance of {run.server.id}")
         for line in terminal.rules_table(run.items):
             write(line)
-        met = terminal.known_table(run.items, {one.id: one.about for one in run.known.issues})
+        met = terminal.known_table(run.items, run.known.issues)
         if met:
             write("")
             write("known issues that were met:")
             for line in met:
                 write(line)
+        if run.unmatched:
+            write("")
+            write(terminal.unmatched(run.unmatched))
         write("")
         write(terminal.totals_line(results.totals(run.items)))
         write(f"results: {run.options.results}")
@@ -345,6 +371,8 @@ def _write(run: Run, interrupted: bool) -> None:
         "level": str(run.options.level),
         "selected": run.selected or len(run.items),
         "complete": not interrupted and len(run.items) >= run.selected,
+        "deselected": max(0, run.collected - run.selected),
         "known": list(run.known.files),
     }
-    results.write(path, results.document(run.server, run.items, files=run.files, run=facts))
+    found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
+    results.write(path, found)

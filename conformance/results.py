@@ -14,12 +14,15 @@ import openai
 import pytest
 
 from conformance import __version__
+from conformance.known import Known
 from conformance.model import Json, Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Judged
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
+
+NOTHING_KNOWN = Known()
 
 Item = Mapping[str, Any]
 """One entry of `results`, plus `exchange` while it travels."""
@@ -83,9 +86,11 @@ def document(
     *,
     files: Iterable[Path],
     run: Mapping[str, Any],
+    known: Known = NOTHING_KNOWN,
 ) -> dict[str, Any]:
     """Write a run's results; `schemas/results.json` describes them."""
     kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
+    met = {finding["known"] for item in kept for finding in item["findings"]}
     return {
         "schema": 1,
         "suite": {
@@ -106,6 +111,11 @@ def document(
             "emission": server.emission,
         },
         "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
+        "issues": {
+            issue.id: {"about": issue.about, "issue": issue.issue, "source": issue.source}
+            for issue in known.issues
+            if issue.id in met
+        },
         "totals": totals(kept),
         "results": [{k: v for k, v in item.items() if k != "exchange"} for item in kept],
     }

@@ -70,12 +70,13 @@ def decide(
     weighed = tuple(
         _weigh(
             found,
-            known.find(found.rule.id, case.id, mode.name),
+            known.find(found.rule.id, case, mode.name),
+            mode,
             exercised=not (unexercised or sampled),
         )
         for found in judgements
     )
-    deciding = [found for found in weighed if _counts(found.rule.level, bar)]
+    deciding = [found for found in weighed if counts(found.rule.level, bar)]
     for outcome in (Outcome.FAIL, Outcome.STALE):
         if any(found.outcome is outcome for found in deciding):
             return Verdict(outcome=outcome, judgements=weighed)
@@ -116,13 +117,13 @@ def _yield_to_others(found: Judgement) -> Judgement:
     return found
 
 
-def _weigh(found: Judgement, issues: Sequence[Issue], *, exercised: bool) -> Judgement:
+def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: bool) -> Judgement:
     if found.outcome is Outcome.FAIL:
         told = [_first_that_tells(finding, issues) for finding in found.findings]
         # A finding that no issue tells of is a new fault.
         return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
     if found.outcome is Outcome.PASS and exercised:
-        gone = [issue for issue in issues if issue.status == "fails"]
+        gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
     return found
 
@@ -132,6 +133,7 @@ def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None
     return next(told, None)
 
 
-def _counts(level: Level, bar: Level) -> bool:
+def counts(level: Level, bar: Level) -> bool:
+    """Whether a rule of this level can fail a run."""
     order = [Level.INFO, Level.SHOULD, Level.MUST]
     return order.index(level) >= order.index(bar)

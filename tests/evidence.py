@@ -148,4 +148,5 @@ def _expectation(spec: Json) -> Expectation:
         finish_reason=reason and tuple(reason),
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
+        refused=spec.get("refused", False),
     )
