@@ -104,8 +104,7 @@ def classes(case: Case) -> set[str]:
     found.add("call")
     if len(case.expect.calls) > 1:
         found.add("several-calls")
-    before = case.says[0] if case.says else Text(text=case.expect.content or "")
-    if isinstance(before, Text) and before.text.strip():
+    if case.says and isinstance(case.says[0], Text) and case.says[0].text.strip():
         found.add("text-before-call")
     return found
 
