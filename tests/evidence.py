@@ -143,7 +143,8 @@ def broken(found: Evidence) -> list[tuple[str, str]]:
 def _utterance(item: Json) -> Utterance:
     if "text" in item:
         return Text(text=item["text"])
-    return Call(name=item["call"], arguments=json.dumps(item["arguments"], ensure_ascii=False))
+    text = item.get("arguments_json") or json.dumps(item["arguments"], ensure_ascii=False)
+    return Call(name=item["call"], arguments=text)
 
 
 def _expectation(spec: Json) -> Expectation:
@@ -151,5 +152,7 @@ def _expectation(spec: Json) -> Expectation:
     return Expectation(
         content=spec.get("content"),
         finish_reason=reason and tuple(reason),
+        keeps=tuple(spec.get("keeps", ())),
+        broken=spec.get("broken", False),
         refused=spec.get("refused", False),
     )

@@ -102,6 +102,11 @@ REFUSED = [
         "says: [{call: f, arguments: {}}]",
         "10: the parameters of 'f' cannot judge this: maximum recursion depth exceeded",
     ),
+    (
+        "tools: [look]\nsays:\n  - call: look\n    arguments: {at: a}\n    times: {to: 2}",
+        "11: times for 'to', which is no string among the arguments",
+    ),
+    ("says: x\noptions: {max_tokens: 2}\ncut_after: x", "9: cut_after beside max_tokens; allowed"),
 ]
 
 DERIVED: list[tuple[tuple[Utterance, ...], dict[str, Json], Expectation]] = [
@@ -248,6 +253,26 @@ def test_a_tool_of_the_case_itself_needs_no_shared_file(tmp_path: Path) -> None:
     path.write_text(HEAD + FIRST + tool + "    says: [{call: nod, arguments: {}}]\n")
     (case,) = casefile.load(path)
     assert case.says == (Call(name="nod", arguments="{}"),)
+
+
+def test_a_text_and_a_string_are_said_as_many_times_as_asked(tmp_path: Path) -> None:
+    rest = (
+        "tools: [look]\nsays: [{text: ab, times: 3}, "
+        "{call: look, arguments: {at: é}, times: {at: 2}}]"
+    )
+    says = only(tmp_path, rest).says
+    assert says == (Text(text="ababab"), Call(name="look", arguments='{"at": "éé"}'))
+
+
+def test_a_cut_answer_ends_with_length_and_no_model_is_asked_for_it(tmp_path: Path) -> None:
+    case = only(tmp_path, "tools: [wave]\nsays: [{call: wave, arguments: {}}]\ncut_after: wa")
+    found = (case.cut_after, case.sampled, case.expect)
+    assert found == ("wa", False, Expectation(finish_reason=("length",)))
+
+
+def test_an_answer_that_is_broken_may_be_held_to_words_of_it(tmp_path: Path) -> None:
+    case = only(tmp_path, "raw: {hermes: 'a b'}\nexpect: {keeps: [a, b], broken: true}")
+    assert case.expect == Expectation(keeps=("a", "b"), broken=True)
 
 
 def test_an_id_twice_in_a_file_is_refused(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from conformance import casefile
 from conformance.formats import FORMATS
+from conformance.formats.format import text_of
 from conformance.model import Case, Expectation
 
 FOLDER = casefile.shipped()
@@ -37,18 +38,7 @@ def test_every_title_is_said_once() -> None:
 
 def test_no_two_cases_ask_and_say_the_same() -> None:
     facts = Counter(
-        repr(
-            (
-                case.messages,
-                case.tools,
-                case.options,
-                case.body,
-                case.says,
-                case.raw,
-                case.cut_after,
-            )
-        )
-        for case in CASES
+        repr((c.messages, c.tools, c.options, c.body, c.says, c.raw, c.cut_after)) for c in CASES
     )
     assert [fact for fact, times in facts.items() if times > 1] == []
 
@@ -132,6 +122,14 @@ def test_every_id_in_a_history_is_nine_letters_and_digits_but_where_the_case_is_
     ]
     assert found
     assert [name for name in found if not re.fullmatch("[a-zA-Z0-9]{9}", name)] == []
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_every_cut_is_at_a_text_that_the_format_writes(name: str) -> None:
+    found = [case for case in CASES if case.cut_after is not None and name not in case.omits]
+    assert found
+    texts = {case.id: text_of(FORMATS[name].write(case.says or ())) for case in found}
+    assert [case.id for case in found if (case.cut_after or "") not in texts[case.id]] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)

@@ -25,6 +25,7 @@ from conformance.request import (
     is_bound,
     modes,
     scripts_of,
+    tokens_until,
 )
 from tests.evidence import PARIS, TOOLS
 
@@ -251,6 +252,36 @@ def test_a_case_applies_unless_it_says_why_not(
         return
     with pytest.raises(NotApplicable, match=f"^{told}$"):
         check_applies(case, STREAM, server)
+
+
+MARKED = (Piece("text", "ab"), Piece("marker", "<tool_call>"), Piece("text", "cd"))
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"), [("a", 1), ("b", 2), ("<tool", 3), ("<tool_call>", 3), ("l>c", 4), ("d", 5)]
+)
+def test_a_script_is_cut_behind_a_text_and_a_mark_is_one_token(text: str, tokens: int) -> None:
+    assert tokens_until(MARKED, text) == tokens
+
+
+def test_a_script_that_does_not_hold_the_text_is_not_cut() -> None:
+    with pytest.raises(NotApplicable, match="the format does not write 'x', where the case is cut"):
+        tokens_until(MARKED, "x")
+
+
+def test_a_cut_case_is_said_in_characters_up_to_the_cut() -> None:
+    case = replace(CASE, cut_after='"ci')
+    body = build(case, STREAM, SCRIPTED, FORMATS["hermes"].write((PARIS,)))
+    said = '<\n{"name": "get_weather", "arguments": {"ci'
+    assert body["max_completion_tokens"] == len(said)
+    assert json.loads(body["vllm_xargs"][SCRIPT_FIELD])["cut"] == "characters"
+
+
+def test_a_cut_case_is_asked_once_for_all_cuts() -> None:
+    case = replace(CASE, cut_after='"ci')
+    check_applies(case, STREAM, SCRIPTED)
+    with pytest.raises(NotApplicable, match="cut to characters in every mode"):
+        check_applies(case, CHARACTERS, SCRIPTED)
 
 
 @pytest.mark.parametrize("cut", ["tokens", "characters", "pieces:7"])

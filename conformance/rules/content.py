@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from bisect import bisect
 from collections.abc import Iterator
@@ -173,7 +174,15 @@ def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, Pieces, st
 
 
 def _said_in_calls(evidence: Evidence) -> str:
-    return "".join(f"{call.name} {call.arguments}" for call in evidence.expect.calls or ())
+    return "".join(f"{call.name} {_plain(call.arguments)}" for call in evidence.expect.calls or ())
+
+
+def _plain(arguments: str) -> str:
+    # A server may respell what the model wrote with escapes.
+    try:
+        return json.dumps(json.loads(arguments), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return arguments
 
 
 def _marks(evidence: Evidence, text: str, said: str) -> list[str]:

@@ -159,3 +159,15 @@ def complete_reasoning_alone(body: Json) -> Json:
     for message in messages(body):
         message["reasoning"] = "Both cities have a clock."
     return body
+
+
+@fault("chunks", "said.kept", "broken/ends-in-a-string")
+def half_call_swallowed(chunks: list[Json]) -> list[Json]:
+    """Sends nothing of a call that never became whole.
+
+    Parsers that wait for its end, as those of vLLM, where the stream ends first.
+    """
+    texts = [choice["delta"].get("content") or "" for choice in choices(chunks)]
+    if any(entries(chunks)) or '"arguments"' not in "".join(texts):
+        return chunks
+    return [c for c in chunks if not any(one["delta"].get("content") for one in choices([c]))]

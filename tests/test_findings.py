@@ -1,0 +1,26 @@
+"""Every command in the list of findings names a case, a mode and a target that there are."""
+
+import re
+from pathlib import Path
+
+from conformance import casefile, target
+
+PAGE = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
+CASES = {case.id for case in casefile.load_folder(casefile.shipped())}
+
+
+def test_every_case_of_a_command_is_shipped() -> None:
+    named = re.findall(r"(?:cases/)?([a-z]+)\.yaml::([a-z0-9-]+)", PAGE)
+    assert named
+    assert [f"{file}/{case}" for file, case in named if f"{file}/{case}" not in CASES] == []
+
+
+def test_every_mode_of_a_command_is_one() -> None:
+    modes = re.findall(r"::[a-z0-9-]+\[([^\]]+)\]", PAGE)
+    assert modes
+    assert [mode for mode in modes if not casefile.MODE.fullmatch(mode)] == []
+
+
+def test_every_target_of_a_command_is_built_in() -> None:
+    targets = set(re.findall(r"--launch ([a-z0-9-]+)", PAGE))
+    assert sorted(targets - set(target.names())) == []
