@@ -4,7 +4,7 @@ VLLM ?=
 TARGETS ?= hermes mistral
 BIN := .venv/bin
 
-.PHONY: help run test quick lint docs clean
+.PHONY: help run test quick lint docs mutants clean
 .DEFAULT_GOAL := help
 
 help:
@@ -44,6 +44,9 @@ lint: .venv/ready
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md
 	@$(BIN)/python -m tests.kill_matrix
+
+mutants: .venv/ready
+	@nice $(BIN)/python -m tests.mutants --into docs/mutants.md
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 MAX_DEPTH = 200
 """Containers in containers; deeper text is refused, so that no reader here can overflow."""
 
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{}]', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[][{}]', re.DOTALL)
 """A string, whole or cut short, or a bracket outside of one."""
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -58,9 +58,6 @@ def is_beginning(text: str) -> bool:
     closers, in_string = _open(text)
     ends = _ENDS_IN_STRING if in_string else _ENDS_BETWEEN
     return any(_is_value(f"{text}{end}{closers}") for end in ends)
-
-
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*("?)|[{}\[\]]', re.DOTALL)
 
 
 def _open(text: str) -> tuple[str, bool]:

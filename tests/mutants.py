@@ -210,8 +210,8 @@ def page(hunt: Hunt, before: str) -> str:
         [
             "# Mutants",
             "",
-            f"{total} mutants of `sse.py`, `assemble.py`, `jsonvalue.py` and `rules/`; "
-            f"{total - left} are killed by `tests/` ({100 * (total - left) / total:.1f} %), "
+            f"{total} mutants of {', '.join(sorted({f'`{one.path}`' for one in hunt.mutants}))}; "
+            f"{total - left} are killed by the tests ({100 * (total - left) / total:.1f} %), "
             f"{datetime.date.today()}.",
             "`make mutants` repeats it and writes this page; reasons are written by hand and kept.",
             "",

@@ -61,13 +61,15 @@ def mutants_of(root: Path, path: str) -> Iterator[Mutant]:
     whole = ast.parse((root / path).read_text("utf-8"))
     for function, name, part in _parts(whole):
         for node in _nodes(part):
+            # A comprehension's own node has no place.
+            place = node.target if isinstance(node, ast.comprehension) else node
             for told, new in _changes(node):
                 yield Mutant(
                     path=path,
                     function=function,
                     name=name,
-                    line=getattr(node, "lineno", part.lineno),
-                    last_line=getattr(node, "end_lineno", part.lineno),
+                    line=getattr(place, "lineno", part.lineno),
+                    last_line=getattr(place, "end_lineno", part.lineno),
                     told=told,
                     whole=whole,
                     old=node,
