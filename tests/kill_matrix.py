@@ -13,9 +13,10 @@ from conformance.exchange import Limits
 from conformance.formats import PARSERS
 from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
+from conformance.modes import COMPLETE, STREAM, of_case
+from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
-from conformance.request import COMPLETE, STREAM, modes_of
 from conformance.rules import RULES
 from conformance.session import Item, Judged, Session
 
@@ -33,6 +34,11 @@ SHOWING = [
     "parallel/empty-between",
     "refused/unknown-tool-choice",
     "strings/emoji",
+    "template/no-tools",
+    "template/quoted-description",
+    "template/system-and-result",
+    "template/text-beside-calls",
+    "template/two-results",
     "text/before-two-calls",
     "text/usage-asked",
 ]
@@ -54,6 +60,7 @@ class Switch:
             body=lambda body: self.now.body(body),
             wire=lambda events: self.now.wire(events),
             response=lambda response: self.now.response(response),
+            prompt=lambda render, request: self.now.prompt(render, request),
             refusal=lambda request, response: self.now.refusal(request, response),
         )
 
@@ -69,6 +76,7 @@ def server_of(reference: Reference, format: str) -> Server:
         format=format,
         emission="scripted",
         intervals=True,
+        prompts=RENDER,
     )
 
 
@@ -83,7 +91,10 @@ def judge(
     session = Session(server_of(reference, format), known=Known(), limits=limits or Limits())
     try:
         chosen = [CASES[case] for case in cases]
-        items = [Item(case=case, mode=mode) for case in chosen for mode in modes_of(case, modes)]
+        server = session.server
+        items = [
+            Item(case=case, mode=mode) for case in chosen for mode in of_case(case, modes, server)
+        ]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]
     finally:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from conformance import probe
 from conformance.formats import FORMATS
 from conformance.model import Call, Json, Mode, Outcome, Piece, Script, Text, Utterance
+from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import FAULTS, Reference, Variant
 from conformance.reference.fault import NONE
 from conformance.reference.reader import READERS, Arguments, Content, Header
 from conformance.reference.speech import Token, speak
-from conformance.request import CHARACTERS, COMPLETE, STREAM, encode
+from conformance.request import encode
 from conformance.rules import RULES
 from conformance.session import Judged
 from tests.kill_matrix import CASES, PAGE, QUICK, SHOWING, WHOLE, Switch, judge, page, row, tripped

@@ -1,4 +1,4 @@
-"""The HTTP interface: `/v1/models`, `/v1/chat/completions` and `/openapi.json`."""
+"""The HTTP interface: `/v1/models`, `/v1/chat/completions`, its prompt, and `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from conformance.reference import answer
 from conformance.reference.answer import Variant
 from conformance.reference.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault
+from conformance.reference.prompt import render
 from conformance.reference.speech import Speech, speak
 from conformance.replay.script import Refused
 
@@ -61,9 +62,22 @@ def build(
         # Whoever asks what the server can do uses no tools, and shall be told the truth.
         return _answer(body, speech, format, variants, fault if body.get("tools") else NONE)
 
+    async def rendered(request: Request) -> Response:
+        body = json.loads(await request.body())
+        for message, field in problems(body):
+            return refuse(message, field)
+        text = fault.prompt(lambda asked: render(asked, format), body)
+        return JSONResponse({"token_ids": [ord(character) for character in text]})
+
+    async def detokenize(request: Request) -> Response:
+        tokens = json.loads(await request.body())["tokens"]
+        return JSONResponse({"prompt": "".join(map(chr, tokens))})
+
     routes = [
         Route("/v1/models", models),
         Route("/v1/chat/completions", completions, methods=["POST"]),
+        Route("/v1/chat/completions/render", rendered, methods=["POST"]),
+        Route("/detokenize", detokenize, methods=["POST"]),
         Route("/openapi.json", openapi),
     ]
     return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
