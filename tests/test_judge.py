@@ -26,11 +26,13 @@ from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
 # Nothing in these but the case, which a sample has none of, says that a refusal was right.
 REFUSED = {"err.tools-invalid", "http.error-json"}
-WRONG = sorted(file for id in RULES if id not in REFUSED for file in SAMPLES.glob(f"{id}/wrong*"))
+WRONG = sorted(
+    file for id in RULES if id not in REFUSED for file in SAMPLES.glob(f"{id}/wrong*.[sj]*")
+)
 RIGHT = sorted(
     file
     for id in ("*", "allowed/*")
-    for file in SAMPLES.glob(f"{id}/right*")
+    for file in SAMPLES.glob(f"{id}/right*.[sj]*")
     if file.parent.name not in REFUSED
 )
 NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}

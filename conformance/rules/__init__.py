@@ -16,6 +16,7 @@ from conformance.rules import (
     refusal,
     said,
     sse,
+    template,
     usage,
 )
 from conformance.rules.rule import RULES, Evidence, Rule
@@ -36,5 +37,6 @@ __all__ = [
     "refusal",
     "said",
     "sse",
+    "template",
     "usage",
 ]

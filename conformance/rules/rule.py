@@ -9,7 +9,7 @@ from typing import Literal
 
 from conformance.assemble import Answer, Choice
 from conformance.formats.format import Format
-from conformance.model import ClientView, Expectation, Finding, Json, Level, Unjudged
+from conformance.model import ClientView, Expectation, Finding, Json, Level, Prompt, Unjudged
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 
@@ -34,6 +34,8 @@ class Evidence:
     """The same case asked without `stream`, where there is such an answer."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
+    prompt: Prompt | None = None
+    """What was asked for instead of an answer, in the mode `prompt`."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -61,7 +63,7 @@ class Rule:
     why: str
     wrong: str
     right: str
-    on: Literal["stream", "complete", "any", "status"]
+    on: Literal["stream", "complete", "any", "status", "prompt"]
     when: Callable[[Evidence], bool]
     check: Callable[[Evidence], Findings]
 
@@ -69,6 +71,8 @@ class Rule:
         """Whether this answer is of the kind that the rule is about."""
         answered = evidence.answer.exchange.status == 200 and not evidence.expect.refused
         if not answered and self.on != "status":
+            return False
+        if self.on != "status" and (evidence.prompt is not None) != (self.on == "prompt"):
             return False
         streamed = evidence.answer.stream is not None
         if self.on in ("stream", "complete") and streamed != (self.on == "stream"):
@@ -96,7 +100,7 @@ def has_calls(evidence: Evidence) -> bool:
 def rule(
     id: str,
     level: Level,
-    on: Literal["stream", "complete", "any", "status"] = "any",
+    on: Literal["stream", "complete", "any", "status", "prompt"] = "any",
     when: Callable[[Evidence], bool] = always,
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
     """Enter a generator of findings into the catalogue.
