@@ -22,14 +22,15 @@ import httpx2
 
 from conformance import casefile, probe
 from conformance.model import Json, Server
-from conformance.request import NotApplicable, build, check_applies, modes, scripts_of
+from conformance.modes import of_server
+from conformance.request import NotApplicable, build, check_applies, scripts_of
 
 
 def requests_of(server: Server) -> list[Json]:
     """List the bodies of one full run."""
     found = []
     for case in casefile.load_folder(casefile.shipped()):
-        for mode in modes(server):
+        for mode in of_server(server):
             try:
                 check_applies(case, mode, server)
                 found.append(build(case, mode, server, scripts_of(case, server)[0]))

@@ -14,16 +14,14 @@ from jsonschema.validators import validator_for
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from conformance import jsonvalue, strictyaml
+from conformance import jsonvalue, modes, strictyaml
 from conformance.formats import FORMATS
-from conformance.model import Call, Case, Expectation, Json, Script, Text, Utterance
+from conformance.model import Call, Case, Expectation, Json, Mode, Script, Text, Utterance
 from conformance.strictyaml import Document, FileProblem, did_you_mean
 
 TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""
 
-MODE = re.compile(r"complete|stream|stream-characters|stream-(pieces|interval)-[0-9]+")
-MODES = "complete, stream, stream-characters, stream-pieces-SEED, stream-interval-TOKENS"
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 # What jsonschema raises for schemas that their metaschema allows and nobody can use.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
@@ -125,7 +123,19 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         omits=_omits(document, at, spec),
         cut_after=cut_after,
         sampled=spec.get("sampled", (says is not None and cut_after is None) or written.refused),
+        modes=_modes(document, at, spec),
     )
+
+
+def _modes(document: Document, at: Place, spec: Json) -> tuple[Mode, ...]:
+    found: list[Mode] = []
+    for index, name in enumerate(spec.get("modes", [])):
+        mode = modes.named(name)
+        if mode is None:
+            what = f"unknown mode {name!r}; allowed: {modes.ALLOWED}"
+            raise document.problem(what, *at, "modes", index)
+        found.append(mode)
+    return tuple(found)
 
 
 def _tools(
@@ -292,8 +302,8 @@ def _omits(document: Document, at: Place, spec: Json) -> dict[str, str]:
     omits: dict[str, str] = spec.get("omits", {})
     for name in omits:
         here = (*at, "omits", name)
-        if name not in FORMATS and not MODE.fullmatch(name):
-            hint = f"formats: {', '.join(sorted(FORMATS))}; modes: {MODES}"
+        if name not in FORMATS and not modes.named(name):
+            hint = f"formats: {', '.join(sorted(FORMATS))}; modes: {modes.ALLOWED}"
             raise document.problem(f"unknown format or mode {name!r}; {hint}", *here)
         if name in spec.get("raw", {}):
             raise document.problem(f"format {name!r} is omitted and has a raw text", *here)

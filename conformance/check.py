@@ -10,10 +10,10 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
 
-from conformance import casefile, known, request, target
+from conformance import casefile, known, modes, target
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Issue
-from conformance.model import Case, Server
+from conformance.model import Case
 from conformance.rules import RULES
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
@@ -27,18 +27,10 @@ _KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "
 """A key that only one kind of file has at its top, to the kind."""
 _KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
 _WILD = re.compile(r"[*?[]")
-_SHORT_LIST = 12
-_ANY = Server(
-    url="",
-    model="",
-    implementation="",
-    version=None,
-    parser="",
-    format="",
-    emission="scripted",
-    intervals=True,
-)
-_MODES = [mode.name for mode in request.modes(_ANY)]
+_SHORT_LIST = 60
+_MODES = [mode.name for mode in (*modes.THOROUGH, modes.PROMPT)]
+_USUAL = [mode.name for mode in (*modes.DEFAULT, modes.PROMPT)]
+"""Those of a run without `--cuts thorough`."""
 
 Told = tuple[str, tuple[str | int, ...]]
 """What is wrong in an entry, and at which keys of it."""
@@ -209,7 +201,7 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
 
 
 def _modes(patterns: Sequence[str]) -> set[str]:
-    return {mode for pattern in patterns for mode in matching(_MODES, pattern)}
+    return {mode for pattern in patterns for mode in matching(_USUAL, pattern)}
 
 
 def _hint(word: str, allowed: Collection[str], key: str) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance import casefile
+from conformance import casefile, modes
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
-from conformance.request import modes_of
 from conformance.session import Item, Judged
 from conformance.strictyaml import FileProblem
 
@@ -65,7 +64,7 @@ class CaseFile(pytest.File):
         self.run.files.add(self.path)
         self.run.cases |= {case.id: case for case in cases}
         for case in cases:
-            for mode in modes_of(case, self.run.modes):
+            for mode in modes.of_case(case, self.run.modes, self.run.server):
                 item = Item(case=case, mode=mode)
                 yield CaseItem.from_parent(
                     self,

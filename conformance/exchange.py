@@ -80,33 +80,45 @@ class Asker:
             recording = self._recording()
             _CURRENT.set(recording)
             error = await self._record(body, recording)
-            if error is None and is_trouble(recording.status):
-                start = recording.body[:300].decode("utf-8", "replace")
-                error = f"the server answered {recording.status}: {start}"
-            return Exchange(
-                request=body,
-                status=recording.status,
-                headers=recording.headers,
-                reads=tuple(recording.reads),
-                error=error,
-                seconds=time.perf_counter() - recording.started,
-            )
+            return recording.exchange(body, error)
+
+    async def render(self, path: str, body: Json) -> Exchange:
+        """Post a request where the server shows its prompt; every outcome is an `Exchange`."""
+        async with self._free:
+            recording = self._recording()
+            _CURRENT.set(recording)
+            error: str | None = None
+            try:
+                async with asyncio.timeout(self._limits.first_byte):
+                    await self._client.post(f"{self._root}{path}", cast_to=object, body=body)
+            except TimeoutError:
+                error = f"waited {self._limits.first_byte:g} s for the prompt"
+            except TooLarge:
+                error = f"a body of more than {self._limits.size} bytes"
+            except openai.APIStatusError:
+                pass  # recorded in full
+            except (openai.APIError, httpx2.HTTPError) as problem:
+                error = _told(problem)
+            return recording.exchange(body, error)
 
     async def detokenize(self, tokens: list[int]) -> str | None:
         """Ask for the text of tokens; `None` where the server cannot tell."""
         if not tokens:
             return None
-        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
         _CURRENT.set(self._recording())
         try:
             async with asyncio.timeout(self._limits.first_byte):
                 found: Json = await self._client.post(
-                    f"{root}/detokenize", cast_to=object, body={"tokens": tokens}
+                    f"{self._root}/detokenize", cast_to=object, body={"tokens": tokens}
                 )
         except (TimeoutError, TooLarge, openai.APIError):
             return None
         said = found.get("prompt") if isinstance(found, dict) else None
         return said if isinstance(said, str) else None
+
+    @property
+    def _root(self) -> str:
+        return str(self._client.base_url).rstrip("/").removesuffix("/v1")
 
     def _recording(self) -> _Recording:
         size = self._limits.size
@@ -163,6 +175,19 @@ class _Recording:
     @property
     def body(self) -> bytes:
         return b"".join(read.data for read in self.reads)
+
+    def exchange(self, request: Json, error: str | None) -> Exchange:
+        if error is None and is_trouble(self.status):
+            start = self.body[:300].decode("utf-8", "replace")
+            error = f"the server answered {self.status}: {start}"
+        return Exchange(
+            request=request,
+            status=self.status,
+            headers=self.headers,
+            reads=tuple(self.reads),
+            error=error,
+            seconds=time.perf_counter() - self.started,
+        )
 
     def take(self, data: bytes) -> None:
         self.received += len(data)

@@ -60,6 +60,8 @@ class Mode:
     """`tokens`, `characters` or `pieces:SEED`; see `conformance.replay`."""
     interval: int | None = None
     """Tokens per delta, where the server can be asked."""
+    stop: int | None = None
+    """Characters of a stop string that never matches, which makes text lag behind its tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +111,8 @@ class Case:
     """What the model says last before the limit of tokens cuts it short."""
     sampled: bool = True
     """A real model can be asked this with hope of the same answer."""
+    modes: tuple[Mode, ...] = ()
+    """In which the case is asked beside those of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +151,8 @@ class Server:
     """The request has a field for tokens per delta."""
     grammar: bool = False
     """A grammar may bind what the model says: a script must be heard before it is trusted."""
+    prompts: str | None = None
+    """Where the server shows the tokens of the prompt that it makes of a request."""
 
     @property
     def id(self) -> str:
@@ -180,6 +186,16 @@ class Exchange:
     def body(self) -> bytes:
         """All bytes of the body."""
         return b"".join(read.data for read in self.reads)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """What a chat template made of a conversation, as the server reads it back."""
+
+    text: str
+    """What the model is given, in order to go on as the assistant."""
+    bare: str | None = None
+    """The same without the generation prompt, where the server can be asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

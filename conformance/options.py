@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import launch, target
+from conformance import launch, modes, target
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Level, Target
 from conformance.reference import FAULTS, Variant
@@ -38,6 +38,7 @@ class Options:
     model: str | None
     emission: str
     concurrency: int
+    cuts: str
     level: Level
     known: tuple[Path, ...]
     no_known: bool
@@ -73,6 +74,7 @@ class Options:
             ("--model", self.model),
             ("--template", self.template),
             ("--emission", None if self.emission == "auto" else self.emission),
+            ("--cuts", None if self.cuts == "default" else self.cuts),
         ):
             if value is not None:
                 words.append(f"{name}={value}")
@@ -124,6 +126,13 @@ def add(parser: pytest.Parser) -> None:
         type=int,
         default=32,
         help="requests at once (default: %(default)s)",
+    )
+    add(
+        "--cuts",
+        metavar="default|thorough",
+        default="default",
+        choices=list(modes.CUTS),
+        help="in how many ways streamed answers are cut (default: %(default)s)",
     )
     add(
         "--level",
@@ -196,6 +205,7 @@ def read(config: pytest.Config) -> Options | None:
         model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
         emission=get("--emission"),
         concurrency=get("--concurrency"),
+        cuts=get("--cuts"),
         level=Level(get("--level")),
         known=tuple(Path(name) for name in get("--known")),
         no_known=get("--no-known"),

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__, collect, known, launch, options, probe, request, results
+from conformance import __version__, collect, known, launch, modes, options, probe, results
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.exchange import Limits
 from conformance.formats import PARSERS
@@ -20,6 +20,7 @@ from conformance.known import Known
 from conformance.launch import LaunchProblem
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
+from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.report import terminal
@@ -39,7 +40,7 @@ class Run:
         self.server = server
         self.known = known
         self.shares = shares
-        self.modes: tuple[Mode, ...] = request.modes(server)
+        self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
         self.started = datetime.now(UTC)
         self.clock = time.monotonic()
         self.items: list[dict[str, Any]] = []
@@ -197,6 +198,7 @@ def _unstarted(chosen: Options) -> Server:
         format=chosen.format or chosen.launch.format,
         emission="sampled" if chosen.emission == "sampled" else "scripted",
         intervals=True,
+        prompts=RENDER,
     )
 
 
@@ -268,8 +270,9 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     cases = {item.subject.case.id for item in items if isinstance(item, CaseItem)}
     if RUN not in config.stash or not cases:
         return []
-    modes = ", ".join(mode.name for mode in config.stash[RUN].modes)
-    return [f"{len(cases)} cases, each {modes}"]
+    names = [mode.name for mode in config.stash[RUN].modes]
+    listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
+    return [f"{len(cases)} cases, each {listed}"]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

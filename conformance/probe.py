@@ -16,6 +16,8 @@ from conformance.strictyaml import did_you_mean
 
 SIZE = 8_000_000
 CONNECT = 10.0
+RENDER = "/v1/chat/completions/render"
+"""Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 DOCUMENT = 20.0
 """Seconds for a whole document."""
 ANSWER = 120.0
@@ -121,6 +123,7 @@ def examine(
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     version = _version(probe.get(f"{root}/version"))
+    openapi = probe.get(f"{root}/openapi.json")
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
         raise ProbeProblem(
@@ -137,7 +140,8 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        intervals=_has_field(probe.get(f"{root}/openapi.json"), "stream_interval"),
+        intervals=_has_field(openapi, "stream_interval"),
+        prompts=_prompts(openapi),
     )
 
 
@@ -173,6 +177,13 @@ def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
         said = probe.says(model, (Piece("text", "x"), Piece("control", "[ARGS]")))
         return "mistral" if said is None else later.name
     return PARSERS[parser]
+
+
+def _prompts(document: Json) -> str | None:
+    paths = document.get("paths") if isinstance(document, dict) else None
+    if not isinstance(paths, dict) or "/detokenize" not in paths:
+        return None
+    return next((path for path in (RENDER, "/tokenize") if path in paths), None)
 
 
 def _has_field(document: Json, field: str) -> bool:

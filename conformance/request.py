@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
@@ -11,34 +11,12 @@ from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
-
-COMPLETE = Mode(name="complete", stream=False)
-STREAM = Mode(name="stream", stream=True)
-CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
-INTERVALS = (5, 1000)
-"""Tokens per delta: a few, so that deltas straddle marks; and all that there are."""
+STRANGE = "\u2021\u2620\u2702\ua66e"
+"""Characters that hardly any text has."""
 
 
 class NotApplicable(Exception):
     """A case says nothing on this server in this mode; the message says why."""
-
-
-def modes(server: Server) -> tuple[Mode, ...]:
-    """List the ways to ask this server."""
-    if server.emission == "sampled":
-        return (COMPLETE, STREAM)
-    intervals = [
-        Mode(name=f"stream-interval-{tokens}", stream=True, interval=tokens)
-        for tokens in INTERVALS
-        if server.intervals
-    ]
-    return (COMPLETE, STREAM, CHARACTERS, *intervals)
-
-
-def modes_of(case: Case, asked: Iterable[Mode]) -> list[Mode]:
-    """Choose, of the modes that a run asks for, those in which a case says something."""
-    # How the text is cut makes no difference to a request that is refused.
-    return [mode for mode in asked if mode in (COMPLETE, STREAM) or not case.expect.refused]
 
 
 def scripts_of(case: Case, server: Server) -> list[Script]:
@@ -86,6 +64,8 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body.pop("stream_options", None)  # a complete answer always has what they ask for
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
+    if mode.stop is not None:
+        body["stop"] = never(mode.stop, script)
     # Nothing else stops a model that a grammar keeps from its script, or that is asked although
     # the request makes no sense.
     limit = SPARE_TOKENS if case.expect.refused else None
@@ -98,6 +78,12 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
         body["max_completion_tokens"] = limit
     return body
+
+
+def never(length: int, script: Script | None) -> str:
+    """Give a stop string of so many characters that is not in a script."""
+    said = text_of(script or ())
+    return next(sign for sign in STRANGE if sign not in said) * length
 
 
 def tokens_until(script: Script, text: str) -> int:

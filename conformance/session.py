@@ -23,12 +23,13 @@ from conformance.model import (
     Level,
     Mode,
     Outcome,
+    Prompt,
     Script,
     Server,
     Text,
 )
+from conformance.modes import COMPLETE, PROMPT
 from conformance.request import (
-    COMPLETE,
     SCRIPT_FIELD,
     NotApplicable,
     build,
@@ -46,6 +47,7 @@ class Heard:
 
     answer: Answer
     script: Script | None
+    prompt: Prompt | None = None
 
 
 Future = concurrent.futures.Future[Heard]
@@ -141,7 +143,8 @@ class Session:
             said=text_of(heard.script) if heard.script is not None else None,
             format=FORMATS[self.server.format],
             complete=self._complete(item) if scripted and item.mode.stream else None,
-            client=sdk.read(exchange) if exchange.status == 200 else None,
+            client=sdk.read(exchange) if exchange.status == 200 and not heard.prompt else None,
+            prompt=heard.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
         )
@@ -152,7 +155,7 @@ class Session:
             mode=item.mode,
             bar=self._level,
             unexercised=_unexercised(item, evidence),
-            sampled=not (scripted or refused),
+            sampled=not (scripted or refused or heard.prompt),
         )
         return Judged(item=item, verdict=verdict, answer=answer)
 
@@ -161,7 +164,7 @@ class Session:
         exchange = heard.answer.exchange
         if exchange.error is not None or exchange.status != 500:
             return exchange.error
-        if item.case.expect.refused:
+        if item.case.expect.refused or item.mode == PROMPT:
             return None
         told = f"the server answered 500: {heard.answer.text[:300]}"
         if heard.script is None:
@@ -186,12 +189,29 @@ class Session:
 
     async def _run(self, item: Item) -> Heard:
         check_applies(item.case, item.mode, self.server)
+        if item.mode == PROMPT:
+            return await self._read_prompt(item.case)
         script = await self._script(item.case, item.mode.cut)
         body = build(item.case, item.mode, self.server, script)
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
         return Heard(script=script, answer=answer)
+
+    async def _read_prompt(self, case: Case) -> Heard:
+        """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
+        path = self.server.prompts or ""
+        body = build(case, PROMPT, self.server, None)
+        answer = assemble.read(await self._asker.render(path, body))
+        if answer.exchange.status != 200 or answer.exchange.error:
+            return Heard(script=None, answer=answer)
+        text = await self._asker.detokenize(prompt_ids(answer))
+        if text is None:
+            raise NotApplicable(f"{path} and /detokenize do not show the prompt")
+        without = body | {"add_generation_prompt": False}
+        shorter = assemble.read(await self._asker.render(path, without))
+        bare = await self._asker.detokenize(prompt_ids(shorter))
+        return Heard(script=None, answer=answer, prompt=Prompt(text=text, bare=bare))
 
     async def _script(self, case: Case, cut: str) -> Script | None:
         """Choose the script; raises `NotApplicable` where the server lets none be said."""
@@ -261,6 +281,13 @@ def token_ids(answer: Answer) -> list[int]:
     return found if isinstance(found, list) else []
 
 
+def prompt_ids(answer: Answer) -> list[int]:
+    """Read the tokens of a prompt; empty if there are none."""
+    document = answer.document if isinstance(answer.document, dict) else {}
+    found = document.get("token_ids") or document.get("tokens")
+    return found if isinstance(found, list) else []
+
+
 def _effort(item: Item) -> int:
     says = item.case.says or ()
     length = sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
@@ -269,7 +296,7 @@ def _effort(item: Item) -> int:
 
 def _unexercised(item: Item, evidence: Evidence) -> str | None:
     answer = evidence.answer
-    if answer.exchange.status != 200:
+    if answer.exchange.status != 200 or evidence.prompt is not None:
         return None
     if evidence.said is None:
         wanted = [call.name for call in item.case.expect.calls or ()]

@@ -4,13 +4,15 @@ The model calls `get_weather` with `{"city": "Paris"}` in the Hermes format, and
 tools `get_weather` and `get_time`, unless a sample says otherwise.
 
 A sample is a folder. `wrong*.sse` and `wrong*.json` break the rule that the folder is named after,
-`right*` do not; `.sse` was streamed, `.json` was not. `complete.json` is the same case asked
+`right*` do not; `.sse` was streamed, `.json` was not, `.prompt` is no answer, but the prompt that
+the request makes. `complete.json` is the same case asked
 without `stream`. `sample.yaml` has the rest:
 
     places:        {wrong.sse: where the finding is}
     says:          what the model says, as in a case file; null where that is not known
     options:       more fields of the request
     expect:        what the answer must hold, where that does not follow from what the model says
+    bare:          the prompt without the generation prompt
     format, status, content_type
 """
 
@@ -18,6 +20,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +30,17 @@ from conformance import assemble, sdk
 from conformance.casefile import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Call, Exchange, Expectation, Json, Outcome, Read, Text, Utterance
+from conformance.model import (
+    Call,
+    Exchange,
+    Expectation,
+    Json,
+    Outcome,
+    Prompt,
+    Read,
+    Text,
+    Utterance,
+)
 from conformance.rules import Evidence
 from conformance.verdict import judge
 
@@ -106,6 +119,8 @@ def evidence(
 def sample(file: Path) -> Evidence:
     """Read a file of a sample's folder as evidence."""
     settings = settings_of(file.parent)
+    if file.suffix == ".prompt":
+        return prompt(file)
     beside = file.parent / "complete.json"
     says = settings.get("says", [{"call": PARIS.name, "arguments": {"city": "Paris"}}])
     found = exchange(
@@ -122,6 +137,15 @@ def sample(file: Path) -> Evidence:
         format=settings.get("format", "hermes"),
         complete=beside.read_bytes() if beside.exists() and found.request.get("stream") else None,
     )
+
+
+def prompt(file: Path) -> Evidence:
+    """Read a prompt of a sample's folder as evidence."""
+    settings = settings_of(file.parent)
+    found = exchange(b'{"token_ids": [1]}', stream=False, options=settings["options"])
+    shown = Prompt(text=file.read_text("utf-8"), bare=settings.get("bare"))
+    made = evidence(found, says=None, format=settings.get("format", "hermes"))
+    return replace(made, client=None, prompt=shown)
 
 
 def settings_of(folder: Path) -> dict[str, Any]:

@@ -16,9 +16,10 @@ from conformance.exchange import Limits
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
+from conformance.modes import COMPLETE, STREAM, of_case
+from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
-from conformance.request import COMPLETE, STREAM, modes_of
 from conformance.rules import RULES, Evidence
 from conformance.session import Item, Judged, Session
 from conformance.verdict import decide
@@ -74,7 +75,11 @@ class Matrix:
         # A name of its own, since a session asks each item once.
         cases = [replace(CASES[id], id=f"{id} {name}") for id in fault.cases]
         modes = [STREAM] if name in LIMITS else [COMPLETE, STREAM]
-        items = [Item(case=case, mode=mode) for case in cases for mode in modes_of(case, modes)]
+        items = [
+            Item(case=case, mode=mode)
+            for case in cases
+            for mode in of_case(case, modes, session.server)
+        ]
         session.ask_ahead(items)
         judged = [session.judge(item) for item in items]
         return [_without_truth(one, fault) for one in judged] if name in WITHOUT_TRUTH else judged
@@ -109,6 +114,7 @@ class Matrix:
             wire=lambda events: self._fault.wire(events),
             response=lambda response: self._fault.response(response),
             refusal=lambda request, response: self._fault.refusal(request, response),
+            prompt=lambda render, request: self._fault.prompt(render, request),
         )
 
 
@@ -123,6 +129,7 @@ def server_of(url: str, format: str) -> Server:
         format=format,
         emission="scripted",
         intervals=True,
+        prompts=RENDER,
     )
 
 
@@ -147,7 +154,12 @@ def judge(
     """Ask for every case in every mode, and judge the answers."""
     session = Session(server_of(reference.url, format), known=Known(), limits=Limits())
     try:
-        items = [Item(case=CASES[case], mode=mode) for case in cases for mode in modes]
+        server = session.server
+        items = [
+            Item(case=CASES[id], mode=mode)
+            for id in cases
+            for mode in of_case(CASES[id], modes, server)
+        ]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]
     finally:

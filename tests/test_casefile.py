@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from conformance import casefile
 from conformance.model import Call, Case, Expectation, Json, Piece, Text, Utterance
+from conformance.modes import ALLOWED, PROMPT, named
 from conformance.strictyaml import FileProblem
 
 TOOLS = """\
@@ -86,7 +87,19 @@ REFUSED = [
     (
         "says: x\nomits: {stream-caracters: y}",
         "8: unknown format or mode 'stream-caracters'; formats: hermes, mistral, mistral-v11; "
-        "modes: complete, stream, stream-characters, stream-pieces-SEED, stream-interval-TOKENS",
+        f"modes: {ALLOWED}",
+    ),
+    (
+        "says: x\nmodes: [prompt, streams]",
+        f"8: unknown mode 'streams'; allowed: {ALLOWED}",
+    ),
+    (
+        "says: x\nbody: {tools: []}",
+        "8: cases[0].body is a mapping; allowed: nothing, unless expect says refused",
+    ),
+    (
+        "says: x\nexpect: {refused: true}",
+        "7: cases[0].says is 'x'; allowed: nothing, where the request is refused",
     ),
     (
         "raw: {hermes: x}\nexpect: {content: x}\nomits: {hermes: y}",
@@ -387,3 +400,16 @@ def flow(value: Json) -> str:
             return "null"
         case _:
             return str(value).lower()
+
+
+def test_a_bad_request_is_written_as_it_is(tmp_path: Path) -> None:
+    rest = "body: {tool_choice: 7, messages: null}\nexpect: {refused: true}"
+    case = only(tmp_path, rest)
+    assert case.body == {"tool_choice": 7, "messages": None}
+    assert case.expect == Expectation(refused=True)
+    assert (case.says, case.sampled) == (None, True)
+
+
+def test_a_case_names_modes_of_its_own(tmp_path: Path) -> None:
+    case = only(tmp_path, "says: x\nmodes: [prompt, stream-stop-8]")
+    assert case.modes == (PROMPT, named("stream-stop-8"))

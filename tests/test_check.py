@@ -166,7 +166,7 @@ ISSUES = [
     ({"cases": ["mine/on"]}, "there is no case 'mine/on'; did you mean 'mine/one'? allowed: "),
     ({"cases": ["mine/on*x"]}, "there is no case 'mine/on*x'; "),
     ({"modes": ["streem"]}, "modes: there is no 'streem'; did you mean 'stream'? allowed: "),
-    ({"modes": ["jet*"]}, "modes: there is no 'jet*'; allowed: complete, stream, "),
+    ({"modes": ["jet*"]}, "modes: there is no 'jet*'; allowed: complete, prompt, stream, "),
     (
         {"flaky_modes": ["stream*"], "source": LINK},
         "stream in modes and in flaky_modes; name each in one",

@@ -29,11 +29,11 @@ SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").re
 REFUSED = {"err.tools-invalid", "http.error-json"}
 # No recorded answer tells which implementation gave it.
 JUDGED = [id for id, rule in RULES.items() if rule.profile != VLLM and id not in REFUSED]
-WRONG = sorted(file for id in JUDGED for file in SAMPLES.glob(f"{id}/wrong*"))
+WRONG = sorted(file for id in JUDGED for file in SAMPLES.glob(f"{id}/wrong*.[sj]*"))
 RIGHT = sorted(
     file
     for id in ("*", "allowed/*")
-    for file in SAMPLES.glob(f"{id}/right*")
+    for file in SAMPLES.glob(f"{id}/right*.[sj]*")
     if file.parent.name not in REFUSED
 )
 NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}

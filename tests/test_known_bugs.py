@@ -8,19 +8,14 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance.casefile import MODE
-from conformance.model import Mode, Outcome
+from conformance.model import Outcome
+from conformance.modes import named
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
-from conformance.request import CHARACTERS, COMPLETE, STREAM
 from conformance.rules import RULES
 from tests.kill_matrix import CASES, judge
 
 PAGE = Path(__file__).parents[1] / "docs" / "known-bugs.md"
-MODES = {mode.name: mode for mode in (COMPLETE, STREAM, CHARACTERS)} | {
-    f"stream-interval-{width}": Mode(name=f"stream-interval-{width}", stream=True, interval=width)
-    for width in (5, 1000)
-}
 
 
 class Bug(NamedTuple):
@@ -50,8 +45,10 @@ PLAYED = [bug for bug in BUGS if bug.fault != "none"]
 def failed_rules(bug: Bug, fault: Fault) -> set[str]:
     """Ask the reference server, with that fault, for the case; name the rules that it breaks."""
     format = FAULTS[bug.fault].format
+    mode = named(bug.mode)
+    assert mode is not None
     with Reference(format, fault=fault) as running:
-        (found,) = judge(running, format, [bug.case], [MODES[bug.mode]])
+        found, *_ = judge(running, format, [bug.case], [mode])
     if found.verdict.outcome is Outcome.ERROR:
         return {"error"}
     return {judgement.rule.id for judgement in found.verdict.of(Outcome.FAIL)}
@@ -66,7 +63,7 @@ def test_every_bug_is_told_once() -> None:
 def test_every_bug_has_a_thread_and_a_case_a_mode_and_a_rule_that_exist(bug: Bug) -> None:
     assert re.fullmatch(r"\[.*#\d+\]\(https://github\.com/\S+/(issues|pull)/\d+\)", bug.thread)
     assert bug.case in CASES
-    assert MODE.fullmatch(bug.mode)
+    assert named(bug.mode)
     assert bug.mode not in CASES[bug.case].omits
     assert bug.rule in {*RULES, "error"}
 

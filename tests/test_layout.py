@@ -21,6 +21,7 @@ LISTS = {"options.add"}
 LAYERS = [
     {"model", "replay"},
     {"jsonvalue", "sse", "strictyaml", "formats"},
+    {"modes"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
     {"request", "rules"},
     {"verdict", "probe"},

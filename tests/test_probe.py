@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conformance import probe
-from conformance.model import Server
+from conformance.model import Json, Server
 from conformance.probe import ProbeProblem
 from conformance.reference import Reference
 from tests.servers import Behave, closed_port, read_request, serve
@@ -63,6 +63,7 @@ def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
             format=format,
             emission="scripted",
             intervals=True,
+            prompts=probe.RENDER,
         )
 
 
@@ -221,3 +222,13 @@ def test_with_a_format_any_parser_is_taken() -> None:
     with Reference("hermes") as running:
         found = probe.examine(running.url, parser="my_parser", format="hermes")
     assert (found.parser, found.format) == ("my_parser", "hermes")
+
+
+def test_prompts_are_read_where_the_server_shows_them() -> None:
+    def paths(*found: str) -> Json:
+        return {"paths": {path: {} for path in found}}
+
+    assert probe._prompts(paths("/tokenize", "/detokenize")) == "/tokenize"
+    assert probe._prompts(paths("/tokenize", "/detokenize", probe.RENDER)) == probe.RENDER
+    documents: list[Json] = [paths(probe.RENDER), paths("/detokenize"), {"paths": []}, {}, None]
+    assert {probe._prompts(one) for one in documents} == {None}

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from conformance.formats import FORMATS
 from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Text, Utterance
+from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import Reference, Variant, answer, reply
 from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header
 from conformance.reference.speech import Token, speak
-from conformance.request import CHARACTERS, COMPLETE, STREAM, build, encode, scripts_of
+from conformance.request import build, encode, scripts_of
 from conformance.session import Judged
 from tests.kill_matrix import SHIPPED, judge, server_of
 

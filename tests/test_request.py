@@ -10,20 +10,19 @@ import pytest
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Expectation, Mode, Piece, Server, Text
+from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
 from conformance.request import (
-    CHARACTERS,
-    COMPLETE,
     SCRIPT_FIELD,
     SPARE_TOKENS,
-    STREAM,
+    STRANGE,
     NotApplicable,
     build,
     check_applies,
     encode,
     is_bound,
-    modes,
+    never,
     scripts_of,
     tokens_until,
 )
@@ -55,25 +54,6 @@ RAW = replace(CASE, says=None, raw={"hermes": (Piece("text", "<tool_"), Piece("t
 NAMED = {"type": "function", "function": {"name": "get_weather"}}
 
 
-def named(*found: Mode) -> list[str]:
-    return [mode.name for mode in found]
-
-
-def test_a_scripted_server_is_asked_in_all_modes() -> None:
-    assert named(*modes(SCRIPTED)) == [
-        "complete",
-        "stream",
-        "stream-characters",
-        "stream-interval-5",
-        "stream-interval-1000",
-    ]
-    assert named(*modes(replace(SCRIPTED, intervals=False))) == [
-        "complete",
-        "stream",
-        "stream-characters",
-    ]
-
-
 def test_options_of_a_stream_are_asked_of_a_stream_only() -> None:
     options = {"stream_options": {"include_usage": True}}
     case = replace(CASE, options=options)
@@ -81,8 +61,10 @@ def test_options_of_a_stream_are_asked_of_a_stream_only() -> None:
     assert "stream_options" not in build(case, COMPLETE, SCRIPTED, None)
 
 
-def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
-    assert named(*modes(SAMPLED)) == ["complete", "stream"]
+def test_a_stop_string_of_a_mode_is_not_in_the_script() -> None:
+    mode = Mode(name="stream-stop-3", stream=True, stop=3)
+    script = (Piece("text", f"a {STRANGE[0]} b"),)
+    assert build(CASE, mode, SCRIPTED, script)["stop"] == STRANGE[1] * 3 == never(3, script)
 
 
 def test_a_case_is_written_in_the_servers_format() -> None:

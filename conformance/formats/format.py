@@ -35,6 +35,10 @@ class Format:
     """Raises `Inexpressible`."""
     read: Callable[[Script], tuple[Utterance, ...]]
     """Raises `Unreadable`. Gives back what `write` was given."""
+    offer: str
+    """What a prompt with tools has, and one without has not."""
+    opener: str = ""
+    """What opens the model's turn in a prompt; empty where nothing does."""
     grammar: bool = False
     """vLLM may bind this model to a grammar in any request with tools."""
     call_id: str | None = None

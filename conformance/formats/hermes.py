@@ -70,4 +70,6 @@ HERMES = Format(
     markup=(OPEN, CLOSE, "<|im_start|>", "<|im_end|>"),
     write=write,
     read=read,
+    offer="<tools>",
+    opener="<|im_start|>assistant",
 )

@@ -116,6 +116,7 @@ MISTRAL = Format(
     markup=(CALLS, ARGS, CALL_ID, "[TOOL_RESULTS]", "[/INST]", "</s>"),
     write=write,
     read=read,
+    offer="[AVAILABLE_TOOLS]",
     call_id=CALL_ID_PATTERN,
 )
 
@@ -125,6 +126,7 @@ MISTRAL_V11 = Format(
     markup=(CALLS, ARGS, CALL_ID, "[TOOL_RESULTS]", "[/INST]", "</s>"),
     write=write_v11,
     read=read_v11,
+    offer="[AVAILABLE_TOOLS]",
     grammar=True,
     call_id=CALL_ID_PATTERN,
 )

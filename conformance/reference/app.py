@@ -1,4 +1,4 @@
-"""The HTTP interface: `/v1/models`, `/v1/chat/completions` and `/openapi.json`."""
+"""The HTTP interface: `/v1/models`, `/v1/chat/completions`, its prompt, and `/openapi.json`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from conformance.model import Json
 from conformance.reference import answer, reply
 from conformance.reference.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault
+from conformance.reference.prompt import render
 from conformance.reference.speech import Speech, speak
 from conformance.reference.variant import Variants
 from conformance.replay.script import Refused
@@ -62,9 +63,22 @@ def build(
             return refuse(str(problem), "vllm_xargs")
         return _answer(body, speech, format, variants, own)
 
+    async def rendered(request: Request) -> Response:
+        body = json.loads(await request.body())
+        for message, field in problems(body):
+            return refuse(message, field)
+        text = fault.prompt(lambda asked: render(asked, format), body)
+        return JSONResponse({"token_ids": [ord(character) for character in text]})
+
+    async def detokenize(request: Request) -> Response:
+        tokens = json.loads(await request.body())["tokens"]
+        return JSONResponse({"prompt": "".join(map(chr, tokens))})
+
     routes = [
         Route("/v1/models", models),
         Route("/v1/chat/completions", completions, methods=["POST"]),
+        Route("/v1/chat/completions/render", rendered, methods=["POST"]),
+        Route("/detokenize", detokenize, methods=["POST"]),
         Route("/openapi.json", openapi),
     ]
     return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)

@@ -93,6 +93,7 @@ REQUEST: Json = {
             "type": ["object", "null"],
             "properties": {"include_usage": {"type": "boolean"}},
         },
+        "add_generation_prompt": {"type": "boolean"},
         "stream_interval": {
             **_COUNT,
             "description": "Tokens in a delta; no part of OpenAI's API, but of vLLM's.",
@@ -125,6 +126,10 @@ OPENAPI: Json = {
                 },
             }
         },
+        "/v1/chat/completions/render": {
+            "post": {"responses": {"200": {"description": "The tokens of the prompt."}}}
+        },
+        "/detokenize": {"post": {"responses": {"200": {"description": "The text of tokens."}}}},
     },
     "components": {"schemas": {"ChatCompletionRequest": REQUEST}},
 }

@@ -17,6 +17,8 @@ Body = Callable[[Json], Json]
 Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
 Respond = Callable[[Response], Response]
 Refuse = Callable[[Json, Response], Response]
+Render = Callable[[Json], str]
+Prompt = Callable[[Render, Json], str]
 
 
 def as_asked(request: Json) -> Json:
@@ -50,6 +52,11 @@ def as_planned(response: Response) -> Response:
     return response
 
 
+def as_rendered(render: Render, request: Json) -> str:
+    """Bend no prompt."""
+    return render(request)
+
+
 def as_refused(request: Json, response: Response) -> Response:
     """Bend no refusal."""
     return response
@@ -73,6 +80,8 @@ class Fault:
     body: Body = as_it_is
     wire: Wire = one_by_one
     response: Respond = as_planned
+    prompt: Prompt = as_rendered
+    """Given what renders a request, and the request."""
     refusal: Refuse = as_refused
     """Given a request that makes no sense, and the error that it earns."""
 

@@ -19,6 +19,7 @@ from conformance.rules import (
     refusal,
     said,
     sse,
+    template,
     usage,
 )
 from conformance.rules.rule import RULES, Evidence, Rule
@@ -42,5 +43,6 @@ __all__ = [
     "refusal",
     "said",
     "sse",
+    "template",
     "usage",
 ]

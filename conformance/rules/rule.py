@@ -9,7 +9,7 @@ from typing import Literal
 
 from conformance.assemble import Answer, Choice
 from conformance.formats.format import Format
-from conformance.model import ClientView, Expectation, Finding, Json, Level, Unjudged
+from conformance.model import ClientView, Expectation, Finding, Json, Level, Prompt, Unjudged
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
@@ -39,6 +39,8 @@ class Evidence:
     """The server's, as a target names it; `None` if unknown."""
     parser: str | None = None
     """The server's tool-call parser; `None` if unknown."""
+    prompt: Prompt | None = None
+    """What was asked for instead of an answer, in the mode `prompt`."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -66,7 +68,7 @@ class Rule:
     why: str
     wrong: str
     right: str
-    on: Literal["stream", "complete", "any", "status"]
+    on: Literal["stream", "complete", "any", "status", "prompt"]
     profile: str
     """Whom it holds for: `openai` is every server, else an implementation or a parser."""
     when: Callable[[Evidence], bool]
@@ -78,6 +80,8 @@ class Rule:
         if not answered and self.on != "status":
             return False
         if self.profile not in (OPENAI, evidence.implementation, evidence.parser):
+            return False
+        if self.on != "status" and (evidence.prompt is not None) != (self.on == "prompt"):
             return False
         streamed = evidence.answer.stream is not None
         if self.on in ("stream", "complete") and streamed != (self.on == "stream"):
@@ -105,7 +109,7 @@ def has_calls(evidence: Evidence) -> bool:
 def rule(
     id: str,
     level: Level,
-    on: Literal["stream", "complete", "any", "status"] = "any",
+    on: Literal["stream", "complete", "any", "status", "prompt"] = "any",
     when: Callable[[Evidence], bool] = always,
     *,
     profile: str = OPENAI,

@@ -11,7 +11,7 @@ from conformance.reference.fault import Fault
 FAULTS: dict[str, Fault] = {}
 """Every fault by its name."""
 
-Part = Literal["request", "reply", "chunks", "body", "wire", "response", "refusal"]
+Part = Literal["request", "reply", "chunks", "body", "wire", "response", "refusal", "prompt"]
 
 TWO_CALLS = "text/before-two-calls"
 """The case in which most faults show."""

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conformance.model import Case, Expectation, Mode, Server
+from conformance.modes import (
+    CHARACTERS,
+    COMPLETE,
+    DEFAULT,
+    PROMPT,
+    STREAM,
+    THOROUGH,
+    named,
+    of_case,
+    of_server,
+)
+
+SCRIPTED = Server(
+    url="http://localhost/v1",
+    model="m",
+    implementation="vllm",
+    version="0.32.0",
+    parser="hermes",
+    format="hermes",
+    emission="scripted",
+    intervals=True,
+    prompts="/tokenize",
+)
+SAMPLED = replace(SCRIPTED, emission="sampled")
+CASE = Case(id="a/b", about="x", path=Path("a.yaml"), line=1, messages=())
+STOP = Mode(name="stream-stop-8", stream=True, stop=8)
+
+
+def names(*found: Mode) -> list[str]:
+    return [mode.name for mode in found]
+
+
+def test_a_scripted_server_is_asked_at_several_cuts() -> None:
+    plain = ["complete", "stream", "stream-characters"]
+    assert names(*of_server(SCRIPTED)) == [*plain, "stream-interval-5", "stream-interval-1000"]
+    assert names(*of_server(replace(SCRIPTED, intervals=False))) == plain
+
+
+def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
+    assert names(*of_server(SAMPLED)) == ["complete", "stream"]
+    assert names(*of_server(SAMPLED, "thorough")) == ["complete", "stream"]
+
+
+def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:
+    found = of_server(SCRIPTED, "thorough")
+    assert set(DEFAULT) < set(found)
+    assert len(set(names(*found))) == len(found)
+    assert {mode.interval for mode in found} >= {*range(1, 17), 1000}
+    assert {mode.stop for mode in found} >= set(range(1, 17))
+
+
+@pytest.mark.parametrize("mode", [*THOROUGH, PROMPT], ids=lambda mode: mode.name)
+def test_a_mode_is_read_from_its_name(mode: Mode) -> None:
+    assert named(mode.name) == mode
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        ("complete", COMPLETE),
+        ("stream", STREAM),
+        ("stream-characters", CHARACTERS),
+        ("stream-stop-8", STOP),
+        ("stream-pieces-7", Mode(name="stream-pieces-7", stream=True, cut="pieces:7")),
+        (
+            "stream-characters-interval-3-stop-2",
+            Mode(
+                name="stream-characters-interval-3-stop-2",
+                stream=True,
+                cut="characters",
+                interval=3,
+                stop=2,
+            ),
+        ),
+    ],
+)
+def test_the_parts_of_a_name_are_the_parts_of_a_mode(name: str, mode: Mode) -> None:
+    assert named(name) == mode
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1"],
+)
+def test_what_is_no_mode_is_none(name: str) -> None:
+    assert named(name) is None
+
+
+def test_a_case_adds_modes_of_its_own_once() -> None:
+    case = replace(CASE, modes=(PROMPT, STOP, STREAM))
+    assert of_case(case, (COMPLETE, STREAM), SCRIPTED) == [COMPLETE, STREAM, PROMPT, STOP]
+
+
+def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
+    case = replace(CASE, modes=(PROMPT, STOP))
+    assert of_case(case, (COMPLETE,), replace(SCRIPTED, prompts=None)) == [COMPLETE, STOP]
+    assert of_case(case, (COMPLETE,), SAMPLED) == [COMPLETE, PROMPT]
+
+
+def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
+    case = replace(CASE, modes=(STOP,), options={"stop": "x"})
+    assert of_case(case, (COMPLETE,), SCRIPTED) == [COMPLETE]
+
+
+def test_a_request_that_is_refused_is_asked_complete_and_streamed_only() -> None:
+    case = replace(CASE, expect=Expectation(refused=True))
+    assert of_case(case, THOROUGH, SCRIPTED) == [COMPLETE, STREAM]
