@@ -41,6 +41,7 @@ SHOWING = [
     "template/two-results",
     "text/before-two-calls",
     "text/usage-asked",
+    "turns/own-answer-back",
 ]
 """Cases that each fault shows in, one or another."""
 
@@ -60,6 +61,7 @@ class Switch:
             body=lambda body: self.now.body(body),
             wire=lambda events: self.now.wire(events),
             response=lambda response: self.now.response(response),
+            turn=lambda request, response: self.now.turn(request, response),
             prompt=lambda render, request: self.now.prompt(render, request),
             refusal=lambda request, response: self.now.refusal(request, response),
         )

@@ -249,6 +249,7 @@ ABOUT_CALLS = {
 
 
 ABOUT_OPTIONS = {
+    "echo.roundtrip",
     "choice.none",
     "choice.required",
     "choice.named",

@@ -102,7 +102,7 @@ def _answer(
         response: Response = StreamingResponse(events, media_type="text/event-stream")
     else:
         response = JSONResponse(fault.body(answer.complete(request, replies, usage)))
-    return fault.response(response)
+    return fault.turn(request, fault.response(response))
 
 
 def _events(chunks: list[Json]) -> Iterator[bytes]:

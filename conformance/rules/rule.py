@@ -34,6 +34,8 @@ class Evidence:
     """The same case asked without `stream`, where there is such an answer."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
+    echo: Evidence | None = None
+    """The next answer, to the same conversation with this one and results in it."""
     prompt: Prompt | None = None
     """What was asked for instead of an answer, in the mode `prompt`."""
 
