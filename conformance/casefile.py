@@ -16,7 +16,7 @@ from referencing.jsonschema import EMPTY_REGISTRY
 
 from conformance import jsonvalue, modes, strictyaml
 from conformance.formats import FORMATS
-from conformance.model import Call, Case, Expectation, Json, Mode, Script, Text, Utterance
+from conformance.model import Call, Case, Echo, Expectation, Json, Mode, Script, Text, Utterance
 from conformance.strictyaml import Document, FileProblem, did_you_mean
 
 TOOLS = "_tools.yaml"
@@ -124,7 +124,26 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         cut_after=cut_after,
         sampled=spec.get("sampled", (says is not None and cut_after is None) or written.refused),
         modes=_modes(document, at, spec),
+        echo=_echo(document, at, spec, tools, says),
     )
+
+
+def _echo(
+    document: Document,
+    at: Place,
+    spec: Json,
+    tools: Mapping[str, Json],
+    says: Sequence[Utterance] | None,
+) -> Echo | None:
+    echo = spec.get("echo")
+    if echo is None:
+        return None
+    calls = sum(isinstance(item, Call) for item in says or ())
+    if len(echo["results"]) != calls:
+        what = f"{len(echo['results'])} results for {calls} calls; allowed: one for each"
+        raise document.problem(what, *at, "echo", "results")
+    then = _says(document, (*at, "echo"), echo, tools) or ()
+    return Echo(results=tuple(echo["results"]), says=then)
 
 
 def _modes(document: Document, at: Place, spec: Json) -> tuple[Mode, ...]:

@@ -85,6 +85,15 @@ class Expectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """The round after the answer: what the tools give, and what the model says then."""
+
+    results: tuple[str, ...]
+    """Of the calls of the answer, in order."""
+    says: tuple[Utterance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One scenario: a conversation, the tools, and what the model says next."""
 
@@ -113,6 +122,8 @@ class Case:
     """A real model can be asked this with hope of the same answer."""
     modes: tuple[Mode, ...] = ()
     """In which the case is asked beside those of the run."""
+    echo: Echo | None = None
+    """The server's own answer is sent back with these results."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,8 +74,8 @@ def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
 def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     """Choose the modes in which a case says something: those of the run, and more of its own."""
     wanted = dict.fromkeys([*asked, *case.modes])
-    if case.expect.refused:
-        # How an answer is cut makes no difference to a request that has none.
+    if case.expect.refused or case.echo:
+        # How an answer is cut makes no difference to a request that has none, or to the next one.
         return [mode for mode in wanted if mode in (COMPLETE, STREAM)]
     return [
         mode

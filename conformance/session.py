@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from conformance import assemble, sdk
 from conformance.assemble import Answer, Choice
-from conformance.casefile import CUTS
+from conformance.casefile import CUTS, derive
 from conformance.exchange import Asker, Limits
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
@@ -38,6 +38,7 @@ from conformance.request import (
     scripts_of,
 )
 from conformance.rules import Evidence
+from conformance.turn import answered
 from conformance.verdict import Verdict, decide, judge
 
 
@@ -48,6 +49,7 @@ class Heard:
     answer: Answer
     script: Script | None
     prompt: Prompt | None = None
+    echo: Heard | None = None
 
 
 Future = concurrent.futures.Future[Heard]
@@ -147,6 +149,7 @@ class Session:
             prompt=heard.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
+            echo=self._next(item, heard),
         )
         verdict = decide(
             judge(evidence),
@@ -159,8 +162,19 @@ class Session:
         )
         return Judged(item=item, verdict=verdict, answer=answer)
 
+    def _next(self, item: Item, heard: Heard) -> Evidence | None:
+        """Put the answer to the answer together with what it must be."""
+        if heard.echo is None or item.case.echo is None:
+            return None
+        answer, scripted = heard.echo.answer, heard.echo.script is not None
+        request = answer.exchange.request
+        expect = derive(item.case.echo.says, request) if scripted else Expectation()
+        return Evidence(answer=answer, request=request, expect=expect)
+
     def _trouble(self, item: Item, heard: Heard) -> str | None:
         """Say why there is no answer to judge, if so."""
+        if heard.echo is not None and heard.echo.answer.exchange.error is not None:
+            return f"its own answer sent back: {heard.echo.answer.exchange.error}"
         exchange = heard.answer.exchange
         if exchange.error is not None or exchange.status != 500:
             return exchange.error
@@ -196,7 +210,9 @@ class Session:
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        return Heard(script=script, answer=answer)
+        following = answered(item.case, answer)
+        echo = await self._run(Item(case=following, mode=item.mode)) if following else None
+        return Heard(script=script, answer=answer, echo=echo)
 
     async def _read_prompt(self, case: Case) -> Heard:
         """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
@@ -298,6 +314,8 @@ def _unexercised(item: Item, evidence: Evidence) -> str | None:
     answer = evidence.answer
     if answer.exchange.status != 200 or evidence.prompt is not None:
         return None
+    if item.case.echo is not None and evidence.echo is None:
+        return "the answer has not the calls that the results are for, so it was not sent back"
     if evidence.said is None:
         wanted = [call.name for call in item.case.expect.calls or ()]
         got = [[call.name for call in choice.calls] for choice in answer.choices]

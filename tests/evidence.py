@@ -12,6 +12,7 @@ without `stream`. `sample.yaml` has the rest:
     says:          what the model says, as in a case file; null where that is not known
     options:       more fields of the request
     expect:        what the answer must hold, where that does not follow from what the model says
+    next:          {wrong.sse: the answer to this one sent back, with its status}
     bare:          the prompt without the generation prompt
     format, status, content_type
 """
@@ -130,13 +131,21 @@ def sample(file: Path) -> Evidence:
         content_type=settings.get("content_type", {}).get(file.name),
         options=settings.get("options"),
     )
-    return evidence(
+    made = evidence(
         found,
         says=None if says is None else [_utterance(item) for item in says],
         expect=_expectation(settings["expect"]) if "expect" in settings else None,
         format=settings.get("format", "hermes"),
         complete=beside.read_bytes() if beside.exists() and found.request.get("stream") else None,
     )
+    following = settings.get("next", {}).get(file.name)
+    return made if following is None else replace(made, echo=_next(following))
+
+
+def _next(following: Json) -> Evidence:
+    body = json.dumps(following["answer"]).encode()
+    found = exchange(body, stream=False, status=following["status"])
+    return evidence(found, says=[Text(text="It is sunny in Paris.")])
 
 
 def prompt(file: Path) -> Evidence:

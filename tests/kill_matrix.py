@@ -115,6 +115,7 @@ class Matrix:
             response=lambda response: self._fault.response(response),
             refusal=lambda request, response: self._fault.refusal(request, response),
             prompt=lambda render, request: self._fault.prompt(render, request),
+            turn=lambda request, response: self._fault.turn(request, response),
         )
 
 

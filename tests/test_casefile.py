@@ -94,6 +94,10 @@ REFUSED = [
         f"8: unknown mode 'streams'; allowed: {ALLOWED}",
     ),
     (
+        "tools: [wave]\nsays: [{call: wave, arguments: {}}]\necho: {results: [a, b], says: x}",
+        "9: 2 results for 1 calls; allowed: one for each",
+    ),
+    (
         "says: x\nbody: {tools: []}",
         "8: cases[0].body is a mapping; allowed: nothing, unless expect says refused",
     ),

@@ -25,8 +25,8 @@ from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
 SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
-# Nothing in these but the case, which a sample has none of, says that a refusal was right.
-REFUSED = {"err.tools-invalid", "http.error-json"}
+# What these are about is not in an answer: that a refusal was right, what came of sending it back.
+REFUSED = {"err.tools-invalid", "http.error-json", "echo.roundtrip"}
 # No recorded answer tells which implementation gave it.
 JUDGED = [id for id, rule in RULES.items() if rule.profile != VLLM and id not in REFUSED]
 WRONG = sorted(file for id in JUDGED for file in SAMPLES.glob(f"{id}/wrong*.[sj]*"))

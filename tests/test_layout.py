@@ -23,7 +23,7 @@ LAYERS = [
     {"jsonvalue", "sse", "strictyaml", "formats"},
     {"modes"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
-    {"request", "rules"},
+    {"request", "rules", "turn"},
     {"verdict", "probe"},
     {"session"},
     {"results", "compare", "report", "options"},

@@ -254,6 +254,7 @@ ABOUT_CALLS = {
 
 
 ABOUT_OPTIONS = {
+    "echo.roundtrip",
     "choice.none",
     "choice.required",
     "choice.named",

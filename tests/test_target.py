@@ -25,6 +25,20 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
+BUILT_IN = [
+    "hermes",
+    "hermes-interval-4",
+    "hermes-special",
+    "hermes-spelled",
+    "mistral",
+    "mistral-parallel",
+    "mistral-tekken",
+    "mistral-v11",
+    "mistral-v15",
+    "mistral3",
+]
+
+
 def problem_of(name: str) -> str:
     with pytest.raises(TargetProblem) as raised:
         target.load(name)
@@ -32,7 +46,7 @@ def problem_of(name: str) -> str:
 
 
 def test_the_built_in_targets_are_these() -> None:
-    assert target.names() == ["hermes", "mistral", "mistral-tekken", "mistral-v11"]
+    assert target.names() == BUILT_IN
 
 
 @pytest.mark.parametrize("name", target.names())
@@ -45,7 +59,7 @@ def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> No
 def test_an_unknown_target_is_told_with_the_known_ones_and_the_nearest() -> None:
     assert problem_of("hermse") == (
         "target hermse: there is no such target, nor such a file; did you mean hermes? "
-        "built-in targets are hermes, mistral, mistral-tekken, mistral-v11"
+        f"built-in targets are {', '.join(BUILT_IN)}"
     )
 
 

@@ -149,6 +149,8 @@ def _tekken(recipe: dict[str, Any], folder: Path) -> tuple[int, int, int]:
     # Real files have 1,000. vLLM 0.32 compiles an expression for each of them in every request,
     # which would take most of a run.
     tekken["config"]["default_num_special_tokens"] = 100
+    if recipe["version"] == "v15":
+        tekken["model_settings_builder"] = {}  # the first version that wants one; it offers nothing
     if recipe.get("special"):
         module = import_module("mistral_common.tokens.tokenizers.tekken")
         first = [dict(one) for one in module.Tekkenizer.DEPRECATED_SPECIAL_TOKENS]

@@ -103,7 +103,7 @@ def _answer(
         response: Response = StreamingResponse(events, media_type="text/event-stream")
     else:
         response = JSONResponse(fault.body(answer.complete(request, replies, usage, variants)))
-    return fault.response(response)
+    return fault.turn(request, fault.response(response))
 
 
 def _usage(request: Json, said: int) -> Json:

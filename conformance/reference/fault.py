@@ -58,7 +58,7 @@ def as_rendered(render: Render, request: Json) -> str:
 
 
 def as_refused(request: Json, response: Response) -> Response:
-    """Bend no refusal."""
+    """Bend nothing, whatever was asked."""
     return response
 
 
@@ -80,6 +80,8 @@ class Fault:
     body: Body = as_it_is
     wire: Wire = one_by_one
     response: Respond = as_planned
+    turn: Refuse = as_refused
+    """Given a good request, and its answer."""
     prompt: Prompt = as_rendered
     """Given what renders a request, and the request."""
     refusal: Refuse = as_refused

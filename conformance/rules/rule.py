@@ -39,6 +39,8 @@ class Evidence:
     """The server's, as a target names it; `None` if unknown."""
     parser: str | None = None
     """The server's tool-call parser; `None` if unknown."""
+    echo: Evidence | None = None
+    """The next answer, to the same conversation with this one and results in it."""
     prompt: Prompt | None = None
     """What was asked for instead of an answer, in the mode `prompt`."""
 

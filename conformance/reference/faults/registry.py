@@ -11,7 +11,9 @@ from conformance.reference.fault import Fault
 FAULTS: dict[str, Fault] = {}
 """Every fault by its name."""
 
-Part = Literal["request", "reply", "chunks", "body", "wire", "response", "refusal", "prompt"]
+Part = Literal[
+    "request", "reply", "chunks", "body", "wire", "response", "refusal", "turn", "prompt"
+]
 
 TWO_CALLS = "text/before-two-calls"
 """The case in which most faults show."""

@@ -1,4 +1,4 @@
-"""Faults over requests that make no sense: taken, refused too late, or refused without words."""
+"""Faults over what is asked: bad requests that are not refused well, good ones that are refused."""
 
 from __future__ import annotations
 
@@ -50,3 +50,31 @@ def error_page(request: Json, response: Response) -> Response:
     A proxy that puts its own page in place of every error.
     """
     return HTMLResponse("<html><body><h1>Bad Request</h1></body></html>", response.status_code)
+
+
+@fault("turn", "echo.roundtrip", "turns/own-answer-back")
+def refuses_its_own_ids(request: Json, response: Response) -> Response:
+    """Refuses a tool's result whose id is one that the server made itself.
+
+    Two makers of ids, and a template that takes only those of one kind, as Mistral's nine letters
+    and digits.
+    """
+    own = [one for one in request["messages"] if one["role"] == "tool"]
+    if all(len(one["tool_call_id"]) == 9 and one["tool_call_id"][0] != "c" for one in own):
+        return response
+    error = {"message": "Tool call ids have nine letters and digits", "type": "bad_request"}
+    return JSONResponse({"error": error}, 400)
+
+
+@fault("turn", "echo.roundtrip", "turns/own-answer-back")
+def empty_after_results(request: Json, response: Response) -> Response:
+    """Answers nothing once the last message is a tool's result.
+
+    A template that ends without opening the model's turn there.
+    """
+    if request["messages"][-1]["role"] != "tool" or request.get("stream"):
+        return response
+    document = json.loads(bytes(response.body))
+    message = {"role": "assistant", "content": "", "refusal": None}
+    document["choices"] = [{**document["choices"][0], "message": message, "finish_reason": "stop"}]
+    return JSONResponse(document)
