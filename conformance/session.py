@@ -266,7 +266,9 @@ class Session:
         tokens = token_ids(assemble.read(exchange))
         if len(tokens) < 2:
             return True  # a server that shows no tokens has none that a grammar could bind
-        said = await self._asker.detokenize(tokens[:-1])  # but for the end of the sequence
+        if case.cut_after is None:
+            tokens = tokens[:-1]  # the end of the sequence
+        said = await self._asker.detokenize(tokens)
         if said is None or said == script:
             return True
         limited = case.cut_after is not None or bool(CUTS & case.options.keys())

@@ -17,7 +17,7 @@ from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Te
 from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import Reference, Variant, answer, reply
 from conformance.reference.faults.registry import TWO_CALLS
-from conformance.reference.reader import READERS, Arguments, Content, Header
+from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
 from conformance.request import build, encode, scripts_of
 from conformance.session import Judged
@@ -361,6 +361,58 @@ def test_a_name_behind_the_arguments_is_waited_for() -> None:
         [],
         [Header(0, "look"), Arguments(0, '{"name": 1}')],
     ]
+
+
+OSLO = '[{"name": "look", "arguments": {"at": "Oslo"}}]'
+LENIENT: list[tuple[str, list[Token], list[str]]] = [
+    ("mistral-v11", [Token("[TOOL_CALLS]", mark=True), Token('look{"at": 1}')], ['{"at": 1}']),
+    (
+        "mistral-v11",
+        [
+            Token("[TOOL_CALLS]", mark=True),
+            Token("look"),
+            Token("[ARGS]", mark=True),
+            Token('{"at": 1} Done {}'),
+        ],
+        ['{"at": 1}'],
+    ),
+    ("mistral", [Token("[TOOL_CALLS]", mark=True), Token(f"{OSLO} Done []")], ['{"at": "Oslo"}']),
+    (
+        "mistral",
+        [Token("[TOOL_CALLS]", mark=True), Token(OSLO)] * 2,
+        ['{"at": "Oslo"}', '{"at": "Oslo"}'],
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "tokens", "arguments"), LENIENT)
+def test_what_models_write_beside_their_format_is_read(
+    name: str, tokens: list[Token], arguments: list[str]
+) -> None:
+    reader = READERS[name]()
+    events = [event for token in tokens for event in reader.read(token)]
+    found = {event.call: "" for event in events if isinstance(event, Header)}
+    for event in events:
+        if isinstance(event, Arguments):
+            found[event.call] += event.text
+    assert list(found.values()) == arguments
+    assert makes_sense(READERS[name](), tokens)
+
+
+NONSENSE = [
+    '{"name": "look", "arguments": {"at": ',
+    '{"name": "look", "arguments": "{}"}',
+    '{"name": "", "arguments": {}}',
+    '{"arguments": {}}',
+    "{'name': 'look', 'arguments': {}}",
+    "Oslo has no clock.",
+]
+
+
+@pytest.mark.parametrize("text", NONSENSE)
+def test_what_is_no_call_between_marks_makes_no_sense(text: str) -> None:
+    tokens = [Token("<tool_call>", mark=True), Token(text), Token("</tool_call>", mark=True)]
+    assert not makes_sense(READERS["hermes"](), tokens)
 
 
 def test_every_format_has_a_reader() -> None:
