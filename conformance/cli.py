@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, compare, serve, targets, cases, rules."""
 
 from __future__ import annotations
 
@@ -16,17 +16,30 @@ from typing import Any
 
 import pytest
 
-from conformance import __version__, casefile, judge, launch, target
+from conformance import __version__, casefile, compare, judge, launch, recorded, target
+from conformance.compare import Incomparable
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
-from conformance.report import terminal
+from conformance.recorded import ResultsProblem
+from conformance.report import changes, terminal
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
 USAGE_ERROR = 4
+REGRESSED = 1
+
+PROBLEMS = (
+    FileProblem,
+    Incomparable,
+    JudgeProblem,
+    LaunchProblem,
+    ResultsProblem,
+    TargetProblem,
+)
+"""What is wrong with what the user gave; the message says what, and what to do."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     try:
         status: int = chosen.command(chosen)
-    except (FileProblem, JudgeProblem, LaunchProblem, TargetProblem) as problem:
+    except PROBLEMS as problem:
         print(problem, file=sys.stderr)
         return USAGE_ERROR
     return status
@@ -124,6 +137,18 @@ def _bytes(file: str) -> bytes:
         return sys.stdin.buffer.read(judge.LIMIT + 1)
     with Path(file).open("rb") as opened:
         return opened.read(judge.LIMIT + 1)
+
+
+def compare_runs(chosen: argparse.Namespace) -> int:
+    """Say what changed between two runs."""
+    old, new = recorded.load(Path(chosen.old)), recorded.load(Path(chosen.new))
+    compare.check(old, new)
+    found = compare.compare(old, new)
+    if chosen.format == "json":
+        print(json.dumps(changes.document(found), indent=1))
+    else:
+        print((changes.markdown if chosen.format == "markdown" else changes.text)(found))
+    return REGRESSED if found.regressed else 0
 
 
 def serve(chosen: argparse.Namespace) -> int:
@@ -255,6 +280,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--compare", metavar="FILE", help="the complete answer to the same request")
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=judge_files)
+
+    one = commands.add_parser("compare", help="say what changed between two runs")
+    one.add_argument("old", metavar="OLD", help="results.json of the earlier run")
+    one.add_argument("new", metavar="NEW", help="results.json of the later run")
+    one.add_argument("--format", choices=["text", "markdown", "json"], default="text")
+    one.set_defaults(command=compare_runs)
 
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")

@@ -62,6 +62,7 @@ class CaseFile(pytest.File):
         except FileProblem as problem:
             raise self.CollectError(str(problem)) from None
         self.run.files.add(self.path)
+        self.run.collected += len(cases) * len(self.run.modes)
         for case in cases:
             for mode in self.run.modes:
                 item = Item(case=case, mode=mode)
@@ -106,8 +107,9 @@ class CaseItem(pytest.Function):
         if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
             raise Nonconformance(judged)
         if verdict.outcome is Outcome.KNOWN:
-            issues = sorted({found.issue.id for found in verdict.of(Outcome.KNOWN) if found.issue})
-            pytest.xfail(", ".join(issues))
+            known = verdict.of(Outcome.KNOWN)
+            excuses = {found.issue.id if found.issue else "baseline" for found in known}
+            pytest.xfail(", ".join(sorted(excuses)))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show our own block for what the server did wrong; a traceback where we did."""

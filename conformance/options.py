@@ -41,6 +41,7 @@ class Options:
     level: Level
     known: tuple[Path, ...]
     no_known: bool
+    baseline: Path | None
     results: Path
     launch_timeout: float
     timeout: float
@@ -49,6 +50,13 @@ class Options:
     def via(self) -> str:
         """Say how the server is reached."""
         return "launch" if self.launch else "reference" if self.reference else "server-url"
+
+    @property
+    def recipe(self) -> str:
+        """Write the options that reach such a server again, without the address of this one."""
+        if self.server_url is None:
+            return self.repeat
+        return self.repeat.replace(shlex.quote(self.server_url), '"$URL"', 1)
 
     @property
     def repeat(self) -> str:
@@ -134,6 +142,7 @@ def add(parser: pytest.Parser) -> None:
     )
     add("--known", metavar="FILE", action="append", default=[], help="more known issues")
     add("--no-known", action="store_true", help="excuse nothing")
+    add("--baseline", metavar="FILE", help="excuse what was broken in these results.json too")
     add(
         "--results",
         metavar="FILE",
@@ -193,6 +202,7 @@ def read(config: pytest.Config) -> Options | None:
         level=Level(get("--level")),
         known=tuple(Path(name) for name in get("--known")),
         no_known=get("--no-known"),
+        baseline=Path(get("--baseline")) if get("--baseline") is not None else None,
         results=Path(get("--results")),
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),

@@ -1,4 +1,4 @@
-"""results.json: what became of every rule in every item, for people and for later comparison."""
+"""Write results.json: what became of every rule in every item, for people and for comparison."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ import openai
 import pytest
 
 from conformance import __version__
+from conformance.known import Known
 from conformance.model import Json, Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Judged
+from conformance.verdict import Judgement
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
+
+BASELINE = "baseline"
+"""Stands where the id of a known issue would, if the rule was broken in the baseline too."""
+
+NOTHING_KNOWN = Known()
 
 Item = Mapping[str, Any]
 """One entry of `results`, plus `exchange` while it travels."""
@@ -37,7 +44,7 @@ def describe(judged: Judged) -> dict[str, Any]:
             "expected": finding.expected,
             "actual": finding.actual,
             "chunk": finding.chunk,
-            "known": found.issue.id if found.issue else None,
+            "known": _excuse(found),
         }
         for found in verdict.judgements
         for finding in found.findings
@@ -54,6 +61,12 @@ def describe(judged: Judged) -> dict[str, Any]:
         "wire": None,
         "exchange": _exchange(judged) if telling else None,
     }
+
+
+def _excuse(found: Judgement) -> str | None:
+    if found.issue is not None:
+        return found.issue.id
+    return BASELINE if found.outcome is Outcome.KNOWN else None
 
 
 def _exchange(judged: Judged) -> dict[str, Any]:
@@ -83,9 +96,11 @@ def document(
     *,
     files: Iterable[Path],
     run: Mapping[str, Any],
+    known: Known = NOTHING_KNOWN,
 ) -> dict[str, Any]:
     """Write a run's results; `schemas/results.json` describes them."""
     kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
+    met = {finding["known"] for item in kept for finding in item["findings"]}
     return {
         "schema": 1,
         "suite": {
@@ -106,6 +121,11 @@ def document(
             "emission": server.emission,
         },
         "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
+        "issues": {
+            issue.id: {"about": issue.about, "issue": issue.issue}
+            for issue in known.issues
+            if issue.id in met
+        },
         "totals": totals(kept),
         "results": [{k: v for k, v in item.items() if k != "exchange"} for item in kept],
     }
