@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, compare, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, compare, report, serve, targets, cases, rules."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
 from conformance.recorded import ResultsProblem
-from conformance.report import changes, terminal
+from conformance.report import badge, changes, html, markdown, terminal
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem, did_you_mean
@@ -149,6 +149,22 @@ def compare_runs(chosen: argparse.Namespace) -> int:
     else:
         print((changes.markdown if chosen.format == "markdown" else changes.text)(found))
     return REGRESSED if found.regressed else 0
+
+
+def report(chosen: argparse.Namespace) -> int:
+    """Write a page, a summary or a badge about runs."""
+    runs = [recorded.load(Path(file)) for file in chosen.files]
+    renderers = {"html": html.render, "markdown": markdown.render, "badge": badge.render}
+    text = renderers[chosen.format](runs)
+    if chosen.output is None:
+        print(text, end="")
+        return 0
+    try:
+        Path(chosen.output).write_text(text, "utf-8")
+    except OSError as problem:
+        print(f"-o: {chosen.output} cannot be written: {problem.strerror}", file=sys.stderr)
+        return USAGE_ERROR
+    return 0
 
 
 def serve(chosen: argparse.Namespace) -> int:
@@ -286,6 +302,12 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("new", metavar="NEW", help="results.json of the later run")
     one.add_argument("--format", choices=["text", "markdown", "json"], default="text")
     one.set_defaults(command=compare_runs)
+
+    one = commands.add_parser("report", help="write a page about one or more runs")
+    one.add_argument("files", nargs="+", metavar="RESULTS", help="results.json of a run")
+    one.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
+    one.add_argument("--format", choices=["html", "markdown", "badge"], default="html")
+    one.set_defaults(command=report)
 
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")

@@ -16,6 +16,9 @@ WIDTH = 88
 SHOWN = 160
 """Characters of an expected or actual value."""
 
+ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|`\\@[]*_~#"}
+"""What Markdown, or HTML in it, could take for markup."""
+
 Group = tuple[str, list[Change]]
 
 
@@ -128,12 +131,7 @@ def markdown(comparison: Comparison) -> str:
 
 def code(text: str) -> str:
     """Write a text as code in a cell of a Markdown table, where nothing of it is markup."""
-    shown = visible(text) or " "
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("|", "&#124;")):
-        shown = shown.replace(character, entity)
-    for character in "`\\@[]*_~#":
-        shown = shown.replace(character, f"&#{ord(character)};")
-    return f"<code>{shown}</code>"
+    return f"<code>{visible(text).translate(ENTITIES) or ' '}</code>"
 
 
 def _run(results: Results) -> str:
