@@ -33,7 +33,7 @@ test: quick
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 4 -m "not vllm" tests  # they wait more than they compute
+	@$(BIN)/pytest -n 4 -rs -m "not vllm" tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
@@ -43,6 +43,7 @@ lint: .venv/ready
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md
 	@$(BIN)/python -m tests.kill_matrix
+	@$(BIN)/python -m tests.golden
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

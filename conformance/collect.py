@@ -75,6 +75,18 @@ class CaseFile(pytest.File):
                 )
 
 
+def properties(judged: Judged) -> list[tuple[str, object]]:
+    """Write what became of an item as the flat properties that JUnit XML can hold."""
+    found: list[tuple[str, object]] = [
+        ("conformance.case", judged.item.case.id),
+        ("conformance.mode", judged.item.mode.name),
+        ("conformance.outcome", str(judged.verdict.outcome)),
+    ]
+    for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
+        found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
+    return found
+
+
 def _never_called() -> None:
     """Stand where pytest wants a function; `CaseItem.runtest` does the work."""
 
@@ -93,6 +105,7 @@ class CaseItem(pytest.Function):
         """Wait for the answer and judge it; without a whole one this is an error."""
         super().setup()
         self.judged = self.plugin_run.judge(self)
+        self.user_properties += properties(self.judged)
         if self.judged.verdict.outcome is Outcome.ERROR:
             raise ServerTrouble(self.judged.verdict.reason)
 

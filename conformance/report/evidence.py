@@ -80,9 +80,7 @@ class Evidence:
     answers: tuple[Answer, ...]
 
 
-def gather(
-    columns: Sequence[Column], cases: Sequence[CaseRow], limit: int = PAGE
-) -> list[Evidence]:
+def gather(columns: Sequence[Column], cases: Sequence[CaseRow]) -> list[Evidence]:
     """Read what is kept beside the results; what fails comes first where room is short."""
     wanted = [
         (column, row)
@@ -100,10 +98,11 @@ def gather(
     items = [
         _by_case([item for item in column.results.items if telling(item)]) for column in columns
     ]
+    room = PAGE
     found: dict[tuple[int, int], Evidence] = {}
     for column, row in by_weight:
-        one = _evidence(column, row, items[column.number][row.id], room=limit > 0)
-        limit -= _size(one)
+        one = _evidence(column, row, items[column.number][row.id], room=room > 0)
+        room -= _size(one)
         found[row.number, column.number] = one
     return [found[key] for key in sorted(found)]
 

@@ -174,9 +174,9 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
 
 
 def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:
-    """Give every rule of the suite and of the runs, by area; whether there was an answer first."""
+    """Give every rule of the runs, by area; whether there was an answer at all comes first."""
     counts = [_by_rule(column.results) for column in runs]
-    found = {rule for count in counts for rule in count} | RULES.keys()
+    found = {rule for count in counts for rule in count}
     ordered = sorted(found, key=lambda rule: (rule != ERROR, rule))
     return [_rule_row(number, rule, runs, counts) for number, rule in enumerate(ordered)]
 
@@ -266,22 +266,30 @@ def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]
 
 
 def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
-    """Say of each version whether the fault came with it or went with it."""
+    """Count, for each version, the items in which the fault came with it or went with it."""
     cells: list[Cell] = []
-    broken: bool | None = None
+    before: Mapping[tuple[str, str], bool] = {}
     for column in versions:
-        cell = row.cells[column.number]
-        now = broken
-        if cell.outcome in {*BROKEN, Outcome.ERROR}:
-            now = True
-        elif cell.outcome in (Outcome.PASS, Outcome.STALE):
-            now = False
-        note = ""
-        if broken is not None and now != broken:
-            note = "came" if now else "went"
-        broken = now
-        cells.append(replace(cell, note=note))
+        now = _broken(row.id, column.results)
+        both = before.keys() & now.keys()
+        came = sum(now[key] and not before[key] for key in both)
+        went = sum(before[key] and not now[key] for key in both)
+        told = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
+        cells.append(replace(row.cells[column.number], note=", ".join(told)))
+        before = now
     return tuple(cells)
+
+
+def _broken(rule: str, results: Results) -> dict[tuple[str, str], bool]:
+    """Say of each item that was asked whether it breaks a rule."""
+    if rule == ERROR:
+        return {
+            item.key: item.outcome is Outcome.ERROR
+            for item in results.items
+            if item.outcome is not Outcome.NA
+        }
+    asked = (item for item in results.items if item.rules)
+    return {item.key: item.rules.get(rule) in BROKEN for item in asked}
 
 
 def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Group, ...]:
@@ -340,8 +348,9 @@ def _by_rule(results: Results) -> dict[str, Counter[Outcome]]:
     for item in results.items:
         for rule, outcome in item.rules.items():
             counts[rule][outcome] += 1
-        if item.outcome is Outcome.ERROR:
-            counts[ERROR][Outcome.ERROR] += 1
+        if item.outcome is not Outcome.NA:
+            answered = item.outcome is not Outcome.ERROR
+            counts[ERROR][Outcome.PASS if answered else Outcome.ERROR] += 1
     return counts
 
 
