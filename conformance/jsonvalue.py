@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 MAX_DEPTH = 200
 """Containers in containers; deeper text is refused, so that no reader here can overflow."""
 
+_STRING_OR_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[][{}]', re.DOTALL)
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -201,18 +202,10 @@ def _depth(text: str) -> int:
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return 0
     deepest = depth = 0
-    inside = escaped = False
-    for character in text:
-        if escaped:
-            escaped = False
-        elif inside:
-            escaped = character == "\\"
-            inside = character != '"'
-        elif character == '"':
-            inside = True
-        elif character in "{[":
+    for found in _STRING_OR_BRACKET.finditer(text):
+        if found[0] in ("{", "["):
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "}]":
+        elif found[0] in ("}", "]"):
             depth -= 1
     return deepest

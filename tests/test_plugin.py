@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
@@ -275,6 +276,25 @@ def test_a_fault_is_told_in_the_first_line_of_the_failure(run: Run) -> None:
         "'", "&#x27;"
     )
     assert max(map(len, found.stdout.str().splitlines()[10:30])) <= 120
+
+
+def test_junit_xml_has_rule_ids_and_flat_properties(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice", "-k", "zig and not characters", "--junitxml=j.xml")
+    suite = ElementTree.parse(run.folder / "j.xml").getroot()
+    told = {
+        case.get("name"): [(one.get("name"), one.get("value")) for one in case.iter("property")]
+        for case in suite.iter("testcase")
+    }
+    assert told["zig[stream]"] == [
+        ("conformance.case", "mine/zig"),
+        ("conformance.mode", "stream"),
+        ("conformance.outcome", "fail"),
+        ("conformance.fail", "chunk.name.once"),
+    ]
+    assert told["zig[complete]"][-1] == ("conformance.outcome", "pass")
+    messages = [one.get("message") or "" for one in suite.iter("failure")]
+    assert len(messages) == 3
+    assert all(message.startswith("chunk.name.once  MUST  expected ") for message in messages)
 
 
 def test_every_telling_exchange_is_kept(run: Run) -> None:

@@ -241,7 +241,7 @@ def many(folder: Path, name: str, cases: int) -> recorded.Results:
         "status": 200,
         "headers": [],
         "error": None,
-        "answer": "".join(f'data: {{"id": "{"c" * 250}", "n": {n}}}\n\n' for n in range(400)),
+        "answer": "".join(f'data: {{"id": "{"c" * 250}", "n": {n}}}\n\n' for n in range(60)),
     }
     write(folder / name / "wire" / "w.json", wire)
     return recorded.load(write(folder / name / "results.json", found))
