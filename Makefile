@@ -11,7 +11,7 @@ help:
 	@echo "make run    test a real vLLM, started here without a GPU: $(TARGETS)"
 	@echo "make test   the suite's own tests, real vLLM included"
 	@echo "make quick  those of them that need no vLLM"
-	@echo "make lint   ruff and mypy"
+	@echo "make lint   ruff, mypy, and the files of cases, targets and known issues"
 
 .venv/ready: pyproject.toml
 	@echo "making .venv (about a minute)"
@@ -39,6 +39,7 @@ lint: .venv/ready
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m conformance check
 
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md

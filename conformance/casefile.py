@@ -110,11 +110,12 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         messages=tuple(spec["messages"]),
         tools=tuple(tools.values()),
         options=options,
+        body=spec.get("body", {}),
         says=says,
         raw=_raw(document, at, spec),
         expect=_merged(derive(says, options) if says else Expectation(), written),
         omits=_omits(document, at, spec),
-        sampled=spec.get("sampled", says is not None),
+        sampled=spec.get("sampled", says is not None or written.refused),
     )
 
 
@@ -230,7 +231,12 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
         )
     reason = expect.get("finish_reason")
     reasons = (reason,) if isinstance(reason, str) else reason and tuple(reason)
-    return Expectation(calls=calls, content=expect.get("content"), finish_reason=reasons)
+    return Expectation(
+        calls=calls,
+        content=expect.get("content"),
+        finish_reason=reasons,
+        refused=expect.get("refused", False),
+    )
 
 
 def _merged(derived: Expectation, written: Expectation) -> Expectation:
@@ -239,6 +245,7 @@ def _merged(derived: Expectation, written: Expectation) -> Expectation:
         calls=derived.calls if written.calls is None else written.calls,
         content=derived.content if written.content is None else written.content,
         finish_reason=written.finish_reason or derived.finish_reason,
+        refused=written.refused,
     )
 
 

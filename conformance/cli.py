@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, compare, report, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, compare, report, check, accept, serve, and lists."""
 
 from __future__ import annotations
 
@@ -11,12 +11,26 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import __version__, casefile, compare, judge, launch, recorded, target
+from conformance import (
+    __version__,
+    accept,
+    casefile,
+    check,
+    compare,
+    judge,
+    launch,
+    recorded,
+    results,
+    target,
+)
+from conformance.accept import AcceptProblem
+from conformance.check import CheckProblem
 from conformance.compare import Incomparable
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
@@ -28,10 +42,11 @@ from conformance.rules import RULES, Rule
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
-USAGE_ERROR = 4
-REGRESSED = 1
-
-PROBLEMS = (
+REGRESSED = FOUND = 1
+USAGE_ERROR, NOTHING_CHECKED = 4, 5
+_USAGE = (
+    AcceptProblem,
+    CheckProblem,
     FileProblem,
     Incomparable,
     JudgeProblem,
@@ -54,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     try:
         status: int = chosen.command(chosen)
-    except PROBLEMS as problem:
+    except _USAGE as problem:
         print(problem, file=sys.stderr)
         return USAGE_ERROR
     return status
@@ -164,6 +179,43 @@ def report(chosen: argparse.Namespace) -> int:
     except OSError as problem:
         print(f"-o: {chosen.output} cannot be written: {problem.strerror}", file=sys.stderr)
         return USAGE_ERROR
+    return 0
+
+
+def check_files(chosen: argparse.Namespace) -> int:
+    """Check files of cases, targets and known issues."""
+    found = check.check([Path(name) for name in chosen.paths])
+    for problem in found.problems:
+        print(problem)
+    count = len(found.problems)
+    print(f"{found.files} files, {count or 'no'} {'problem' if count == 1 else 'problems'}")
+    if not found.files:
+        return NOTHING_CHECKED
+    return FOUND if found.problems else 0
+
+
+def accept_failures(chosen: argparse.Namespace) -> int:
+    """Write entries for the failures of a run, to be filled in."""
+    into = Path(chosen.into) if chosen.into else None
+    if into is not None and into.exists():
+        raise AcceptProblem(f"-o: {into} exists; name a new file, and merge by hand")
+    places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
+    found = accept.read(Path(chosen.results))
+    files = check.sort_files(places)["cases"]
+    listed = [case for file in files for case in casefile.load(file)]
+    issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())
+    if stale := found["totals"]["stale"]:
+        _tell(f"{stale} items are stale: remove what they name from the known issues, by hand")
+    if not issues:
+        _tell("no failure is left to explain")
+        return 0
+    written = accept.text(found["target"]["implementation"], issues)
+    if into is None:
+        print(written, end="")
+    else:
+        into.write_text(written, "utf-8")
+        words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
+        _tell(f"{len(issues)} {check.TODO} in {into}; fill in each, then: {shlex.join(words)}")
     return 0
 
 
@@ -308,6 +360,22 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
     one.add_argument("--format", choices=["html", "markdown", "badge"], default="html")
     one.set_defaults(command=report)
+
+    one = commands.add_parser("check", help="check files of cases, targets and known issues")
+    one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
+    one.set_defaults(command=check_files)
+
+    one = commands.add_parser("accept", help="write known issues for the failures of a run")
+    one.add_argument("results", metavar="RESULTS", help="the results.json of a whole run")
+    one.add_argument("-o", dest="into", metavar="FILE", help="default: standard output")
+    one.add_argument(
+        "--cases",
+        metavar="FOLDER|FILE",
+        action="append",
+        default=[],
+        help="what was run (default: shipped); may be given several times",
+    )
+    one.set_defaults(command=accept_failures)
 
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")

@@ -13,6 +13,7 @@ import pytest
 from conformance import casefile
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
+from conformance.request import modes_of
 from conformance.session import Item, Judged
 from conformance.strictyaml import FileProblem
 
@@ -62,10 +63,11 @@ class CaseFile(pytest.File):
         except FileProblem as problem:
             raise self.CollectError(str(problem)) from None
         self.run.files.add(self.path)
-        self.run.collected += len(cases) * len(self.run.modes)
+        self.run.cases |= {case.id: case for case in cases}
         for case in cases:
-            for mode in self.run.modes:
+            for mode in modes_of(case, self.run.modes):
                 item = Item(case=case, mode=mode)
+                self.run.collected += 1
                 yield CaseItem.from_parent(
                     self,
                     name=f"{case.id.partition('/')[2]}[{mode.name}]",
@@ -121,7 +123,7 @@ class CaseItem(pytest.Function):
             raise Nonconformance(judged)
         if verdict.outcome is Outcome.KNOWN:
             known = verdict.of(Outcome.KNOWN)
-            excuses = {found.issue.id if found.issue else "baseline" for found in known}
+            excuses = {terminal.cite(one.issue) if one.issue else "baseline" for one in known}
             pytest.xfail(", ".join(sorted(excuses)))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:

@@ -31,6 +31,14 @@ class Limits:
     size: int = 32_000_000
 
 
+def is_trouble(status: int | None) -> bool:
+    """Whether a status says that the server is busy, down or not reached.
+
+    A plain 500 is the server's own answer to this request.
+    """
+    return status is not None and (status == 429 or status > 500)
+
+
 class TooLarge(Exception):
     """A body has grown beyond the limit."""
 
@@ -72,7 +80,7 @@ class Asker:
             recording = self._recording()
             _CURRENT.set(recording)
             error = await self._record(body, recording)
-            if error is None and recording.status is not None and recording.status >= 500:
+            if error is None and is_trouble(recording.status):
                 start = recording.body[:300].decode("utf-8", "replace")
                 error = f"the server answered {recording.status}: {start}"
             return Exchange(
@@ -117,7 +125,7 @@ class Asker:
             async with asyncio.timeout_at(min(end, loop.time() + first)) as timer:
                 async with self._client.chat.completions.with_streaming_response.create(
                     model=body["model"],
-                    messages=body["messages"],
+                    messages=[],  # those of the body, which the SDK shall not look at
                     extra_body=body,
                     timeout=httpx2.Timeout(None, connect=limits.connect),
                 ) as response:

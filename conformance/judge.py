@@ -313,7 +313,7 @@ def complete_of(data: bytes) -> Answer:
 def request_in(case: Case) -> Json:
     """Write what a case asks, but for model, stream and script."""
     tools = {"tools": list(case.tools)} if case.tools else {}
-    return {"messages": list(case.messages), **tools, **case.options}
+    return {"messages": list(case.messages), **tools, **case.options, **case.body}
 
 
 def document(found: Sequence[Recorded]) -> dict[str, Any]:

@@ -6,44 +6,71 @@ case still fails. A rule that is listed and passes is stale, so that the list st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from conformance import strictyaml
-from conformance.model import Server
+from conformance.model import Case, Server, Text
+from conformance.strictyaml import Document
 
 FOLDER = Path(__file__).parent / "known"
+
+CLASSES = ("call", "several-calls", "text-before-call")
+"""Classes of cases, the widest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One fault that is known, and where it shows."""
+    """One fault that is known, and where it shows; names of cases, modes and so on may be globs."""
 
     id: str
     about: str
-    issue: str | None
-    versions: SpecifierSet
-    parsers: tuple[str, ...]
-    formats: tuple[str, ...]
-    models: tuple[str, ...]
-    modes: tuple[str, ...]
-    cases: tuple[str, ...]
     rules: tuple[str, ...]
-    says: str | None
-    status: Literal["fails", "flaky"]
+    issue: str | None = None
+    """Where it was reported."""
+    source: str | None = None
+    """The place in the implementation's source."""
+    versions: SpecifierSet | None = None
+    """`None` for all versions, unknown ones too."""
+    parsers: tuple[str, ...] = ("*",)
+    formats: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ("*",)
+    modes: tuple[str, ...] = ("*",)
+    """Where it fails always."""
+    flaky_modes: tuple[str, ...] = ()
+    """Where it may fail or pass."""
+    every: str | None = None
+    """The class of cases in which it shows; then `cases` is empty."""
+    but: tuple[str, ...] = ()
+    """Cases of the class in which it does not show."""
+    cases: tuple[str, ...] = ()
+    says: str | None = None
+    """How the finding's `expected` begins."""
 
-    def covers(self, rule: str, case: str, mode: str) -> bool:
-        """Whether this rule in this case and mode is listed; names may be globs."""
-        return all(
-            _any(patterns, name)
-            for patterns, name in ((self.rules, rule), (self.cases, case), (self.modes, mode))
-        )
+    def covers(self, rule: str, case: Case, mode: str) -> bool:
+        """Whether this rule in this case and mode is listed."""
+        return rule in self.rules and self.lists(case) and _any(self.modes + self.flaky_modes, mode)
+
+    def lists(self, case: Case) -> bool:
+        """Whether it shows in this case, in some mode."""
+        if self.every is None:
+            return _any(self.cases, case.id)
+        return self.every in classes(case) and not _any(self.but, case.id)
+
+    def fails_in(self, mode: str) -> bool:
+        """Whether it fails always in this mode, so that a pass is news."""
+        return _any(self.modes, mode)
+
+    @property
+    def link(self) -> str | None:
+        """Where to read more: what was reported, else the source."""
+        return self.issue or self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +79,34 @@ class Known:
 
     issues: tuple[Issue, ...] = ()
     files: tuple[str, ...] = ()
-    note: str | None = None
+    notes: tuple[str, ...] = ()
     """Why some issues do not apply, if that is worth saying."""
 
-    def find(self, rule: str, case: str, mode: str) -> list[Issue]:
+    def find(self, rule: str, case: Case, mode: str) -> list[Issue]:
         """Find the issues that list this rule in this case and mode."""
         return [issue for issue in self.issues if issue.covers(rule, case, mode)]
+
+    def unmatched(self, cases: Collection[Case], rules: Collection[str]) -> tuple[Issue, ...]:
+        """Find the issues that list none of these cases, or none of these rules."""
+        return tuple(
+            issue
+            for issue in self.issues
+            if not any(rule in rules for rule in issue.rules)
+            or not any(issue.lists(case) for case in cases)
+        )
+
+
+def classes(case: Case) -> set[str]:
+    """Say of which classes a case is, by what a client must get; see `every` in the schema."""
+    found: set[str] = set()
+    if not case.expect.calls:
+        return found
+    found.add("call")
+    if len(case.expect.calls) > 1:
+        found.add("several-calls")
+    if case.says and isinstance(case.says[0], Text) and case.says[0].text.strip():
+        found.add("text-before-call")
+    return found
 
 
 def load(server: Server, files: Sequence[Path]) -> Known:
@@ -66,20 +115,30 @@ def load(server: Server, files: Sequence[Path]) -> Known:
     Raises `conformance.strictyaml.FileProblem`.
     """
     kept: list[Issue] = []
-    read: list[str] = []
+    names: list[str] = []
+    notes: list[str] = []
+    unknown = 0
     for path in files:
-        document = strictyaml.load(path, "known")
-        if document.value["implementation"] != server.implementation:
+        document, issues = read(path)
+        implementation = document.value["implementation"]
+        if implementation != server.implementation:
+            notes.append(f"{path.name} is left out: it is about {implementation}")
             continue
-        read.append(path.name)
-        for place, spec in enumerate(document.value["issues"]):
-            issue = _issue(document, place, spec)
-            if _applies(issue, server):
-                kept.append(issue)
-    note = None
-    if read and _version(server) is None:
-        note = f"no known issue applies: the version {server.version!r} is unknown"
-    return Known(issues=tuple(kept), files=tuple(read), note=note)
+        names.append(path.name)
+        if version(server.version) is None:
+            unknown += sum(issue.versions is not None for issue in issues)
+        kept.extend(issue for issue in issues if _applies(issue, server))
+    if unknown:
+        told = "entry does not" if unknown == 1 else "entries do not"
+        notes.append(f"{unknown} {told} apply: the version {server.version!r} is unknown")
+    return Known(issues=tuple(kept), files=tuple(names), notes=tuple(notes))
+
+
+def read(path: Path) -> tuple[Document, list[Issue]]:
+    """Read a file of known issues; raises `conformance.strictyaml.FileProblem`."""
+    document = strictyaml.load(path, "known")
+    listed = enumerate(document.value["issues"])
+    return document, [_issue(document, place, spec) for place, spec in listed]
 
 
 def shipped(implementation: str) -> list[Path]:
@@ -88,46 +147,59 @@ def shipped(implementation: str) -> list[Path]:
     return [path] if path.exists() else []
 
 
-def _issue(document: strictyaml.Document, place: int, spec: dict[str, Any]) -> Issue:
-    try:
-        versions = SpecifierSet(spec["versions"], prereleases=True)
-    except InvalidSpecifier:
-        raise document.problem(
-            f"versions {spec['versions']!r}; allowed: a PEP 440 set such as '>=0.27,<0.33'",
-            "issues",
-            place,
-            "versions",
-        ) from None
+def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
+    at = ("issues", place)
+    if ("cases" in spec) == ("every" in spec):
+        raise document.problem(f"{spec['id']}: give one of `cases` and `every`", *at)
+    if "except" in spec and "every" not in spec:
+        raise document.problem("`except` is for `every`; leave the case out", *at, "except")
+    if "flaky_modes" in spec and not {"issue", "source"} & spec.keys():
+        what = "`flaky_modes` wants `issue` or `source`: a link that shows why it is chance"
+        raise document.problem(what, *at, "flaky_modes")
     return Issue(
         id=spec["id"],
         about=spec["about"],
         issue=spec.get("issue"),
-        versions=versions,
+        source=spec.get("source"),
+        versions=_versions(document, place, spec.get("versions")),
         parsers=tuple(spec.get("parsers", ["*"])),
         formats=tuple(spec.get("formats", ["*"])),
         models=tuple(spec.get("models", ["*"])),
-        modes=tuple(spec.get("modes", ["*"])),
-        cases=tuple(spec["cases"]),
+        modes=tuple(spec.get("modes", [] if "flaky_modes" in spec else ["*"])),
+        flaky_modes=tuple(spec.get("flaky_modes", [])),
+        every=spec.get("every"),
+        but=tuple(spec.get("except", [])),
+        cases=tuple(spec.get("cases", [])),
         rules=tuple(spec["rules"]),
         says=spec.get("says"),
-        status=spec["status"],
     )
 
 
+def _versions(document: Document, place: int, text: str | None) -> SpecifierSet | None:
+    if text is None:
+        return None
+    try:
+        return SpecifierSet(text, prereleases=True)
+    except InvalidSpecifier:
+        what = f"versions {text!r}; allowed: a PEP 440 set such as '>=0.27,<0.33'"
+        raise document.problem(what, "issues", place, "versions") from None
+
+
 def _applies(issue: Issue, server: Server) -> bool:
-    version = _version(server)
+    tested = version(server.version)
+    within = issue.versions is None or (tested is not None and tested in issue.versions)
     return (
-        version is not None
-        and version in issue.versions
+        within
         and _any(issue.parsers, server.parser)
         and _any(issue.formats, server.format)
         and _any(issue.models, server.model)
     )
 
 
-def _version(server: Server) -> Version | None:
+def version(text: str | None) -> Version | None:
+    """Read a version; `None` if it is unknown or not one of PEP 440."""
     try:
-        return Version(server.version or "")
+        return Version(text or "")
     except InvalidVersion:
         return None
 

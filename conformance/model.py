@@ -74,6 +74,8 @@ class Expectation:
     """The text outside calls; compared without outer whitespace."""
     finish_reason: tuple[str, ...] | None = None
     """Any one of these."""
+    refused: bool = False
+    """The request makes no sense, so there is no answer, but an error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +92,10 @@ class Case:
     """OpenAI tool objects."""
     options: Mapping[str, Json] = field(default_factory=dict)
     """Other fields of the request: `tool_choice`, `max_tokens`, `stop` …"""
+    body: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of a request that is to be refused, put over all others as they are."""
     says: tuple[Utterance, ...] | None = None
-    """What the model says, in any format. `None` if `raw` spells it out."""
+    """What the model says, in any format. `None` if `raw` spells it out, or if it is not asked."""
     raw: Mapping[str, Script] = field(default_factory=dict)
     """Format name to script, for output that is broken or odd."""
     expect: Expectation = Expectation()
@@ -163,7 +167,7 @@ class Exchange:
     headers: tuple[tuple[str, str], ...] = ()
     reads: tuple[Read, ...] = ()
     error: str | None = None
-    """Why there is no whole answer: refused, timed out, cut, too large, 5xx."""
+    """Why there is no whole answer: refused, timed out, cut, too large, 429, 502, 503 …"""
     seconds: float = 0.0
 
     @property

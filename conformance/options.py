@@ -140,8 +140,14 @@ def add(parser: pytest.Parser) -> None:
         choices=["must", "should"],
         help="the weakest rule that fails a run (default: %(default)s)",
     )
-    add("--known", metavar="FILE", action="append", default=[], help="more known issues")
-    add("--no-known", action="store_true", help="excuse nothing")
+    add(
+        "--known",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="more known issues; may be given several times",
+    )
+    add("--no-known", action="store_true", help="excuse nothing, whatever --known says")
     add("--baseline", metavar="FILE", help="excuse what was broken in these results.json too")
     add(
         "--results",
@@ -215,13 +221,9 @@ def _is_given(option: object) -> bool:
 
 def _target(name: str) -> Target:
     try:
-        found = target.load(name)
+        return target.load(name)
     except target.TargetProblem as problem:
         raise pytest.UsageError(f"--launch: {problem}") from None
-    if found.format not in FORMATS:
-        known = did_you_mean(found.format, FORMATS)
-        raise pytest.UsageError(f"{found.path}: format {found.format!r} is unknown; {known}")
-    return found
 
 
 def _check_parser(parser: str, format: str | None) -> None:

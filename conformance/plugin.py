@@ -25,7 +25,7 @@ from conformance import (
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
 from conformance.formats import PARSERS
-from conformance.known import Known
+from conformance.known import Issue, Known
 from conformance.launch import LaunchProblem
 from conformance.model import Server
 from conformance.options import Options
@@ -33,6 +33,7 @@ from conformance.recorded import Results, ResultsProblem
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.report import changes, terminal
+from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.strictyaml import FileProblem
 
@@ -200,18 +201,11 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Learn from a worker how much there was to choose from."""
+    """Learn from a worker what was collected; one that crashed has said nothing."""
     run = node.config.stash.get(RUN, None)
-    told = getattr(node, "workeroutput", {})
-    if run is not None:
-        run.collected = max(run.collected, told.get("conformance_collected", 0))
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Tell the controller how much there was to choose from."""
-    run = session.config.stash.get(RUN, None)
-    if run is not None and hasattr(session.config, "workeroutput"):
-        session.config.workeroutput["conformance_collected"] = run.collected
+    told = getattr(node, "workeroutput", {}).get("conformance_collected")
+    if run is not None and told is not None:
+        run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -239,8 +233,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     run = config.stash.get(RUN, None)
     if run is None:
         return []
-    lines = terminal.header(run.server)
-    return [*lines, f"known issues: {run.known.note}"] if run.known.note else lines
+    notes = [f"known issues: {note}" for note in run.known.notes]
+    return [*terminal.header(run.server), *notes]
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -258,6 +252,15 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run is not None:
         run.clock = time.monotonic()
         run.selected = sum(isinstance(item, CaseItem) for item in session.items)
+        run.unmatched = tuple(issue.id for issue in run.known.unmatched(run.cases.values(), RULES))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Let a worker tell what was collected."""
+    run = session.config.stash.get(RUN, None)
+    output = getattr(session.config, "workeroutput", None)
+    if run is not None and output is not None:
+        output["conformance_collected"] = {"items": run.collected, "unmatched": run.unmatched}
 
 
 @pytest.hookimpl(wrapper=True)
@@ -318,14 +321,19 @@ class _Gatherer:
         terminalreporter.section(f"conformance of {run.server.id}")
         for line in terminal.rules_table(run.items):
             write(line)
-        about = {one.id: one.about for one in run.known.issues}
-        about[results.BASELINE] = f"broken in {run.options.baseline} too"
-        met = terminal.known_table(run.items, about)
+        issues = list(run.known.issues)
+        if run.baseline is not None:
+            told = f"broken in {run.baseline.path} too"
+            issues.append(Issue(id=results.BASELINE, about=told, rules=()))
+        met = terminal.known_table(run.items, issues)
         if met:
             write("")
             write("known issues that were met:")
             for line in met:
                 write(line)
+        if run.unmatched:
+            write("")
+            write(terminal.unmatched(run.unmatched))
         if run.compared is not None:
             write("")
             write(f"since the baseline, {run.compared.old.target.id}:")

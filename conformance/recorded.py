@@ -118,6 +118,13 @@ class Issue:
     about: str
     issue: str | None
     """Where it was reported."""
+    source: str | None = None
+    """The place in the implementation's source."""
+
+    @property
+    def link(self) -> str | None:
+        """Where to read more."""
+        return self.issue or self.source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
@@ -35,12 +35,19 @@ def modes(server: Server) -> tuple[Mode, ...]:
     return (COMPLETE, STREAM, CHARACTERS, *intervals)
 
 
+def modes_of(case: Case, asked: Iterable[Mode]) -> list[Mode]:
+    """Choose, of the modes that a run asks for, those in which a case says something."""
+    # How the text is cut makes no difference to a request that is refused.
+    return [mode for mode in asked if mode in (COMPLETE, STREAM) or not case.expect.refused]
+
+
 def scripts_of(case: Case, server: Server) -> list[Script]:
     """Write what the model says, in each shape that a server may want; raises `NotApplicable`.
 
-    The first is the model's own. Where a tool is forced, vLLM binds some models to bare JSON
-    instead: a list of calls, whose arguments are called `parameters` (hermes before 0.30) or
-    `arguments` (mistral before v11), or the arguments alone for a named function.
+    The first is the model's own. Where a tool is forced, vLLM binds some models to another shape:
+    calls without white space between them (hermes from 0.30), or bare JSON: a list of calls, whose
+    arguments are called `parameters` (hermes before 0.30) or `arguments` (mistral before v11), or
+    the arguments alone for a named function.
     """
     if case.says is None:
         if server.format not in case.raw:
@@ -50,7 +57,7 @@ def scripts_of(case: Case, server: Server) -> list[Script]:
         own = FORMATS[server.format].write(case.says)
     except Inexpressible as problem:
         raise NotApplicable(f"{server.format}: {problem}") from None
-    return [own, *_forced_shapes(case)]
+    return [own, *_forced_shapes(case, own)]
 
 
 def is_bound(case: Case, server: Server) -> bool:
@@ -70,8 +77,9 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     if case.tools:
         body["tools"] = list(case.tools)
     body |= case.options
+    body |= case.body
     # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
-    body.setdefault("temperature", 1 if body.get("n", 1) > 1 else 0)
+    body.setdefault("temperature", 1 if (body.get("n") or 1) > 1 else 0)
     if mode.stream:
         body["stream"] = True
     else:
@@ -96,7 +104,7 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
         raise NotApplicable("only a scripted model says this")
 
 
-def _forced_shapes(case: Case) -> list[Script]:
+def _forced_shapes(case: Case, own: Script) -> list[Script]:
     calls = [item for item in case.says or () if isinstance(item, Call)]
     choice = case.options.get("tool_choice", "auto")
     if not calls or choice in ("auto", "none"):
@@ -104,7 +112,9 @@ def _forced_shapes(case: Case) -> list[Script]:
     texts = [_listed(calls, key) for key in ("parameters", "arguments")]
     if isinstance(choice, dict):
         texts.insert(0, calls[0].arguments)
-    return [(Piece("text", text),) for text in texts]
+    adjacent = tuple(piece for piece in own if piece.text.strip())
+    bare: list[Script] = [(Piece("text", text),) for text in texts]
+    return [adjacent, *bare] if adjacent != own else bare
 
 
 def _listed(calls: Sequence[Call], key: str) -> str:

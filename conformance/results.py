@@ -122,7 +122,7 @@ def document(
         },
         "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
         "issues": {
-            issue.id: {"about": issue.about, "issue": issue.issue}
+            issue.id: {"about": issue.about, "issue": issue.issue, "source": issue.source}
             for issue in known.issues
             if issue.id in met
         },

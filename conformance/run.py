@@ -15,7 +15,7 @@ from conformance.collect import CaseItem
 from conformance.compare import Comparison
 from conformance.exchange import Limits
 from conformance.known import Known
-from conformance.model import Mode, Server
+from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, Judged, Session
@@ -45,6 +45,8 @@ class Run:
         self.files: set[Path] = set()
         self.selected = 0
         self.collected = 0
+        self.cases: dict[str, Case] = {}
+        self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
         self.compared: Comparison | None = None
         self._session: Session | None = None

@@ -136,14 +136,15 @@ class Session:
         except NotApplicable as reason:
             return Judged(item=item, verdict=Verdict(outcome=Outcome.NA, reason=str(reason)))
         answer, exchange = heard.answer, heard.answer.exchange
-        if exchange.error is not None:
-            verdict = Verdict(outcome=Outcome.ERROR, reason=exchange.error)
+        if trouble := self._trouble(item, heard):
+            verdict = Verdict(outcome=Outcome.ERROR, reason=trouble)
             return Judged(item=item, verdict=verdict, answer=answer)
         scripted = heard.script is not None
+        refused = item.case.expect.refused
         evidence = Evidence(
             answer=answer,
             request=exchange.request,
-            expect=item.case.expect if scripted else Expectation(),
+            expect=item.case.expect if scripted or refused else Expectation(),
             said=text_of(heard.script) if heard.script is not None else None,
             format=FORMATS[self.server.format],
             complete=self._complete(item) if scripted and item.mode.stream else None,
@@ -156,10 +157,24 @@ class Session:
             mode=item.mode,
             bar=self._level,
             unexercised=_unexercised(item, evidence),
-            sampled=not scripted,
+            sampled=not (scripted or refused),
             before=self._before.get(item.key, {}),
         )
         return Judged(item=item, verdict=verdict, answer=answer)
+
+    def _trouble(self, item: Item, heard: Heard) -> str | None:
+        """Say why there is no answer to judge, if so."""
+        exchange = heard.answer.exchange
+        if exchange.error is not None or exchange.status != 500:
+            return exchange.error
+        if item.case.expect.refused:
+            return None
+        told = f"the server answered 500: {heard.answer.text[:300]}"
+        if heard.script is None:
+            return told
+        if is_bound(item.case, self.server):
+            return f"{told} (a grammar that forbids the script may be why)"
+        return None  # the server's own failure over a good request
 
     def _complete(self, item: Item) -> Answer | None:
         """Give the answer to the same case asked without `stream`, if it is a good one."""
@@ -186,7 +201,7 @@ class Session:
 
     async def _script(self, case: Case, cut: str) -> Script | None:
         """Choose the script; raises `NotApplicable` where the server lets none be said."""
-        if self.server.emission == "sampled":
+        if self.server.emission == "sampled" or case.expect.refused:
             return None
         scripts = scripts_of(case, self.server)
         if not is_bound(case, self.server):

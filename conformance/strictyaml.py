@@ -100,7 +100,7 @@ def load(path: Path, schema: str) -> Document:
     text = _text(path)
     root = _compose(path, text)
     document = Document(path=path, value=_value(path, root), root=root)
-    errors = list(_validator(schema).iter_errors(document.value))
+    errors = list(validator(schema).iter_errors(document.value))
     if errors:
         raise _most_telling(document, errors)
     return document
@@ -281,7 +281,8 @@ def _number(path: Path, line: int, text: str) -> str | int | float:
 
 
 @cache
-def _validator(schema: str) -> Draft202012Validator:
+def validator(schema: str) -> Draft202012Validator:
+    """Give the validator of `schemas/SCHEMA.json`."""
     folder = Path(__file__).parent / "schemas"
     files = {file.name: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
     # The registry lets one schema refer to another by file name, and nothing reach the network.

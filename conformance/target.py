@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import strictyaml
+from conformance.formats import FORMATS
 from conformance.model import Target
 
 FOLDER = Path(__file__).parent / "targets"
@@ -46,6 +47,10 @@ def read(path: Path) -> Target:
     except (strictyaml.FileProblem, OSError) as problem:
         raise TargetProblem(str(problem)) from None
     said: dict[str, Any] = document.value
+    if said["format"] not in FORMATS:
+        hint = strictyaml.did_you_mean(said["format"], FORMATS)
+        what = f"format {said['format']!r} is unknown; {hint}"
+        raise TargetProblem(str(document.problem(what, "format")))
     tokenizer = dict(said["tokenizer"])
     if tokenizer["kind"] == "folder":
         tokenizer["path"] = _place(document, "tokenizer", "path")

@@ -80,7 +80,8 @@ def decide(
         _forgive(
             _weigh(
                 found,
-                known.find(found.rule.id, case.id, mode.name),
+                known.find(found.rule.id, case, mode.name),
+                mode,
                 exercised=not (unexercised or sampled),
             ),
             before.get(found.rule.id),
@@ -128,13 +129,13 @@ def _yield_to_others(found: Judgement) -> Judgement:
     return found
 
 
-def _weigh(found: Judgement, issues: Sequence[Issue], *, exercised: bool) -> Judgement:
+def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: bool) -> Judgement:
     if found.outcome is Outcome.FAIL:
         told = [_first_that_tells(finding, issues) for finding in found.findings]
         # A finding that no issue tells of is a new fault.
         return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
     if found.outcome is Outcome.PASS and exercised:
-        gone = [issue for issue in issues if issue.status == "fails"]
+        gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
     return found
 

@@ -142,4 +142,8 @@ def _utterance(item: Json) -> Utterance:
 
 def _expectation(spec: Json) -> Expectation:
     reason = spec.get("finish_reason")
-    return Expectation(content=spec.get("content"), finish_reason=reason and tuple(reason))
+    return Expectation(
+        content=spec.get("content"),
+        finish_reason=reason and tuple(reason),
+        refused=spec.get("refused", False),
+    )

@@ -15,7 +15,7 @@ from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
-from conformance.request import COMPLETE, STREAM
+from conformance.request import COMPLETE, STREAM, modes_of
 from conformance.rules import RULES
 from conformance.session import Item, Judged, Session
 
@@ -31,6 +31,7 @@ SHOWING = [
     "choice/required",
     "limits/call-cut",
     "parallel/empty-between",
+    "refused/unknown-tool-choice",
     "strings/emoji",
     "text/before-two-calls",
     "text/usage-asked",
@@ -53,6 +54,7 @@ class Switch:
             body=lambda body: self.now.body(body),
             wire=lambda events: self.now.wire(events),
             response=lambda response: self.now.response(response),
+            refusal=lambda request, response: self.now.refusal(request, response),
         )
 
 
@@ -80,7 +82,8 @@ def judge(
     """Ask for every case in every mode, and judge the answers."""
     session = Session(server_of(reference, format), known=Known(), limits=limits or Limits())
     try:
-        items = [Item(case=CASES[case], mode=mode) for case in cases for mode in modes]
+        chosen = [CASES[case] for case in cases]
+        items = [Item(case=case, mode=mode) for case in chosen for mode in modes_of(case, modes)]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]
     finally:

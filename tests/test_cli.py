@@ -151,3 +151,21 @@ def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "nowhere"])
     assert found.returncode == cli.USAGE_ERROR
     assert "nowhere" in found.stderr
+
+
+def test_accepting_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    into = tmp_path / "mine.yaml"
+    into.write_text("precious")
+    assert cli.main(["accept", "results.json", "-o", str(into)]) == cli.USAGE_ERROR
+    assert capsys.readouterr().err == f"-o: {into} exists; name a new file, and merge by hand\n"
+    assert into.read_text() == "precious"
+
+
+def test_a_check_of_nothing_is_not_green(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["check", str(tmp_path)]) == cli.NOTHING_CHECKED
+    assert capsys.readouterr().out == "0 files, no problems\n"
+    assert cli.main(["check", str(tmp_path / "missing")]) == cli.USAGE_ERROR
+    told = capsys.readouterr().err
+    assert told == f"{tmp_path}/missing: there is no such file or folder\n"

@@ -24,8 +24,15 @@ from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
 SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
-WRONG = sorted(file for id in RULES for file in SAMPLES.glob(f"{id}/wrong*"))
-RIGHT = sorted(file for id in ("*", "allowed/*") for file in SAMPLES.glob(f"{id}/right*"))
+# Nothing in these but the case, which a sample has none of, says that a refusal was right.
+REFUSED = {"err.tools-invalid", "http.error-json"}
+WRONG = sorted(file for id in RULES if id not in REFUSED for file in SAMPLES.glob(f"{id}/wrong*"))
+RIGHT = sorted(
+    file
+    for id in ("*", "allowed/*")
+    for file in SAMPLES.glob(f"{id}/right*")
+    if file.parent.name not in REFUSED
+)
 NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}
 NAMED |= {"choice.named/right.json"}
 ASKED = [{"role": "user", "content": "Hi"}]
@@ -198,7 +205,16 @@ def test_a_status_is_judged(tmp_path: Path, capsys: Screen) -> None:
     saved = tmp_path / "answer.http"
     saved.write_bytes(b"HTTP/1.1 404 Not Found\r\nserver: x\r\n\r\n<html>")
     status, (answer,) = judged(capsys, saved)
-    assert (status, broken(answer)) == (1, {"http.ok"})
+    assert (status, broken(answer)) == (1, {"http.ok", "http.error-json"})
+
+
+def test_a_case_says_that_a_refusal_is_right(tmp_path: Path, capsys: Screen) -> None:
+    saved = tmp_path / "answer.http"
+    body = (SAMPLES / "err.tools-invalid" / "right.json").read_bytes()
+    for status, found in ((400, (0, set())), (200, (1, {"err.tools-invalid"}))):
+        saved.write_bytes(b"HTTP/1.1 %d Whatever\r\n\r\n%s" % (status, body))
+        ended, (answer,) = judged(capsys, saved, "--case", "refused/unknown-tool-choice")
+        assert (ended, broken(answer)) == found
 
 
 def test_headers_decide_where_the_body_does_not(tmp_path: Path, capsys: Screen) -> None:

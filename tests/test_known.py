@@ -1,19 +1,19 @@
 from __future__ import annotations
 
-import fnmatch
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+from packaging.specifiers import SpecifierSet
 
-from conformance import casefile, known, request
-from conformance.known import Issue, Known, load, shipped
-from conformance.model import Server
+from conformance import known
+from conformance.known import Issue, Known, classes, load, shipped
+from conformance.model import Call, Case, Expectation, Finding, Mode, Outcome, Piece, Server, Text
 from conformance.rules import RULES
 from conformance.strictyaml import FileProblem
+from conformance.verdict import Judgement, decide
 
 SERVER = Server(
     url="http://localhost/v1",
@@ -28,16 +28,20 @@ BRACE = {
     "about": "One brace too many.",
     "versions": ">=0.30,<0.32",
     "cases": ["single/*", "parallel/two-cities"],
-    "rules": ["args.json", "said.*"],
-    "status": "fails",
+    "rules": ["args.json", "said.calls"],
     "added": "2026-11-22",
 }
 SHIPPED = sorted(known.FOLDER.glob("*.yaml"))
+LINK = "https://example.com/1"
 
 
 def write(folder: Path, *issues: dict[str, Any], implementation: str = "vllm") -> Path:
+    """Write a file of issues; a key that is `None` is left out."""
     path = folder / f"{implementation}.yaml"
-    listed = [{**BRACE, **issue} for issue in issues]
+    listed = [
+        {key: value for key, value in {**BRACE, **issue}.items() if value is not None}
+        for issue in issues
+    ]
     document = {"schema": 1, "implementation": implementation, "issues": listed}
     path.write_text(json.dumps(document, indent=1), "utf-8")
     return path
@@ -46,6 +50,24 @@ def write(folder: Path, *issues: dict[str, Any], implementation: str = "vllm") -
 def ids(found: Known) -> list[str]:
     return [issue.id for issue in found.issues]
 
+
+def case(id: str, *said: Text | Call, expect: Expectation | None = None) -> Case:
+    calls = tuple(item for item in said if isinstance(item, Call))
+    content = "".join(item.text for item in said if isinstance(item, Text))
+    return Case(
+        id=id,
+        about="A case.",
+        path=Path("single.yaml"),
+        line=1,
+        messages=(),
+        says=said or None,
+        expect=expect or Expectation(calls=calls, content=content),
+    )
+
+
+PARIS = Call(name="look", arguments='{"at": "Paris"}')
+ROME = Call(name="look", arguments='{"at": "Rome"}')
+HI, BLANK = Text(text="Hi."), Text(text=" \n")
 
 APPLIES = [
     ({}, {}, True),
@@ -56,11 +78,14 @@ APPLIES = [
     ({}, {"version": "0.31.0rc1"}, True),
     ({}, {"version": "0.31.1.dev5+g1234567"}, True),
     ({}, {"version": "0.32.0.dev5+g1234567"}, False),
-    ({"versions": ""}, {"version": "99.0"}, True),
-    ({"versions": ""}, {"version": "0.1.dev5+g1234567"}, True),
+    ({"versions": None}, {"version": "99.0"}, True),
+    ({"versions": None}, {"version": "0.1.dev5+g1234567"}, True),
+    ({"versions": None}, {"version": None}, True),
+    ({"versions": None}, {"version": "from source"}, True),
     ({"versions": "==0.30.*"}, {}, True),
-    ({"versions": ""}, {"version": None}, False),
-    ({"versions": ""}, {"version": "from source"}, False),
+    ({"versions": "==0.30.1"}, {"version": "0.30.1+cpu"}, True),
+    ({"versions": ">=0"}, {"version": None}, False),
+    ({"versions": ">=0"}, {"version": "from source"}, False),
     ({"parsers": ["hermes", "qwen*"]}, {}, True),
     ({"parsers": ["mistral"]}, {}, False),
     ({"parsers": ["herm*"]}, {}, True),
@@ -89,7 +114,13 @@ COVERS = [
     ({"modes": ["stream*"]}, ("args.json", "single/one-call", "stream-interval-5"), True),
     ({"modes": ["stream*"]}, ("args.json", "single/one-call", "complete"), False),
     ({"modes": ["stream"]}, ("args.json", "single/one-call", "stream-interval-5"), False),
-    ({"rules": ["ARGS.json"]}, ("args.json", "single/one-call", "stream"), False),
+    ({"flaky_modes": ["stream"]}, ("args.json", "single/one-call", "stream"), True),
+    ({"flaky_modes": ["stream"]}, ("args.json", "single/one-call", "complete"), False),
+    (
+        {"flaky_modes": ["stream"], "modes": ["complete"]},
+        ("args.json", "single/one-call", "complete"),
+        True,
+    ),
 ]
 
 
@@ -97,30 +128,104 @@ COVERS = [
 def test_an_issue_covers_a_rule_in_a_case_and_a_mode(
     tmp_path: Path, change: dict[str, Any], place: tuple[str, str, str], covers: bool
 ) -> None:
-    found = load(SERVER, [write(tmp_path, change)])
-    assert found.find(*place) == (list(found.issues) if covers else [])
+    found = load(SERVER, [write(tmp_path, {"issue": LINK, **change})])
+    rule, id, mode = place
+    assert found.find(rule, case(id), mode) == (list(found.issues) if covers else [])
+
+
+FAILS_IN = [
+    ({}, {"complete", "stream", "stream-interval-5"}),
+    ({"modes": ["stream*"]}, {"stream", "stream-interval-5"}),
+    ({"flaky_modes": ["stream"]}, set()),
+    ({"flaky_modes": ["stream"], "modes": ["complete"]}, {"complete"}),
+]
+
+
+@pytest.mark.parametrize(("change", "modes"), FAILS_IN)
+def test_an_issue_fails_always_in_its_modes_and_perhaps_in_its_flaky_ones(
+    tmp_path: Path, change: dict[str, Any], modes: set[str]
+) -> None:
+    (found,) = load(SERVER, [write(tmp_path, {"issue": LINK, **change})]).issues
+    asked = ("complete", "stream", "stream-interval-5")
+    assert {mode for mode in asked if found.fails_in(mode)} == modes
+
+
+NO_CLASS: set[str] = set()
+CLASSES = [
+    ((HI,), None, NO_CLASS),
+    ((PARIS,), None, {"call"}),
+    ((PARIS, ROME), None, {"call", "several-calls"}),
+    ((HI, PARIS), None, {"call", "text-before-call"}),
+    ((HI, PARIS, ROME), None, {"call", "several-calls", "text-before-call"}),
+    ((BLANK, PARIS), None, {"call"}),
+    ((PARIS, HI), None, {"call"}),
+    ((HI, PARIS), Expectation(finish_reason=("length",)), NO_CLASS),
+    ((HI,), Expectation(calls=()), NO_CLASS),
+    ((), Expectation(), NO_CLASS),
+    ((), Expectation(calls=(PARIS, ROME), content="Hi."), {"call", "several-calls"}),
+]
+
+
+@pytest.mark.parametrize(("said", "expect", "found"), CLASSES)
+def test_the_classes_of_a_case_follow_from_what_a_client_must_get(
+    said: tuple[Text | Call, ...], expect: Expectation | None, found: set[str]
+) -> None:
+    assert classes(case("a/b", *said, expect=expect)) == found
+
+
+def test_text_that_a_raw_case_spells_out_is_of_no_class_of_text() -> None:
+    raw = {"hermes": (Piece("text", "Hi."),)}
+    spelled = replace(case("a/b", expect=Expectation(calls=(PARIS,), content="Hi.")), raw=raw)
+    assert classes(spelled) == {"call"}
+
+
+def test_the_schema_names_the_classes_there_are() -> None:
+    schema = json.loads((known.FOLDER.parent / "schemas" / "known.json").read_text("utf-8"))
+    named = schema["$defs"]["issue"]["properties"]["every"]["enum"]
+    assert set(named) == classes(case("a/b", HI, PARIS, ROME))
+
+
+EVERY = [
+    ({}, "single/one", (PARIS,), True),
+    ({}, "single/text", (HI,), False),
+    ({"every": "several-calls"}, "single/one", (PARIS,), False),
+    ({"every": "several-calls"}, "parallel/two", (PARIS, ROME), True),
+    ({"except": ["single/one"]}, "single/one", (PARIS,), False),
+    ({"except": ["single/*"]}, "single/one", (PARIS,), False),
+    ({"except": ["single/other"]}, "single/one", (PARIS,), True),
+]
+
+
+@pytest.mark.parametrize(("change", "id", "said", "covers"), EVERY)
+def test_an_issue_of_every_case_of_a_class_covers_the_class_but_for_exceptions(
+    tmp_path: Path, change: dict[str, Any], id: str, said: tuple[Text | Call, ...], covers: bool
+) -> None:
+    found = load(SERVER, [write(tmp_path, {"cases": None, "every": "call", **change})])
+    assert bool(found.find("args.json", case(id, *said), "stream")) == covers
 
 
 def test_all_issues_that_list_a_place_are_found_in_order(tmp_path: Path) -> None:
     path = write(tmp_path, {"id": "b"}, {"id": "x", "cases": ["other/*"]}, {"id": "a"})
-    found = load(SERVER, [path]).find("args.json", "single/one", "stream")
+    found = load(SERVER, [path]).find("args.json", case("single/one"), "stream")
     assert [issue.id for issue in found] == ["b", "a"]
 
 
 @pytest.mark.parametrize("version", [None, "", "from source"])
-def test_with_an_unknown_version_no_issue_applies_and_a_note_says_so(
+def test_with_an_unknown_version_entries_with_a_range_do_not_apply_and_a_note_says_so(
     tmp_path: Path, version: str | None
 ) -> None:
-    found = load(replace(SERVER, version=version), [write(tmp_path, {"versions": ""})])
-    assert found.issues == ()
-    assert found.note == f"no known issue applies: the version {version!r} is unknown"
+    path = write(tmp_path, {}, {"id": "always", "versions": None}, {"id": "comma"})
+    found = load(replace(SERVER, version=version), [path])
+    assert ids(found) == ["always"]
+    assert found.notes == (f"2 entries do not apply: the version {version!r} is unknown",)
     assert found.files == ("vllm.yaml",)
 
 
-def test_a_file_of_another_implementation_is_left_out(tmp_path: Path) -> None:
+def test_a_file_of_another_implementation_is_left_out_and_a_note_says_so(tmp_path: Path) -> None:
     other = write(tmp_path, {"id": "other"}, implementation="sglang")
     found = load(replace(SERVER, version=None), [other])
-    assert (found.issues, found.files, found.note) == ((), (), None)
+    assert (found.issues, found.files) == ((), ())
+    assert found.notes == ("sglang.yaml is left out: it is about sglang",)
 
 
 def test_files_add_up(tmp_path: Path) -> None:
@@ -128,47 +233,70 @@ def test_files_add_up(tmp_path: Path) -> None:
     own.mkdir()
     found = load(SERVER, [write(tmp_path, {}), write(own, {"id": "own"})])
     assert ids(found) == ["brace", "own"]
-    assert found.note is None
+    assert found.notes == ()
 
 
 def test_an_issue_has_what_its_file_says(tmp_path: Path) -> None:
-    change = {"issue": "https://example.com/1", "says": "one JSON", "status": "flaky"}
+    change = {
+        "issue": LINK,
+        "source": "https://example.com/2",
+        "says": "one JSON",
+        "flaky_modes": ["stream"],
+        "cases": None,
+        "every": "call",
+        "except": ["single/one"],
+    }
     (found,) = load(SERVER, [write(tmp_path, change)]).issues
     assert found == Issue(
         id="brace",
         about="One brace too many.",
-        issue="https://example.com/1",
-        versions=found.versions,
-        parsers=("*",),
-        formats=("*",),
-        models=("*",),
-        modes=("*",),
-        cases=("single/*", "parallel/two-cities"),
-        rules=("args.json", "said.*"),
+        issue=LINK,
+        source="https://example.com/2",
+        versions=SpecifierSet(">=0.30,<0.32"),
+        modes=(),
+        flaky_modes=("stream",),
+        every="call",
+        but=("single/one",),
+        rules=("args.json", "said.calls"),
         says="one JSON",
-        status="flaky",
     )
-    assert found.versions == "<0.32,>=0.30"
+    assert found.link == LINK
+
+
+def test_an_issue_that_nobody_reported_links_to_the_source() -> None:
+    found = Issue(id="a", about="It is so.", rules=("args.json",), source=LINK)
+    assert found.link == LINK
 
 
 REFUSED = [
-    ({"versions": ">0.3.x"}, "versions '>0.3.x'; allowed: a PEP 440 set such as '>=0.27,<0.33'"),
-    ({"status": "broken"}, "issues[0].status is 'broken'; allowed: 'fails', 'flaky'"),
-    ({"rules": []}, "issues[0].rules: [] should be non-empty"),
-    ({"level": "must"}, "unknown key 'level'; "),
+    ({"versions": ">0.3.x"}, "versions", "versions '>0.3.x'; allowed: a PEP 440 set such as "),
+    ({"status": "flaky"}, "status", "unknown key 'status'; "),
+    ({"rules": []}, "rules", "issues[0].rules: [] should be non-empty"),
+    ({"rules": ["said.*"]}, "said.*", "issues[0].rules[0] is 'said.*'; allowed: the id of a rule"),
+    ({"level": "must"}, "level", "unknown key 'level'; "),
+    ({"source": "vllm/x.py"}, "source", "issues[0].source is 'vllm/x.py'; allowed: a link, "),
+    ({"except": ["a/b"]}, "except", "`except` is for `every`; leave the case out"),
+    ({"flaky_modes": ["stream"]}, "flaky_modes", "`flaky_modes` wants `issue` or `source`: "),
 ]
 
 
-@pytest.mark.parametrize(("change", "told"), REFUSED)
+@pytest.mark.parametrize(("change", "seen", "told"), REFUSED)
 def test_a_malformed_issue_is_refused_with_its_place(
-    tmp_path: Path, change: dict[str, Any], told: str
+    tmp_path: Path, change: dict[str, Any], seen: str, told: str
 ) -> None:
     path = write(tmp_path, change)
     with pytest.raises(FileProblem) as caught:
         load(SERVER, [path])
     assert caught.value.what.startswith(told)
     line = path.read_text("utf-8").splitlines()[caught.value.line - 1]
-    assert next(iter(change)) in line
+    assert seen in line
+
+
+@pytest.mark.parametrize("change", [{"every": "call"}, {"cases": None}])
+def test_an_issue_lists_cases_or_a_class_of_them(tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(FileProblem) as caught:
+        load(SERVER, [write(tmp_path, change)])
+    assert caught.value.what == "brace: give one of `cases` and `every`"
 
 
 def test_only_an_implementation_with_a_file_has_known_issues() -> None:
@@ -176,19 +304,66 @@ def test_only_an_implementation_with_a_file_has_known_issues() -> None:
     assert [path for file in SHIPPED for path in shipped(file.stem)] == SHIPPED
 
 
-@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.name)
-def test_a_shipped_file_is_valid_and_names_what_there_is(file: Path) -> None:
-    document = yaml.safe_load(file.read_text("utf-8"))
-    assert document["implementation"] == file.stem
-    cases = {case.id for case in casefile.load_folder(casefile.shipped())}
-    ids = [issue["id"] for issue in document["issues"]]
-    assert len(ids) == len(set(ids))
-    server = replace(SERVER, implementation=file.stem)
-    load(server, [file])
-    every = replace(SERVER, emission="scripted", intervals=True)
-    modes = {mode.name for mode in request.modes(every)}
-    for issue in document["issues"]:
-        listed = [(issue["rules"], set(RULES)), (issue["cases"], cases)]
-        for patterns, names in [*listed, (issue.get("modes", []), modes)]:
-            for pattern in patterns:
-                assert fnmatch.filter(names, pattern), f"{issue['id']}: {pattern} is nothing"
+# The contract, line by line; the table of all combinations is in test_verdict.py.
+
+
+def weighed(issues: list[dict[str, Any]], folder: Path, outcome: Outcome, says: str) -> Judgement:
+    """What args.json comes to in a stream of a case that these issues may list."""
+    finding = Finding(where="call 0", expected=says, actual="{}}")
+    found = Judgement(
+        rule=RULES["args.json"],
+        outcome=outcome,
+        findings=(finding,) if outcome is Outcome.FAIL else (),
+    )
+    listed = load(SERVER, [write(folder, *issues)])
+    mode = Mode(name="stream", stream=True)
+    return decide([found], known=listed, case=case("single/one", PARIS), mode=mode).judgements[0]
+
+
+def test_a_listed_rule_that_fails_is_known(tmp_path: Path) -> None:
+    found = weighed([{}], tmp_path, Outcome.FAIL, "one JSON value")
+    assert (found.outcome, found.issue and found.issue.id) == (Outcome.KNOWN, "brace")
+
+
+def test_a_listed_rule_that_passes_is_stale(tmp_path: Path) -> None:
+    for issue in ({}, {"cases": None, "every": "call"}):
+        found = weighed([issue], tmp_path, Outcome.PASS, "")
+        assert (found.outcome, found.issue and found.issue.id) == (Outcome.STALE, "brace")
+
+
+def test_a_listed_rule_that_fails_in_other_words_fails(tmp_path: Path) -> None:
+    says = {"says": "one JSON"}
+    found = weighed([says], tmp_path, Outcome.FAIL, "one JSON value")
+    assert found.outcome is Outcome.KNOWN
+    found = weighed([says], tmp_path, Outcome.FAIL, "no more than one JSON value")
+    assert found.outcome is Outcome.FAIL
+
+
+def test_another_rule_of_a_listed_case_fails(tmp_path: Path) -> None:
+    found = weighed([{"rules": ["args.object"]}], tmp_path, Outcome.FAIL, "one JSON value")
+    assert found.outcome is Outcome.FAIL
+
+
+def test_a_listed_rule_that_is_flaky_may_fail_or_pass(tmp_path: Path) -> None:
+    flaky = {"flaky_modes": ["stream"], "issue": LINK}
+    assert weighed([flaky], tmp_path, Outcome.FAIL, "").outcome is Outcome.KNOWN
+    assert weighed([flaky], tmp_path, Outcome.PASS, "").outcome is Outcome.PASS
+
+
+def test_only_a_matching_version_makes_an_entry_stale(tmp_path: Path) -> None:
+    closed = {"versions": ">=0.28,<0.30"}
+    assert weighed([closed], tmp_path, Outcome.PASS, "").outcome is Outcome.PASS
+    assert weighed([closed], tmp_path, Outcome.FAIL, "").outcome is Outcome.FAIL
+
+
+def test_an_entry_that_lists_no_case_or_no_rule_is_unmatched(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        {"id": "right"},
+        {"id": "no-case", "cases": ["other/*"]},
+        {"id": "no-class", "cases": None, "every": "several-calls"},
+        {"id": "no-rule", "rules": ["args.jso"]},
+        {"id": "excepted", "cases": None, "every": "call", "except": ["single/*"]},
+    )
+    found = load(SERVER, [path]).unmatched([case("single/one", PARIS)], RULES)
+    assert [issue.id for issue in found] == ["no-case", "no-class", "no-rule", "excepted"]

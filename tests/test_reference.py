@@ -30,6 +30,10 @@ LOOK = Call(name="look", arguments='{"at": "the sea"}')
 WALK = Call(name="walk", arguments="{}")
 
 
+def tool(**parameters: Json) -> Json:
+    return {"type": "function", "function": {"name": "look", "parameters": parameters}}
+
+
 def faulty(found: Sequence[Judged]) -> list[tuple[str, str, str]]:
     """List what failed, at any level, or is no pass for another reason than the case's own."""
     return [
@@ -245,6 +249,10 @@ def test_a_request_without_a_script_is_answered_in_words(hermes: Callable[..., J
         ({"messages": None}, None),
         ({"tools": []}, "tools"),
         ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": [tool(type="strng")]}, "tools"),
+        ({"tools": [tool(properties={"at": {"$ref": "#/$defs/Place"}})]}, "tools"),
+        ({"messages": [{"role": "user", "content": [{"type": "smell"}]}]}, "messages"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]}, "messages"),
         ({"tool_choice": "any"}, "tool_choice"),
         ({"tool_choice": "auto", "tools": None}, "tool_choice"),
         ({"tool_choice": {"type": "function", "function": {"name": "fly"}}}, "tool_choice"),
@@ -261,6 +269,11 @@ def test_a_request_without_sense_is_refused_with_its_field(
         error = hermes(stream=stream, **fields)["error"]
         assert (error["type"], error["param"]) == ("invalid_request_error", field)
         assert error["message"]
+
+
+def test_a_tool_choice_of_none_needs_no_tools(hermes: Callable[..., Json]) -> None:
+    answer = hermes([Text(text="No.")], tools=None, tool_choice="none")
+    assert answer["choices"][0]["message"]["content"] == "No."
 
 
 def test_stream_options_without_stream_are_refused(hermes: Callable[..., Json]) -> None:
@@ -355,6 +368,10 @@ def switched() -> Iterator[tuple[Switch, Reference]]:
         yield switch, running
 
 
+DOUBTFUL = {"status-500"}
+"""Faults that are an error too, where a grammar may have stumbled over the script."""
+
+
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, Reference]) -> None:
     told = tripped(*switched, name)
@@ -362,7 +379,7 @@ def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, R
         assert told == {"error"}
     else:
         assert FAULTS[name].owner in told
-        assert "error" not in told
+        assert "error" not in told or name in DOUBTFUL
     assert row(name, told) in PAGE.read_text("utf-8").splitlines(), "run: make docs"
 
 

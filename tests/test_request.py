@@ -114,6 +114,8 @@ FORCED = [
         "required",
         (PARIS, TIME),
         [
+            '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+            '<tool_call>\n{"name": "get_time", "arguments": {}}\n</tool_call>',
             '[{"name": "get_weather", "parameters": {"city": "Paris"}}, '
             '{"name": "get_time", "parameters": {}}]',
             '[{"name": "get_weather", "arguments": {"city": "Paris"}}, '
@@ -187,6 +189,7 @@ def test_a_case_without_tools_sends_no_tools() -> None:
 OPTIONS = [
     ({"tool_choice": "required"}, {"temperature": 0, "tool_choice": "required"}),
     ({"temperature": 0.5}, {"temperature": 0.5}),
+    ({"n": None}, {"n": None, "temperature": 0}),
     ({"n": 2}, {"n": 2, "temperature": 1}),
     ({"n": 2, "temperature": 0.5}, {"n": 2, "temperature": 0.5}),
 ]

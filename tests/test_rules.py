@@ -97,10 +97,15 @@ COMPARING = ("said.", "equiv.", "content.lossless", "usage.equiv", "id.equiv", "
 NEEDING_TRUTH = ("said.", "content.lossless")
 
 
+def untold(found: Evidence) -> Evidence:
+    """What is known about an answer but for what the model said: whether the request was good."""
+    return replace(found, expect=Expectation(refused=found.expect.refused))
+
+
 @pytest.mark.parametrize("file", WRONG)
 def test_without_the_truth_a_fault_is_the_same_fault(file: Path) -> None:
     found = sample(file)
-    without = broken(replace(found, expect=Expectation()))
+    without = broken(untold(found))
     id = file.parent.name
     assert without == ([] if id.startswith(NEEDING_TRUTH) else broken(found))
 
@@ -126,7 +131,7 @@ def test_a_right_complete_answer_takes_no_fault_over(file: Path, complete: Path)
     both = replace(found, complete=found.complete or right)
     assert broken(both) == broken(found)
     if not file.parent.name.startswith(("said.", "equiv.", "args.empty-object")):
-        assert broken(replace(both, expect=Expectation())) == broken(found)
+        assert broken(untold(both)) == broken(found)
 
 
 STREAMS = ["args.string", "said.content", "choice.index.range", "said.calls", "finish.last"]
@@ -387,7 +392,8 @@ def test_a_field_that_the_case_leaves_open_is_not_judged() -> None:
 
 def test_another_status_leaves_only_the_status_to_judge() -> None:
     found = sample(SAMPLES / "http.ok" / "wrong.json")
-    assert {one.rule.id for one in judge(found) if one.outcome is not Outcome.NA} == {"http.ok"}
+    judged = {one.rule.id: one.outcome for one in judge(found) if one.outcome is not Outcome.NA}
+    assert judged == {"http.ok": Outcome.FAIL, "http.error-json": Outcome.PASS}
 
 
 def test_a_tool_choice_that_is_required_wants_tool_calls_as_reason() -> None:

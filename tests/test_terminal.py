@@ -6,8 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
-
 from conformance.known import Issue, Known
 from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.report.terminal import (
@@ -44,24 +42,12 @@ ITEM = Item(
     ),
     mode=Mode(name="stream", stream=True),
 )
+LINK = "https://example.com/1"
 REPEAT = "pytest 'cases/single.yaml::one-call[stream]' --server-url http://localhost:8000/v1"
 
 
 def issue(id: str, rule: str) -> Issue:
-    return Issue(
-        id=id,
-        about="The name comes twice.",
-        issue=None,
-        versions=SpecifierSet(),
-        parsers=("*",),
-        formats=("*",),
-        models=("*",),
-        modes=("*",),
-        cases=("*",),
-        rules=(rule,),
-        says=None,
-        status="fails",
-    )
+    return Issue(id=id, about="The name comes twice.", cases=("*",), rules=(rule,))
 
 
 def judged(file: str, *issues: Issue) -> Judged:
@@ -206,18 +192,24 @@ def finding(issue: str | None, outcome: str = "known") -> dict[str, Any]:
 
 
 def test_known_issues_are_named_with_the_number_of_items() -> None:
+    often = replace(
+        issue("often", "args.json"), modes=("stream",), flaky_modes=("complete",), source=LINK
+    )
+    issues = [issue("rare", "args.json"), issue("idle", "args.json"), often]
     items: list[dict[str, Any]] = [
         {"case": "a", "mode": "stream", "findings": [finding("rare"), finding("often")]},
         {"case": "a", "mode": "stream", "findings": [finding("often"), finding(None, "fail")]},
         {"case": "a", "mode": "complete", "findings": [finding("often")]},
         {"case": "b", "mode": "stream", "findings": []},
     ]
-    assert known_table(items, {"often": "It often happens.", "rare": ""}) == [
-        "    2 items  often",
-        "             It often happens.",
+    assert known_table(items, issues) == [
+        "    2 items  often, 1 of them by chance",
+        "             The name comes twice.",
+        "             https://example.com/1",
         "    1 items  rare",
+        "             The name comes twice.",
     ]
-    assert known_table([], {}) == []
+    assert known_table([], issues) == []
 
 
 def test_the_totals_are_a_sentence() -> None:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from pathlib import Path
-from typing import Literal
 
 import pytest
-from packaging.specifiers import SpecifierSet
 
 from conformance.exchange import Limits
 from conformance.known import Issue, Known
@@ -33,22 +31,15 @@ BRACE = Finding(where="call 0", expected="one JSON value", actual="{}}")
 COMMA = Finding(where="call 1", expected="another thing", actual=",")
 
 
-def issue(
-    id: str = "brace", status: Literal["fails", "flaky"] = "fails", says: str | None = None
-) -> Issue:
+def issue(id: str = "brace", *, flaky: bool = False, says: str | None = None) -> Issue:
     return Issue(
         id=id,
         about="One brace too many.",
-        issue=None,
-        versions=SpecifierSet(),
-        parsers=("*",),
-        formats=("*",),
-        models=("*",),
-        modes=("stream*",),
+        modes=() if flaky else ("stream*",),
+        flaky_modes=("stream*",) if flaky else (),
         cases=("single/*",),
-        rules=("args.*",),
+        rules=("args.json",),
         says=says,
-        status=status,
     )
 
 
@@ -86,11 +77,11 @@ def verdict(
 LISTINGS = {
     "not listed": (),
     "fails": (issue(),),
-    "flaky": (issue(status="flaky"),),
+    "flaky": (issue(flaky=True),),
     "fails so": (issue(says="one JSON"),),
     "fails otherwise": (issue(says="something else"),),
-    "flaky otherwise": (issue(status="flaky", says="something else"),),
-    "fails or flaky": (issue("first", "flaky"), issue("second")),
+    "flaky otherwise": (issue(flaky=True, says="something else"),),
+    "fails or flaky": (issue("first", flaky=True), issue("second")),
     "elsewhere": (replace(issue(), cases=("other/*",)), replace(issue(), modes=("complete",))),
 }
 WEIGHED = {
@@ -227,7 +218,7 @@ def test_a_client_that_stumbles_over_a_fault_with_a_rule_is_not_judged() -> None
 
 
 def test_trouble_is_never_excused() -> None:
-    everything = replace(issue(), cases=("*",), modes=("*",), rules=("*",))
+    everything = replace(issue(), cases=("*",), modes=("*",), rules=tuple(RULES))
     server = Server(
         url="http://127.0.0.1:9/v1",
         model="m",
@@ -252,3 +243,66 @@ def test_a_sampled_answer_makes_no_issue_stale() -> None:
     found = decide([judgement(PASS)], known=known, case=CASE, mode=MODE, sampled=True)
     assert found.outcome is PASS
     assert verdict(judgement(PASS), issues=known.issues).outcome is STALE
+
+
+# What a rule comes to, how it is listed, and then, as `weighed item`: what both are if the rule
+# counts, if it is below the bar, if the answer was sampled, if it did not exercise its case.
+TABLE = """
+found         listed         counts                     below the bar       sampled                    unexercised
+pass          not-listed     pass pass                  pass pass           pass pass                  pass inconclusive
+pass          fails          stale stale                stale pass          pass pass                  pass inconclusive
+pass          flaky          pass pass                  pass pass           pass pass                  pass inconclusive
+pass          otherwise      stale stale                stale pass          pass pass                  pass inconclusive
+fail          not-listed     fail fail                  fail pass           fail fail                  fail fail
+fail          fails          known known                known pass          known known                known known
+fail          flaky          known known                known pass          known known                known known
+fail          otherwise      fail fail                  fail pass           fail fail                  fail fail
+inconclusive  not-listed     inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  fails          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  flaky          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  otherwise      inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+n/a           not-listed     n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           fails          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           flaky          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           otherwise      n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+"""  # noqa: E501 -- a table is read by its columns
+ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
+LISTED = {
+    "not-listed": (),
+    "fails": (issue(),),
+    "flaky": (issue(flaky=True),),
+    "otherwise": (issue(says="something else"),),
+}
+WAYS = {"counts": 2, "below the bar": 4, "sampled": 6, "unexercised": 8}
+
+
+def test_the_table_has_every_outcome_and_every_listing_once() -> None:
+    # ERROR is an exchange's, before any rule; KNOWN and STALE are what this table makes.
+    outcomes = set(Outcome) - {ERROR, KNOWN, STALE}
+    assert {(row[0], row[1]) for row in ROWS} == set(product(outcomes, LISTED))
+    assert len(ROWS) == len(outcomes) * len(LISTED)
+
+
+ASKED = [
+    (way, level, bar)
+    for way, level, bar in product(WAYS, LEVELS, LEVELS)
+    if (LEVELS.index(level) < LEVELS.index(bar)) == (way == "below the bar")
+]
+
+
+@pytest.mark.parametrize(("way", "level", "bar"), ASKED)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[1]}")
+def test_every_outcome_comes_to_what_the_table_says(
+    row: list[str], way: str, level: Level, bar: Level
+) -> None:
+    decided = decide(
+        [judgement(Outcome(row[0]), level)],
+        known=Known(issues=LISTED[row[1]]),
+        case=CASE,
+        mode=MODE,
+        bar=bar,
+        unexercised="one chunk" if way == "unexercised" else None,
+        sampled=way == "sampled",
+    )
+    place = WAYS[way]
+    assert [decided.judgements[0].outcome, decided.outcome] == row[place : place + 2]

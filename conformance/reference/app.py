@@ -51,7 +51,7 @@ def build(
         except ValueError as problem:
             return refuse(f"the body is not JSON: {problem}", None)
         for message, field in problems(body):
-            return refuse(message, field)
+            return fault.refusal(body, refuse(message, field))
         if body["model"] != MODEL:
             return refuse(f"there is no model {body['model']!r}", "model", status=404)
         try:

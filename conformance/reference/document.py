@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jsonschema import exceptions
-from jsonschema.validators import Draft202012Validator
+from jsonschema.validators import Draft202012Validator, validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from conformance.model import Json
 
@@ -36,13 +39,31 @@ _NAMED: Json = {
         "function": {"type": "object", "required": ["name"], "properties": {"name": _TEXT}},
     },
 }
+_PART: Json = {
+    "type": "object",
+    "required": ["type"],
+    "properties": {"type": {"enum": ["text", "image_url", "input_audio", "file", "refusal"]}},
+}
+_PAST_CALL: Json = {
+    "type": "object",
+    "required": ["id", "type", "function"],
+    "properties": {
+        "id": _TEXT,
+        "type": {"const": "function"},
+        "function": {
+            "type": "object",
+            "required": ["name", "arguments"],
+            "properties": {"name": _TEXT, "arguments": _TEXT},
+        },
+    },
+}
 _MESSAGE: Json = {
     "type": "object",
     "required": ["role"],
     "properties": {
         "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
-        "content": {"type": ["string", "array", "null"]},
-        "tool_calls": {"type": "array", "minItems": 1},
+        "content": {"type": ["string", "array", "null"], "items": _PART},
+        "tool_calls": {"type": "array", "minItems": 1, "items": _PAST_CALL},
         "tool_call_id": _TEXT,
     },
 }
@@ -64,6 +85,8 @@ REQUEST: Json = {
                 {"type": "array", "items": {"type": "string", "minLength": 1}, "maxItems": 4},
             ]
         },
+        "logprobs": {"type": ["boolean", "null"]},
+        "top_logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": 20},
         "temperature": {"type": ["number", "null"], "minimum": 0, "maximum": 2},
         "stream": {"type": ["boolean", "null"]},
         "stream_options": {
@@ -115,11 +138,38 @@ def problems(request: Json) -> Iterator[tuple[str, str | None]]:
         field = str(worst.absolute_path[0]) if worst.absolute_path else None
         yield f"{worst.json_path}: {worst.message}", field
         return
+    for tool in request.get("tools") or ():
+        if problem := _schema_problem(tool["function"].get("parameters") or {}):
+            yield f"the parameters of {tool['function']['name']!r}: {problem}", "tools"
     tools = [tool["function"]["name"] for tool in request.get("tools") or ()]
     choice = request.get("tool_choice")
-    if choice is not None and not tools:
+    if choice not in (None, "none") and not tools:
         yield "tool_choice is only allowed with tools", "tool_choice"
     elif isinstance(choice, dict) and choice["function"]["name"] not in tools:
         yield f"tool_choice names {choice['function']['name']!r}, which is no tool", "tool_choice"
     if request.get("stream_options") is not None and not request.get("stream"):
         yield "stream_options is only allowed with stream", "stream_options"
+
+
+def _schema_problem(schema: Json) -> str | None:
+    """Say why a schema is none, or to what it refers in vain."""
+    try:
+        validator_for(schema, Draft202012Validator).check_schema(schema)
+        resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+        for reference in _references(schema):
+            resolver.lookup(reference)
+    except exceptions.SchemaError as problem:
+        return problem.message
+    except Unresolvable as problem:
+        return f"there is no {problem.ref}"
+    return None
+
+
+def _references(schema: Json) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(schema.get("$ref"), str):
+            yield schema["$ref"]
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _references(part)

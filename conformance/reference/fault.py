@@ -13,6 +13,7 @@ Chunks = Callable[[list[Json]], list[Json]]
 Body = Callable[[Json], Json]
 Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
 Respond = Callable[[Response], Response]
+Refuse = Callable[[Json, Response], Response]
 
 
 def as_they_are(chunks: list[Json]) -> list[Json]:
@@ -36,6 +37,11 @@ def as_planned(response: Response) -> Response:
     return response
 
 
+def as_refused(request: Json, response: Response) -> Response:
+    """Bend no refusal."""
+    return response
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One thing that a server does wrong."""
@@ -48,6 +54,8 @@ class Fault:
     body: Body = as_it_is
     wire: Wire = one_by_one
     response: Respond = as_planned
+    refusal: Refuse = as_refused
+    """Given a request that makes no sense, and the error that it earns."""
 
 
 NONE = Fault(name="none", about="The server does everything right.", owner="")

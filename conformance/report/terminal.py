@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.assemble import Answer
+from conformance.known import Issue
 from conformance.model import Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Item, Judged
@@ -17,6 +18,7 @@ from conformance.verdict import Judgement
 WIDTH = 80
 SHOWN_FINDINGS = 3
 SHOWN_WIRE = 320
+SHOWN_ISSUES = 3
 Result = Mapping[str, Any]
 """One entry of `results`."""
 
@@ -91,6 +93,8 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
         issue = judgement.issue
         assert issue is not None
         rows.append(("known", f"{issue.id}: {issue.about}"))
+        if issue.link:
+            rows.append(("see", issue.link))
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
     else:
         rows.extend(_finding_rows(judged.answer, judgement))
@@ -168,22 +172,41 @@ def rules_table(items: Sequence[Result]) -> list[str]:
     return [*rows, f"{told}; {idle} applied nowhere" if idle else told]
 
 
-def known_table(items: Sequence[Result], about: Mapping[str, str]) -> list[str]:
-    """Name the known issues that were met, with the number of items."""
+def cite(issue: Issue) -> str:
+    """Name an issue, and where to read more."""
+    return f"{issue.id} ({issue.link})" if issue.link else issue.id
+
+
+def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
+    """Name the known issues that were met, with the number of items; chance is counted apart."""
     met: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for item in items:
         for finding in item["findings"]:
             if finding["outcome"] == "known":
                 met[finding["known"]].add((item["case"], item["mode"]))
     lines = []
-    for issue, places in sorted(met.items(), key=lambda pair: (-len(pair[1]), pair[0])):
-        lines.append(f"{len(places):>5} items  {issue}")
-        lines.extend(
-            textwrap.wrap(
-                about.get(issue, ""), 78, initial_indent=" " * 13, subsequent_indent=" " * 13
-            )
+    for issue in sorted(issues, key=lambda issue: (-len(met[issue.id]), issue.id)):
+        places = met[issue.id]
+        if not places:
+            continue
+        chance = sum(not issue.fails_in(mode) for _, mode in places)
+        lines.append(
+            f"{len(places):>5} items  {issue.id}{f', {chance} of them by chance' if chance else ''}"
         )
+        indent = " " * 13
+        lines.extend(
+            textwrap.wrap(issue.about, 78, initial_indent=indent, subsequent_indent=indent)
+        )
+        if issue.link:
+            lines.append(f"{indent}{issue.link}")
     return lines
+
+
+def unmatched(issues: Sequence[str]) -> str:
+    """Say which entries had nothing to say about the cases that were collected."""
+    names = ", ".join(issues[:SHOWN_ISSUES])
+    more = ", …" if len(issues) > SHOWN_ISSUES else ""
+    return f"known issues that list none of these cases and rules: {len(issues)} ({names}{more})"
 
 
 def totals_line(totals: Mapping[str, int]) -> str:

@@ -67,7 +67,8 @@ class Rule:
 
     def applies(self, evidence: Evidence) -> bool:
         """Whether this answer is of the kind that the rule is about."""
-        if (evidence.answer.exchange.status != 200) and self.on != "status":
+        answered = evidence.answer.exchange.status == 200 and not evidence.expect.refused
+        if not answered and self.on != "status":
             return False
         streamed = evidence.answer.stream is not None
         if self.on in ("stream", "complete") and streamed != (self.on == "stream"):

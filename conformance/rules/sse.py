@@ -33,12 +33,12 @@ def _shown(event: Event) -> str:
     return repr(event.data[:60])
 
 
-@rule("http.ok", MUST, "status")
+@rule("http.ok", MUST, "status", lambda evidence: not evidence.expect.refused)
 def ok(evidence: Evidence) -> Findings:
     """A good request is answered with status 200.
 
     Why: a client can only give up on it.
-    Wrong: 400 for a conversation that the API allows
+    Wrong: 400 for a conversation that the API allows, 500 from a parser that raises
     Right: 200
     """
     status = evidence.answer.exchange.status

@@ -11,7 +11,7 @@ from conformance.reference.fault import Fault
 FAULTS: dict[str, Fault] = {}
 """Every fault by its name."""
 
-Part = Literal["chunks", "body", "wire", "response"]
+Part = Literal["chunks", "body", "wire", "response", "refusal"]
 
 
 def fault(part: Part, owner: str) -> Callable[[Any], Any]:

@@ -109,7 +109,7 @@ def html_page(response: Response) -> Response:
     return HTMLResponse("<html><body><h1>Welcome</h1></body></html>")
 
 
-@fault("response", "error")
+@fault("response", "http.ok")
 def status_500(response: Response) -> Response:
     """Answers with status 500, as for a parser that raised."""
     error = {"message": "list index out of range", "type": "server_error"}
