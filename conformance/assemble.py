@@ -34,8 +34,9 @@ class Chunk:
 
     @property
     def error(self) -> Json:
-        """What went wrong, if the event says so."""
-        return self.value.get("error")
+        """What went wrong, if the event says so; older servers send the error bare."""
+        bare = self.value if self.value.get("object") == "error" else None
+        return self.value.get("error", bare)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +106,8 @@ class Choice:
     """Each delta with the number of its chunk; none in a complete answer."""
     whole: bool = True
     """Every entry had the shape that lets it be put together, and every call its own index."""
+    reasoning: str = ""
+    """What the model thought, where the server tells it: a field outside the specification."""
 
     @property
     def finish_reason(self) -> str | None:
@@ -174,6 +177,7 @@ def read(exchange: Exchange) -> Answer:
 @dataclass(slots=True)
 class _Gathering:
     content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
     entries: dict[int, list[Entry]] = field(default_factory=dict)
     finishes: list[tuple[int | None, Json]] = field(default_factory=list)
     deltas: list[tuple[int, Mapping[str, Json]]] = field(default_factory=list)
@@ -186,8 +190,11 @@ class _Gathering:
         if not isinstance(delta, dict):
             return
         self.deltas.append((chunk, delta))
-        if isinstance(delta.get("content"), str):
-            self.content.append(delta["content"])
+        content = delta.get("content")
+        if isinstance(content, str):
+            self.content.append(content)
+        self.whole = self.whole and isinstance(content, str | None)
+        self.reasoning.append(_reasoning(delta))
         calls = delta.get("tool_calls") or []
         if not isinstance(calls, list):
             self.whole = False
@@ -208,6 +215,7 @@ class _Gathering:
         return Choice(
             index=index,
             content="".join(self.content),
+            reasoning="".join(self.reasoning),
             calls=calls,
             finishes=tuple(self.finishes),
             deltas=tuple(self.deltas),
@@ -281,6 +289,7 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         yield Choice(
             index=index if type(index) is int else place,
             content=content if isinstance(content, str) else "",
+            reasoning=_reasoning(message),
             calls=tuple(
                 ToolCall(
                     index=at,
@@ -296,13 +305,20 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
                 if isinstance(value, dict)
             ),
             finishes=((None, reason),) if reason is not None else (),
-            whole=isinstance(listed, list) and all(_entry_is_whole(value, str) for value in calls),
+            whole=isinstance(listed, list)
+            and isinstance(content, str | None)
+            and all(_entry_is_whole(value, str) for value in calls),
         )
 
 
 def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
     function = value.get("function") if isinstance(value, dict) else None
     return isinstance(function, dict) and isinstance(function.get("arguments"), arguments)
+
+
+def _reasoning(message: Mapping[str, Json]) -> str:
+    # Servers that send both names send the same text twice.
+    return _first(message.get(name) for name in ("reasoning", "reasoning_content")) or ""
 
 
 def _begins_another(value: Mapping[str, Json], id: str | None) -> bool:

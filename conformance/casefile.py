@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ MODES = "complete, stream, stream-characters, stream-pieces-SEED, stream-interva
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 # What jsonschema raises for schemas that their metaschema allows and nobody can use.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
-CUTS = {"max_tokens", "max_completion_tokens", "stop"}
+LIMITS = {"max_tokens", "max_completion_tokens"}
+CUTS = {*LIMITS, "stop"}
 """Options that may end an answer before all is said."""
 
 Place = tuple[str | int, ...]
@@ -65,11 +67,15 @@ def load_tools(path: Path) -> dict[str, Json]:
     return tools
 
 
-def derive(says: Sequence[Utterance], options: Mapping[str, Json]) -> Expectation:
+def derive(
+    says: Sequence[Utterance], options: Mapping[str, Json], cut_after: str | None = None
+) -> Expectation:
     """Say what a client gets when a server does nothing but pass on what the model says.
 
     Fields that the request lets the server change stay `None`.
     """
+    if cut_after is not None:
+        return Expectation(finish_reason=("length",))
     calls = tuple(item for item in says if isinstance(item, Call))
     content = "".join(item.text for item in says if isinstance(item, Text))
     choice = options.get("tool_choice", "auto")
@@ -100,7 +106,9 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
     options = spec.get("options", {})
     _check_choice(document, at, options, tools)
     says = _says(document, at, spec, tools)
+    cut_after = _cut_after(document, at, spec)
     written = _written(document, at, spec, tools)
+    derived = derive(says, options, cut_after) if says else Expectation()
     return Case(
         id=f"{document.path.stem}/{spec['id']}",
         about=spec["about"],
@@ -113,9 +121,10 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         body=spec.get("body", {}),
         says=says,
         raw=_raw(document, at, spec),
-        expect=_merged(derive(says, options) if says else Expectation(), written),
+        expect=_merged(derived, written),
         omits=_omits(document, at, spec),
-        sampled=spec.get("sampled", says is not None or written.refused),
+        cut_after=cut_after,
+        sampled=spec.get("sampled", (says is not None and cut_after is None) or written.refused),
     )
 
 
@@ -174,7 +183,7 @@ def _says(
     if isinstance(says, str):
         return (Text(text=says),)
     return tuple(
-        Text(text=item["text"])
+        Text(text=item["text"] * item.get("times", 1))
         if "text" in item
         else _call(document, (*at, "says", index), item, tools)
         for index, item in enumerate(says)
@@ -186,7 +195,7 @@ def _call(document: Document, at: Place, item: Json, tools: Mapping[str, Json]) 
     name = item["call"]
     _check_offered(document, (*at, "call"), name, tools)
     if "arguments" in item:
-        key, value = "arguments", item["arguments"]
+        key, value = "arguments", _lengthened(document, at, item)
         # The spelling of `tojson` in the models' chat templates.
         text = json.dumps(value, ensure_ascii=False)
     else:
@@ -194,6 +203,17 @@ def _call(document: Document, at: Place, item: Json, tools: Mapping[str, Json]) 
         value = _object(document, (*at, key), text)
     _check_arguments(document, (*at, key), value, tools[name]["function"])
     return Call(name=name, arguments=text)
+
+
+def _lengthened(document: Document, at: Place, item: Json) -> Json:
+    """Give the arguments with each string that `times` names said that many times."""
+    value: dict[str, Json] = dict(item["arguments"])
+    for name, times in item.get("times", {}).items():
+        if not isinstance(value.get(name), str):
+            what = f"times for {name!r}, which is no string among the arguments"
+            raise document.problem(what, *at, "times", name)
+        value[name] *= times
+    return value
 
 
 def _object(document: Document, at: Place, text: str) -> Json:
@@ -236,17 +256,26 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
         content=expect.get("content"),
         finish_reason=reasons,
         refused=expect.get("refused", False),
+        keeps=tuple(expect.get("keeps", ())),
+        broken=expect.get("broken", False),
     )
 
 
 def _merged(derived: Expectation, written: Expectation) -> Expectation:
     """Let what is written stand before what is derived, field by field."""
-    return Expectation(
+    return replace(
+        written,
         calls=derived.calls if written.calls is None else written.calls,
         content=derived.content if written.content is None else written.content,
         finish_reason=written.finish_reason or derived.finish_reason,
-        refused=written.refused,
     )
+
+
+def _cut_after(document: Document, at: Place, spec: Json) -> str | None:
+    cut_after: str | None = spec.get("cut_after")
+    if cut_after is not None and (limits := LIMITS & spec.get("options", {}).keys()):
+        raise document.problem(f"cut_after beside {min(limits)}; allowed: one", *at, "cut_after")
+    return cut_after
 
 
 def _raw(document: Document, at: Place, spec: Json) -> dict[str, Script]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import glob
 import json
+import os
 import shlex
 import signal
 import sys
 import tempfile
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -22,44 +24,53 @@ from conformance import (
     accept,
     casefile,
     check,
-    compare,
     judge,
     launch,
-    recorded,
     results,
+    results_cli,
     target,
 )
 from conformance.accept import AcceptProblem
 from conformance.check import CheckProblem
-from conformance.compare import Incomparable
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
-from conformance.recorded import ResultsProblem
-from conformance.report import badge, changes, html, markdown, terminal
+from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.rules import RULES, Rule
+from conformance.rules.rule import OPENAI
 from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
-REGRESSED = FOUND = 1
-USAGE_ERROR, NOTHING_CHECKED = 4, 5
+FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5
 _USAGE = (
     AcceptProblem,
     CheckProblem,
     FileProblem,
-    Incomparable,
     JudgeProblem,
     LaunchProblem,
-    ResultsProblem,
     TargetProblem,
+    *results_cli.PROBLEMS,
 )
 """What is wrong with what the user gave; the message says what, and what to do."""
+
+PIPE_CLOSED = 141
+"""What a shell says of a program whose output nobody reads any more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says; gives the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _do(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # At exit Python would flush into the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return status
+
+
+def _do(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
     try:
@@ -152,34 +163,6 @@ def _bytes(file: str) -> bytes:
         return sys.stdin.buffer.read(judge.LIMIT + 1)
     with Path(file).open("rb") as opened:
         return opened.read(judge.LIMIT + 1)
-
-
-def compare_runs(chosen: argparse.Namespace) -> int:
-    """Say what changed between two runs."""
-    old, new = recorded.load(Path(chosen.old)), recorded.load(Path(chosen.new))
-    compare.check(old, new)
-    found = compare.compare(old, new)
-    if chosen.format == "json":
-        print(json.dumps(changes.document(found), indent=1))
-    else:
-        print((changes.markdown if chosen.format == "markdown" else changes.text)(found))
-    return REGRESSED if found.regressed else 0
-
-
-def report(chosen: argparse.Namespace) -> int:
-    """Write a page, a summary or a badge about runs."""
-    runs = [recorded.load(Path(file)) for file in chosen.files]
-    renderers = {"html": html.render, "markdown": markdown.render, "badge": badge.render}
-    text = renderers[chosen.format](runs)
-    if chosen.output is None:
-        print(text, end="")
-        return 0
-    try:
-        Path(chosen.output).write_text(text, "utf-8")
-    except OSError as problem:
-        print(f"-o: {chosen.output} cannot be written: {problem.strerror}", file=sys.stderr)
-        return USAGE_ERROR
-    return 0
 
 
 def check_files(chosen: argparse.Namespace) -> int:
@@ -294,9 +277,17 @@ def rules(chosen: argparse.Namespace) -> int:
         return 0
     rows = [
         {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
+        | {"profile": one.profile, "wrong": one.wrong, "right": one.right}
         for one in _catalogue()
     ]
-    _print(rows, chosen.format)
+    if chosen.format == "json":
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        print(f"{row['id']}  {row['level'].upper()}  {row['profile']}\n    {row['title']}")
+        for part in ("why", "wrong", "right"):
+            text = f"{part}: {row[part]}"
+            print(textwrap.fill(text, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
     return 0
 
 
@@ -306,9 +297,10 @@ def _catalogue() -> list[Rule]:
 
 def rules_markdown() -> str:
     """Write the catalogue as the README's table."""
-    lines = ["| rule | level | requirement |", "| --- | --- | --- |"]
+    lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
     for one in _catalogue():
-        lines.append(f"| `{one.id}` | {one.level.upper()} | {one.title} |")
+        whom = "all" if one.profile == OPENAI else one.profile
+        lines.append(f"| `{one.id}` | {one.level.upper()} | {whom} | {one.title} |")
     return "\n".join(lines)
 
 
@@ -349,17 +341,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=judge_files)
 
-    one = commands.add_parser("compare", help="say what changed between two runs")
-    one.add_argument("old", metavar="OLD", help="results.json of the earlier run")
-    one.add_argument("new", metavar="NEW", help="results.json of the later run")
-    one.add_argument("--format", choices=["text", "markdown", "json"], default="text")
-    one.set_defaults(command=compare_runs)
-
-    one = commands.add_parser("report", help="write a page about one or more runs")
-    one.add_argument("files", nargs="+", metavar="RESULTS", help="results.json of a run")
-    one.add_argument("-o", "--output", metavar="FILE", help="default: standard output")
-    one.add_argument("--format", choices=["html", "markdown", "badge"], default="html")
-    one.set_defaults(command=report)
+    results_cli.add(commands)
 
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")

@@ -41,6 +41,58 @@ def parse(text: str) -> Any:
         raise JsonProblem(f"{problem.msg} at character {problem.pos}") from None
 
 
+_ENDS_IN_STRING = tuple(
+    f"{rest}{end}"
+    for rest in ("", "n", "0000", "000", "00", "0")  # of an escape that was cut
+    for end in ('"', '":0')
+)
+_ENDS_BETWEEN = (
+    "",
+    "0",
+    ":0",
+    '"":0',
+    *(w[at:] for w in ("true", "false", "null") for at in (1, 2, 3, 4)),
+)
+
+
+def is_beginning(text: str) -> bool:
+    """Whether some JSON value begins with this text: more text can make it one."""
+    closers, in_string = _open(text)
+    ends = _ENDS_IN_STRING if in_string else _ENDS_BETWEEN
+    return any(_is_value(f"{text}{end}{closers}") for end in ends)
+
+
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*("?)|[{}\[\]]', re.DOTALL)
+
+
+def _open(text: str) -> tuple[str, bool]:
+    """Give what closes the containers that a text leaves open, and whether it ends in a string."""
+    stack: list[str] = []
+    in_string = False
+    for found in _TOKEN.finditer(text):
+        token = found[0]
+        if token in "{[":
+            stack.append("}" if token == "{" else "]")
+        elif token in "}]":
+            stack[-1:] = []
+        else:
+            in_string = not found[1]
+    return "".join(reversed(stack)), in_string
+
+
+def _is_value(text: str) -> bool:
+    try:
+        parse(text)
+    except JsonProblem:
+        return False
+    return True
+
+
+def is_number(value: Any) -> bool:
+    """Whether a parsed value is a number; `true` is none."""
+    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+
+
 def plain(value: Any) -> Any:
     """Turn a parsed value into one that `json.dumps` and `jsonschema` take."""
     match value:

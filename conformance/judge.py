@@ -115,6 +115,7 @@ def judge(file: str, data: bytes, basis: Basis) -> Recorded:
         format=basis.format,
         complete=_asked_alike(basis.complete, exchange) if answer.stream is not None else None,
         client=sdk.read(exchange) if exchange.status == 200 else None,
+        parser=_parser_of(basis.format),
     )
     broken = [found for found in verdict.judge(evidence) if found.outcome is Outcome.FAIL]
     return Recorded(file=file, answer=answer, judgements=tuple(broken))
@@ -278,6 +279,12 @@ def format_of(name: str) -> Format:
         hint = did_you_mean(name, PARSERS.keys() | FORMATS.keys())
         raise JudgeProblem(f"--parser: {name!r} is unknown; {hint}")
     return chosen
+
+
+def _parser_of(format: Format | None) -> str | None:
+    """Name the parser that a format is read by."""
+    name = format.name if format else ""
+    return next((parser for parser in PARSERS if name.startswith(parser)), None)
 
 
 def request_of(data: bytes) -> Json:

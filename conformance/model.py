@@ -76,6 +76,10 @@ class Expectation:
     """Any one of these."""
     refused: bool = False
     """The request makes no sense, so there is no answer, but an error."""
+    keeps: tuple[str, ...] = ()
+    """Words that reach the client somewhere: in the text, in a name or in arguments."""
+    broken: bool = False
+    """The model's own arguments are no JSON object, so a call may have them as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,8 @@ class Case:
     expect: Expectation = Expectation()
     omits: Mapping[str, str] = field(default_factory=dict)
     """Format or mode in which the case says nothing, to the reason."""
+    cut_after: str | None = None
+    """What the model says last before the limit of tokens cuts it short."""
     sampled: bool = True
     """A real model can be asked this with hope of the same answer."""
 

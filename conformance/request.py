@@ -86,17 +86,41 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body.pop("stream_options", None)  # a complete answer always has what they ask for
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
+    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
+    # the request makes no sense.
+    limit = SPARE_TOKENS if case.expect.refused else None
     if script is not None:
-        # A grammar may stop the script, and then nothing but this limit stops the model.
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
-        if not {"max_tokens", "max_completion_tokens"} & body.keys():
-            body["max_completion_tokens"] = limit
-        body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, mode.cut)}
+        cut = mode.cut
+        if case.cut_after is not None:
+            limit, cut = tokens_until(script, case.cut_after), "characters"
+        body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, cut)}
+    if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
+        body["max_completion_tokens"] = limit
     return body
+
+
+def tokens_until(script: Script, text: str) -> int:
+    """Count the tokens of a script of ASCII characters up to the end of a text in it.
+
+    A mark counts as one; where a vocabulary spells it out, the script is cut a little sooner.
+    Raises `NotApplicable` if the script does not hold the text.
+    """
+    whole = text_of(script)
+    if text not in whole:
+        raise NotApplicable(f"the format does not write {text!r}, where the case is cut")
+    left, tokens = whole.index(text) + len(text), 0
+    for piece in script:
+        if left > 0:
+            tokens += min(left, len(piece.text)) if piece.kind == "text" else 1
+        left -= len(piece.text)
+    return tokens
 
 
 def check_applies(case: Case, mode: Mode, server: Server) -> None:
     """Raise `NotApplicable` where a case says nothing."""
+    if case.cut_after is not None and mode.cut != "tokens":
+        raise NotApplicable("a case with cut_after is cut to characters in every mode")
     for omitted in (server.format, mode.name):
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])

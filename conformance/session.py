@@ -149,6 +149,8 @@ class Session:
             format=FORMATS[self.server.format],
             complete=self._complete(item) if scripted and item.mode.stream else None,
             client=sdk.read(exchange) if exchange.status == 200 else None,
+            implementation=self.server.implementation,
+            parser=self.server.parser,
         )
         verdict = decide(
             judge(evidence),
@@ -239,7 +241,8 @@ class Session:
         said = await self._asker.detokenize(tokens[:-1])  # but for the end of the sequence
         if said is None or said == script:
             return True
-        return bool(CUTS & case.options.keys()) and script.startswith(said)
+        limited = case.cut_after is not None or bool(CUTS & case.options.keys())
+        return limited and script.startswith(said)
 
 
 def refusal(answer: Answer) -> str | None:

@@ -81,19 +81,25 @@ def evidence(
     expect: Expectation | None = None,
     format: str = "hermes",
     complete: bytes | None = None,
+    implementation: str = "vllm",
 ) -> Evidence:
     """Put an exchange together with what is known about it."""
     if expect is None:
         expect = Expectation() if says is None else derive(says, found.request)
-    beside = None if complete is None else assemble.read(exchange(complete, stream=False))
+    asked = {
+        name: found.request[name] for name in found.request.keys() - {"stream", "stream_options"}
+    }
+    beside = complete and assemble.read(exchange(complete, stream=False, options=asked))
     return Evidence(
         answer=assemble.read(found),
         request=found.request,
         expect=expect,
         said=None if says is None else text_of(FORMATS[format].write(says)),
         format=FORMATS[format],
-        complete=beside,
+        complete=beside or None,
         client=sdk.read(found) if found.status == 200 else None,
+        implementation=implementation,
+        parser=format.partition("-")[0],
     )
 
 

@@ -6,64 +6,118 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
 
-from conformance import casefile
+from conformance import casefile, sdk
 from conformance.exchange import Limits
-from conformance.formats import PARSERS
+from conformance.formats import FORMATS, PARSERS
 from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.request import COMPLETE, STREAM, modes_of
-from conformance.rules import RULES
+from conformance.rules import RULES, Evidence
 from conformance.session import Item, Judged, Session
+from conformance.verdict import decide
+from conformance.verdict import judge as ask_rules
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
-CASES = {case.id: case for case in casefile.load_folder(casefile.shipped())}
-QUICK = Limits(connect=5, first_byte=10, silence=1, whole=3, size=4_000_000)
-WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
-MODES = [COMPLETE, STREAM, WHOLE]
-SHOWING = [
-    "choice/named",
-    "choice/none",
-    "choice/one-at-a-time",
-    "choice/required",
-    "limits/call-cut",
-    "parallel/empty-between",
-    "refused/unknown-tool-choice",
-    "strings/emoji",
-    "text/before-two-calls",
-    "text/usage-asked",
-]
-"""Cases that each fault shows in, one or another."""
+SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
+OWN = casefile.load(
+    Path(__file__).with_name("kill-matrix.yml"),
+    casefile.load_tools(casefile.shipped() / casefile.TOOLS),
+)
+CASES = SHIPPED | {case.id: case for case in OWN}
+LIMITS = {
+    "never-begins": Limits(first_byte=0.5, whole=0.5),
+    "never-ends": Limits(whole=1),
+    "stalls": Limits(silence=0.3),
+    "gigantic-event": Limits(size=4_000_000),
+}
+"""What ends the faults that would never end of themselves."""
+WITHOUT_TRUTH = {"cut-arguments-closed-twice", "numbers-as-text", "tool-of-its-own"}
+"""Faults of rules that stay silent where the truth is known: judged as if it were not."""
+UNTRIPPED: Mapping[str, str] = {}
+"""Rules that no fault of a server can trip, each with the reason."""
 
 
-class Switch:
-    """A fault that can be changed while the server runs."""
+class Matrix:
+    """Reference servers, one for each format, whose fault is changed while they run."""
 
     def __init__(self) -> None:
-        self.now = NONE
+        """Start nothing yet."""
+        self._fault = NONE
+        self._open = ExitStack()
+        self._servers: dict[str, Reference] = {}
+        self._sessions: dict[tuple[str, Limits], Session] = {}
 
-    def fault(self) -> Fault:
+    def __enter__(self) -> Matrix:
+        """Give itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End every session and server."""
+        self._open.close()
+
+    def judge(self, name: str) -> list[Judged]:
+        """Commit a fault, and judge the answers to the cases in which it shows."""
+        self._fault = fault = FAULTS[name]
+        session = self._session(fault.format, LIMITS.get(name, Limits()))
+        # A name of its own, since a session asks each item once.
+        cases = [replace(CASES[id], id=f"{id} {name}") for id in fault.cases]
+        modes = [STREAM] if name in LIMITS else [COMPLETE, STREAM]
+        items = [Item(case=case, mode=mode) for case in cases for mode in modes_of(case, modes)]
+        session.ask_ahead(items)
+        judged = [session.judge(item) for item in items]
+        return [_without_truth(one, fault) for one in judged] if name in WITHOUT_TRUTH else judged
+
+    def tripped(self, name: str) -> set[str]:
+        """Name the rules that a fault trips, and `error` where an answer was none at all."""
+        found = self.judge(name)
+        rules = {one.rule.id for judged in found for one in judged.verdict.of(Outcome.FAIL)}
+        errors = {"error" for judged in found if judged.verdict.outcome is Outcome.ERROR}
+        return rules | errors
+
+    def _session(self, format: str, limits: Limits) -> Session:
+        if format not in self._servers:
+            running = Reference(format, fault=self._switch())
+            self._servers[format] = self._open.enter_context(running)
+        if (format, limits) not in self._sessions:
+            server = server_of(self._servers[format].url, format)
+            session = Session(server, known=Known(), limits=limits)
+            self._open.callback(session.close)
+            self._sessions[format, limits] = session
+        return self._sessions[format, limits]
+
+    def _switch(self) -> Fault:
         return Fault(
             name="switch",
             about="Whatever is chosen.",
             owner="error",
-            chunks=lambda chunks: self.now.chunks(chunks),
-            body=lambda body: self.now.body(body),
-            wire=lambda events: self.now.wire(events),
-            response=lambda response: self.now.response(response),
-            refusal=lambda request, response: self.now.refusal(request, response),
+            request=lambda request: self._fault.request(request),
+            reply=lambda reply: self._fault.reply(reply),
+            chunks=lambda chunks: self._fault.chunks(chunks),
+            body=lambda body: self._fault.body(body),
+            wire=lambda events: self._fault.wire(events),
+            response=lambda response: self._fault.response(response),
+            refusal=lambda request, response: self._fault.refusal(request, response),
         )
 
 
-def server_of(reference: Reference, format: str) -> Server:
+def server_of(url: str, format: str) -> Server:
     """Say what a probe would find out, without the time that it takes."""
     return Server(
-        url=reference.url,
+        url=url,
         model="reference",
-        implementation="reference",
+        implementation="vllm",  # the rules for vLLM hold for it, too
         version=None,
         parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
         format=format,
@@ -72,68 +126,84 @@ def server_of(reference: Reference, format: str) -> Server:
     )
 
 
+def _without_truth(judged: Judged, fault: Fault) -> Judged:
+    assert judged.answer is not None
+    exchange = judged.answer.exchange
+    evidence = Evidence(
+        answer=judged.answer,
+        request=exchange.request,
+        format=FORMATS[fault.format],
+        client=sdk.read(exchange),
+        implementation="vllm",
+    )
+    case, mode = judged.item.case, judged.item.mode
+    found = decide(ask_rules(evidence), known=Known(), case=case, mode=mode)
+    return replace(judged, verdict=found)
+
+
 def judge(
-    reference: Reference,
-    format: str,
-    cases: Sequence[str],
-    modes: Sequence[Mode],
-    limits: Limits | None = None,
+    reference: Reference, format: str, cases: Iterable[str], modes: Sequence[Mode]
 ) -> list[Judged]:
     """Ask for every case in every mode, and judge the answers."""
-    session = Session(server_of(reference, format), known=Known(), limits=limits or Limits())
+    session = Session(server_of(reference.url, format), known=Known(), limits=Limits())
     try:
-        chosen = [CASES[case] for case in cases]
-        items = [Item(case=case, mode=mode) for case in chosen for mode in modes_of(case, modes)]
+        items = [Item(case=CASES[case], mode=mode) for case in cases for mode in modes]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]
     finally:
         session.close()
 
 
-def tripped(switch: Switch, running: Reference, name: str) -> set[str]:
-    """Name the rules that a fault trips, and `error` where an answer was none at all."""
-    switch.now = FAULTS[name]
-    found = judge(running, "hermes", SHOWING, MODES, QUICK)
-    rules = {one.rule.id for judged in found for one in judged.verdict.of(Outcome.FAIL)}
-    errors = {"error" for judged in found if judged.verdict.outcome is Outcome.ERROR}
-    return rules | errors
-
-
 def row(name: str, told: Iterable[str]) -> str:
-    """Write the line of one fault: its name, its owner, and whatever else it trips."""
-    owner = FAULTS[name].owner
-    others = ", ".join(f"`{rule}`" for rule in sorted(set(told) - {owner}))
-    return f"| `{name}` | `{owner}` | {others} |"
+    """Write the line of one fault: what it does, its owner, and whatever else it trips."""
+    fault = FAULTS[name]
+    others = ", ".join(f"`{rule}`" for rule in sorted(set(told) - {fault.owner}))
+    does = fault.about.partition(". ")[0].removesuffix(".").replace("|", "\\|")
+    return f"| `{name}` | {does} | `{fault.owner}` | {others} |"
 
 
 def page(told: Mapping[str, set[str]]) -> str:
     """Write the whole page."""
-    free = sorted(set(RULES) - set().union(*told.values()))
     lines = [
         "# Which fault trips which rule",
         "",
-        "Each fault of the reference server, over some shipped cases in the Hermes format:",
-        f"{', '.join(SHOWING)}; complete, streamed token by token, and streamed in one delta.",
-        "`error` is no rule: there was no whole answer to judge. What a fault trips beside its",
-        "owner is another effect of it, in another case or mode. `make docs` renews this page.",
+        "The reference server can be told to commit any of these faults, one at a time:",
+        "`pytest --reference --parser hermes --fault NAME`. Each fault is caught by the rule that",
+        "owns it. What it trips as well is another effect of it, or its effect in the other mode.",
+        "`error` is no rule: there was no whole answer to judge. Each fault was asked for the",
+        "cases in which it shows, complete and streamed. `make docs` renews this page.",
         "",
-        "| fault | owner | trips as well |",
-        "| --- | --- | --- |",
+        "| fault | what is wrong | caught by | trips as well |",
+        "| --- | --- | --- | --- |",
         *(row(name, rules) for name, rules in told.items()),
         "",
-        f"{len(RULES) - len(free)} of {len(RULES)} rules are tripped. The others have samples",
-        "only, in `tests/samples`:",
-        f"{', '.join(f'`{rule}`' for rule in free)}.",
+        "## Which rule is tripped by which faults",
+        "",
+        f"All of the {len(RULES)} rules" + (f", but for {len(UNTRIPPED)}." if UNTRIPPED else "."),
+        "",
+        "| rule | its own faults | other faults |",
+        "| --- | --- | --- |",
+        *(_rule_row(rule, told) for rule in RULES),
         "",
     ]
     return "\n".join(lines)
 
 
+def _rule_row(rule: str, told: Mapping[str, set[str]]) -> str:
+    own = [name for name in told if FAULTS[name].owner == rule]
+    others = [name for name, rules in told.items() if rule in rules and name not in own]
+    first = _listed(own) if own else UNTRIPPED.get(rule, "")
+    return f"| `{rule}` | {first} | {_listed(others)} |"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
 def main() -> None:
     """Write the page."""
-    switch = Switch()
-    with Reference("hermes", fault=switch.fault()) as running:
-        told = {name: tripped(switch, running, name) for name in FAULTS}
+    with Matrix() as matrix:
+        told = {name: matrix.tripped(name) for name in FAULTS}
     PAGE.parent.mkdir(exist_ok=True)
     PAGE.write_text(page(told), "utf-8")
 

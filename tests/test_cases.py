@@ -37,7 +37,17 @@ def test_every_title_is_said_once() -> None:
 
 def test_no_two_cases_ask_and_say_the_same() -> None:
     facts = Counter(
-        repr((case.messages, case.tools, case.options, case.body, case.says, case.raw))
+        repr(
+            (
+                case.messages,
+                case.tools,
+                case.options,
+                case.body,
+                case.says,
+                case.raw,
+                case.cut_after,
+            )
+        )
         for case in CASES
     )
     assert [fact for fact, times in facts.items() if times > 1] == []

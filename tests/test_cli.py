@@ -92,14 +92,28 @@ def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     rows = listed(capsys, "rules")
     assert sorted(row["id"] for row in rows) == sorted(RULES)
     assert {row["level"] for row in rows} <= {"must", "should", "info"}
-    assert all(row["title"] and row["why"] for row in rows)
+    assert all(row["title"] and row["why"] and row["wrong"] and row["right"] for row in rows)
+    assert {row["id"] for row in rows if row["profile"] == "mistral"} == {"id.format"}
+    assert {row["profile"] for row in rows} == {"openai", "vllm", "mistral"}
+
+
+@pytest.mark.parametrize("words", [["rules"], ["rules", "--format", "json"], ["cases"]])
+def test_a_reader_that_has_enough_ends_a_command_quietly(words: list[str]) -> None:
+    command = [sys.executable, "-m", "conformance", *words]
+    reading, writing = os.pipe()
+    os.close(reading)
+    ended = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, timeout=60, check=False
+    )
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (cli.PIPE_CLOSED, b"")
 
 
 def test_the_rules_are_a_table_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["rules", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(RULES)
-    assert {line.count("|") - line.count("\\|") for line in lines} == {4}
+    assert {line.count("|") - line.count("\\|") for line in lines} == {5}
 
 
 @pytest.mark.parametrize("what", ["targets", "cases", "rules"])

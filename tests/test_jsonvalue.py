@@ -13,6 +13,7 @@ from conformance.jsonvalue import (
     Difference,
     JsonProblem,
     difference,
+    is_beginning,
     parse,
     path,
     plain,
@@ -211,3 +212,29 @@ def test_two_long_texts_are_shown_where_they_part() -> None:
 def test_a_place_is_written_as_a_path() -> None:
     assert path(["days", 0, "a b", "\ud800"]) == '$.days[0]["a b"]["\\ud800"]'
     assert path([]) == "$"
+
+
+WHOLE = '{"a": [1, -2.5e+3, {"b": "x\\"\\u00e9\\\\"}], "c": true, "d": null, "e": {}, "": false} '
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE) + 1))
+def test_each_beginning_of_a_value_is_one(length: int) -> None:
+    assert is_beginning(WHOLE[:length])
+
+
+HOPELESS = [
+    '{"a": 1}}',
+    "{a",
+    '{"a" "',
+    '{"a": x',
+    '{"a": 1 2',
+    "[1}",
+    '{"a": 1,}',
+    '{"a": "\\x',
+    "}",
+]
+
+
+@pytest.mark.parametrize("text", [*HOPELESS, '{"a": trx', '["\t'])
+def test_what_no_text_can_follow_begins_nothing(text: str) -> None:
+    assert not is_beginning(text)

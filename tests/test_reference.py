@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -12,22 +12,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import probe
 from conformance.formats import FORMATS
-from conformance.model import Call, Json, Mode, Outcome, Piece, Script, Text, Utterance
-from conformance.reference import FAULTS, Reference, Variant
-from conformance.reference.fault import NONE
+from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Text, Utterance
+from conformance.reference import Reference, Variant, answer, reply
+from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header
 from conformance.reference.speech import Token, speak
-from conformance.request import CHARACTERS, COMPLETE, STREAM, encode
-from conformance.rules import RULES
+from conformance.request import CHARACTERS, COMPLETE, STREAM, build, encode, scripts_of
 from conformance.session import Judged
-from tests.kill_matrix import CASES, PAGE, QUICK, SHOWING, WHOLE, Switch, judge, page, row, tripped
+from tests.kill_matrix import SHIPPED, judge, server_of
 
+WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
 INTERVAL = Mode(name="stream-interval-5", stream=True, interval=5)
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("look", "walk")]
 LOOK = Call(name="look", arguments='{"at": "the sea"}')
 WALK = Call(name="walk", arguments="{}")
+
+
+MODES = [COMPLETE, STREAM, CHARACTERS, INTERVAL, WHOLE]
+SHOWS = {
+    Variant.CHOICES_IN_TURN: "limits/two-choices",
+    Variant.CUT_CALLS_WITHHELD: "limits/call-cut",
+    Variant.EMPTY_CONTENT: "choice/required",
+    Variant.ESCAPES: "strings/emoji",
+    Variant.NULL_CALLS: "text/no-call",
+    Variant.STOP_WHEN_NAMED: "choice/named",
+    Variant.USAGE_ONLY_AT_END: "text/usage-asked",
+}
+"""Cases in which a variant shows, where that is not the one with text and two calls."""
 
 
 def tool(**parameters: Json) -> Json:
@@ -86,46 +98,45 @@ def hermes() -> Iterator[Callable[..., Json]]:
 
 
 def test_every_shipped_case_passes(reference: Reference, format: str) -> None:
-    assert faulty(judge(reference, format, list(CASES), [COMPLETE, INTERVAL])) == []
+    assert faulty(judge(reference, format, SHIPPED, [COMPLETE, INTERVAL])) == []
 
 
 def test_every_mode_passes(reference: Reference, format: str) -> None:
-    cases = ["parallel/three-rooms", "text/before-two-calls", "strings/emoji", "limits/two-choices"]
-    modes = [STREAM, CHARACTERS, WHOLE]
-    assert faulty(judge(reference, format, cases, modes)) == []
+    cases = ["parallel/three-rooms", TWO_CALLS, "strings/emoji", "limits/two-choices"]
+    assert faulty(judge(reference, format, cases, [STREAM, CHARACTERS, WHOLE])) == []
 
 
-@pytest.mark.parametrize("variants", [[variant] for variant in Variant] + [list(Variant)])
-def test_every_variant_passes(variants: list[Variant]) -> None:
-    cases = ["single/no-arguments", "text/before-two-calls", "text/no-call", "choice/named"]
-    format = "mistral-v11"
-    with Reference(format, variants=variants) as running:
-        assert faulty(judge(running, format, cases, [COMPLETE, STREAM, WHOLE])) == []
+@pytest.mark.parametrize("variant", Variant)
+def test_every_variant_passes_in_every_format_and_mode(variant: Variant, format: str) -> None:
+    with Reference(format, variants=[variant]) as running:
+        assert faulty(judge(running, format, [SHOWS.get(variant, TWO_CALLS)], MODES)) == []
 
 
-def test_a_variant_changes_the_stream() -> None:
-    body = {
-        "model": "reference",
-        "messages": [{"role": "user", "content": "Hello"}],
-        "tools": TOOLS,
-        "tool_choice": {"type": "function", "function": {"name": "look"}},
-        "stream": True,
-        "vllm_xargs": {
-            "conformance_script": encode(FORMATS["hermes"].write([LOOK]), "tokens"),
-        },
-    }
-    seen = set()
-    client = httpx2.Client(trust_env=False)
-    for variants in ([], *([variant] for variant in Variant)):
-        with Reference("hermes", variants=variants) as running:
-            text = client.post(f"{running.url}/chat/completions", json=body).text
-        chunks = [json.loads(event[6:]) for event in text.split("\n\n")[:-2]]
-        choices = [chunk["choices"][0] for chunk in chunks]
-        for entry in (e for choice in choices for e in choice["delta"].get("tool_calls", ())):
-            entry.pop("id", None)
-        seen.add(json.dumps(choices))
-    client.close()
-    assert len(seen) == 1 + len(Variant)
+def test_all_variants_together_pass(format: str) -> None:
+    with Reference(format, variants=Variant) as running:
+        assert faulty(judge(running, format, [TWO_CALLS, *SHOWS.values()], MODES)) == []
+
+
+def written(case: Case, variants: frozenset[Variant]) -> tuple[bytes, Json]:
+    """Give a case's answer, streamed and complete, without what is new in each answer."""
+    server = server_of("", "hermes")
+    (script, *_) = scripts_of(case, server)
+    request = build(case, STREAM, server, script)
+    speech = speak(request, FORMATS["hermes"])
+    given = reply.read(request, speech, FORMATS["hermes"], variants)
+    given = replace(given, ids=tuple(id.rpartition("-")[0] for id in given.ids))
+    choices = [given] * request.get("n", 1)
+    chunks = [
+        chunk | {"id": "", "created": 0} for chunk in answer.chunks(request, choices, {}, variants)
+    ]
+    complete = answer.complete(request, choices, {}, variants)
+    return b"".join(answer.events(chunks, variants)), complete["choices"]
+
+
+@pytest.mark.parametrize("variant", Variant)
+def test_every_variant_shows_in_the_case_that_it_is_tested_by(variant: Variant) -> None:
+    case = SHIPPED[SHOWS.get(variant, TWO_CALLS)]
+    assert written(case, frozenset([variant])) != written(case, frozenset())
 
 
 def test_the_calls_are_the_same_complete_and_streamed(hermes: Callable[..., Json]) -> None:
@@ -224,13 +235,13 @@ def test_usage_is_streamed_only_if_asked_for(hermes: Callable[..., Json]) -> Non
     assert usage["total_tokens"] == usage["prompt_tokens"] + usage["completion_tokens"]
 
 
-def test_a_text_that_is_not_of_the_format_is_text_in_both_modes(
+def test_what_is_between_marks_and_no_call_is_text_in_both_modes(
     hermes: Callable[..., Json],
 ) -> None:
     script = (Piece("marker", "<tool_call>"), Piece("text", '\n{"name": '))
     complete = hermes(script)["choices"][0]
     streamed = [chunk["choices"][0] for chunk in hermes(script, stream=True)]
-    assert complete["message"]["content"] == '<tool_call>\n{"name": '
+    assert complete["message"]["content"] == '\n{"name": '
     assert (
         "".join(one["delta"].get("content", "") for one in streamed)
         == (complete["message"]["content"])
@@ -353,49 +364,3 @@ def test_a_name_behind_the_arguments_is_waited_for() -> None:
 
 def test_every_format_has_a_reader() -> None:
     assert set(READERS) == set(FORMATS)
-
-
-def test_every_fault_says_what_it_does_and_who_catches_it() -> None:
-    for fault in FAULTS.values():
-        assert fault.about.endswith(".")
-        assert fault.owner == "error" or fault.owner in RULES
-
-
-@pytest.fixture(scope="module")
-def switched() -> Iterator[tuple[Switch, Reference]]:
-    switch = Switch()
-    with Reference("hermes", fault=switch.fault()) as running:
-        yield switch, running
-
-
-DOUBTFUL = {"status-500"}
-"""Faults that are an error too, where a grammar may have stumbled over the script."""
-
-
-@pytest.mark.parametrize("name", FAULTS)
-def test_every_fault_is_caught_by_its_owner(name: str, switched: tuple[Switch, Reference]) -> None:
-    told = tripped(*switched, name)
-    if FAULTS[name].owner == "error":
-        assert told == {"error"}
-    else:
-        assert FAULTS[name].owner in told
-        assert "error" not in told or name in DOUBTFUL
-    assert row(name, told) in PAGE.read_text("utf-8").splitlines(), "run: make docs"
-
-
-def test_the_page_lists_the_faults_and_the_rules_that_none_trips() -> None:
-    text = PAGE.read_text("utf-8")
-    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| (.*) \|$", text, re.MULTILINE)
-    told = {name: {owner, *re.findall(r"`([^`]+)`", rest)} for name, owner, rest in rows}
-    assert list(told) == list(FAULTS)
-    assert page(told) == text, "run: make docs"
-
-
-def test_a_fault_spares_requests_without_tools() -> None:
-    with Reference("hermes", fault=FAULTS["status-500"]) as running:
-        assert probe.examine(running.url, parser="hermes").emission == "scripted"
-
-
-def test_no_fault_is_caught_by_nobody(reference: Reference, format: str) -> None:
-    assert NONE.chunks([{"a": 1}]) == [{"a": 1}]
-    assert faulty(judge(reference, format, SHOWING, [COMPLETE, STREAM], QUICK)) == []

@@ -9,7 +9,7 @@ import pytest
 
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Mode, Piece, Server, Text
+from conformance.model import Call, Case, Expectation, Mode, Piece, Server, Text
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
 from conformance.request import (
@@ -171,6 +171,12 @@ def test_a_scripted_request_carries_the_script_and_a_limit() -> None:
         "max_completion_tokens": len(text_of(script)) + SPARE_TOKENS,
         "vllm_xargs": {SCRIPT_FIELD: encode(script, "tokens")},
     }
+
+
+def test_a_request_that_is_to_be_refused_has_a_limit_in_case_it_is_not() -> None:
+    case = replace(CASE, says=None, expect=Expectation(refused=True), body={"tool_choice": "some"})
+    body = build(case, COMPLETE, SCRIPTED, None)
+    assert (body["tool_choice"], body["max_completion_tokens"]) == ("some", SPARE_TOKENS)
 
 
 def test_a_sampled_request_leaves_the_model_free() -> None:

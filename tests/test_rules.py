@@ -117,8 +117,10 @@ def right_answers() -> list[Any]:
         file: Path = param.values[0]
         own = file.parent / "right.json"
         usual = "says" not in settings_of(file.parent)
-        # equiv.content owns what content.lossless would; args.schema is for unscripted servers.
-        spared = file.suffix == ".json" or file.parent.name in ("content.lossless", "args.schema")
+        # equiv.content and usage.equiv own what content.lossless and usage.continuous would;
+        # args.schema is for unscripted servers.
+        others = ("content.lossless", "args.schema", "usage.continuous")
+        spared = file.suffix == ".json" or file.parent.name in others
         if not spared and (own.exists() or usual):
             found.append(pytest.param(file, own if own.exists() else GOOD_COMPLETE, id=param.id))
     return found
@@ -243,7 +245,10 @@ ABOUT_CALLS = {
     "chunk.first-delta.name",
     "chunk.name.once",
     "id.unique",
+    "id.place",
     "id.format",
+    "args.beginning",
+    "args.liveness",
 }
 
 
@@ -252,8 +257,17 @@ ABOUT_OPTIONS = {
     "choice.required",
     "choice.named",
     "parallel.false",
+    "choice.offered",
+    "finish.named",
+    "finish.stop-string",
+    "logprobs.form",
+    "logprobs.present",
+    "logprobs.align",
+    "logprobs.count",
+    "usage.continuous",
     "usage.final-chunk",
     "usage.sum",
+    "usage.token-ids",
 }
 
 
@@ -634,6 +648,36 @@ def test_a_finding_makes_a_rule_fail_though_it_could_not_judge_all(
     monkeypatch.setitem(RULES, "args.json", replace(RULES["args.json"], check=check))
     judged = judgement(sample(GOOD), "args.json")
     assert (judged.outcome, judged.reason) == (Outcome.FAIL, "too dark")
+
+
+@pytest.mark.parametrize("id", ["usage.continuous", "usage.token-ids", "logprobs.count"])
+def test_a_rule_of_an_implementation_holds_for_no_other(id: str) -> None:
+    found = sample(SAMPLES / id / "wrong.sse")
+    for implementation in (None, "sglang"):
+        other = replace(found, implementation=implementation)
+        assert judgement(other, id).outcome is Outcome.NA
+        assert broken(other) == []
+
+
+def test_a_rule_of_a_parser_holds_for_no_other() -> None:
+    found = sample(SAMPLES / "id.format" / "wrong.sse")
+    assert broken(replace(found, parser="hermes")) == []
+
+
+def test_a_tool_that_is_not_among_the_allowed_ones_is_not_offered() -> None:
+    allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_time"}}]}
+    choice = {"type": "allowed_tools", "allowed_tools": allowed}
+    recorded = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tool_choice": choice})
+    assert broken(evidence(recorded, says=None)) == [("choice.offered", "choice 0 tool_calls")]
+
+
+def test_a_character_that_the_complete_answer_has_whole_is_lost_in_the_stream() -> None:
+    folder = SAMPLES / "content.characters"
+    found = replace(sample(folder / "wrong-lost.sse"), said=None, expect=Expectation())
+    assert broken(found) == []
+    complete = assemble.read(exchange((folder / "right.json").read_bytes(), stream=False))
+    lost = [("content.characters", "choice 0 content")]
+    assert broken(replace(found, complete=complete)) == lost
 
 
 def test_habits_have_samples() -> None:

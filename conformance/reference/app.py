@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,11 +11,11 @@ from starlette.routing import Route
 
 from conformance.formats import Format
 from conformance.model import Json
-from conformance.reference import answer
-from conformance.reference.answer import Variant
+from conformance.reference import answer, reply
 from conformance.reference.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault
 from conformance.reference.speech import Speech, speak
+from conformance.reference.variant import Variants
 from conformance.replay.script import Refused
 
 MODEL = "reference"
@@ -25,7 +24,7 @@ MODEL = "reference"
 def build(
     format: Format,
     *,
-    variants: frozenset[Variant] = frozenset(),
+    variants: Variants = frozenset(),
     fault: Fault = NONE,
     scripted: bool = True,
     version: str | None = None,
@@ -54,12 +53,14 @@ def build(
             return fault.refusal(body, refuse(message, field))
         if body["model"] != MODEL:
             return refuse(f"there is no model {body['model']!r}", "model", status=404)
+        # Whoever asks what the server can do uses no tools, and shall be told the truth.
+        own = fault if body.get("tools") else NONE
+        body = own.request(body)
         try:
             speech = speak(body, format, scripted=scripted)
         except Refused as problem:
             return refuse(str(problem), "vllm_xargs")
-        # Whoever asks what the server can do uses no tools, and shall be told the truth.
-        return _answer(body, speech, format, variants, fault if body.get("tools") else NONE)
+        return _answer(body, speech, format, variants, own)
 
     routes = [
         Route("/v1/models", models),
@@ -77,24 +78,18 @@ def refuse(message: str, field: str | None, status: int = 400) -> Response:
 
 
 def _answer(
-    request: Json, speech: Speech, format: Format, variants: frozenset[Variant], fault: Fault
+    request: Json, speech: Speech, format: Format, variants: Variants, fault: Fault
 ) -> Response:
     count = request.get("n") or 1
-    replies = [answer.reply(request, speech, format, variants) for _ in range(count)]
+    replies = [fault.reply(reply.read(request, speech, format, variants)) for _ in range(count)]
     usage = _usage(request, count * len(speech.tokens))
     if request.get("stream"):
         chunks = fault.chunks(list(answer.chunks(request, replies, usage, variants)))
-        events = fault.wire(list(_events(chunks)))
+        events = fault.wire(list(answer.events(chunks, variants)))
         response: Response = StreamingResponse(events, media_type="text/event-stream")
     else:
-        response = JSONResponse(fault.body(answer.complete(request, replies, usage)))
+        response = JSONResponse(fault.body(answer.complete(request, replies, usage, variants)))
     return fault.response(response)
-
-
-def _events(chunks: list[Json]) -> Iterator[bytes]:
-    for chunk in chunks:
-        yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n".encode()
-    yield b"data: [DONE]\n\n"
 
 
 def _usage(request: Json, said: int) -> Json:

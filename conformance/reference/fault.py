@@ -8,12 +8,25 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from conformance.model import Json
+from conformance.reference.reply import Reply
 
+Read = Callable[[Json], Json]
+Bend = Callable[[Reply], Reply]
 Chunks = Callable[[list[Json]], list[Json]]
 Body = Callable[[Json], Json]
 Wire = Callable[[list[bytes]], AsyncIterator[bytes]]
 Respond = Callable[[Response], Response]
 Refuse = Callable[[Json, Response], Response]
+
+
+def as_asked(request: Json) -> Json:
+    """Take a request as it was meant."""
+    return request
+
+
+def as_read(reply: Reply) -> Reply:
+    """Bend nothing that was read."""
+    return reply
 
 
 def as_they_are(chunks: list[Json]) -> list[Json]:
@@ -50,6 +63,12 @@ class Fault:
     about: str
     owner: str
     """The rule that catches it, or `error` where there is no whole answer to judge."""
+    cases: tuple[str, ...] = ()
+    """Shipped cases in which it shows."""
+    format: str = "hermes"
+    """A format in which it shows."""
+    request: Read = as_asked
+    reply: Bend = as_read
     chunks: Chunks = as_they_are
     body: Body = as_it_is
     wire: Wire = one_by_one

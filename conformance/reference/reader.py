@@ -1,12 +1,13 @@
 """Read calls out of tokens as they come, sending on at once what can no longer become a mark.
 
-The text is known to be of the format, or to be the beginning of such a text.
+Each reader takes what a format's models are known to write beside its own form: other keys, text
+behind a call, a mark that is left out. Whether it makes sense of a whole text, `makes_sense` tells.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,6 +46,11 @@ Event = Content | Header | Arguments
 class Reader(Protocol):
     """Turns tokens into events."""
 
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        ...
+
     def read(self, token: Token) -> Iterator[Event]:
         """Give what a token tells."""
         ...
@@ -55,11 +61,14 @@ class Reader(Protocol):
 
 
 class PlainReader:
-    """All is text: there is no parser, or the text is not of its format."""
+    """All is text: the marks are there, and what they set apart is no call."""
+
+    begun = 0
 
     def read(self, token: Token) -> Iterator[Event]:
-        """Give the token."""
-        yield Content(token.text)
+        """Give a token that is no mark."""
+        if not token.mark:
+            yield Content(token.text)
 
     def end(self) -> Iterator[Event]:
         """Give nothing more."""
@@ -75,6 +84,11 @@ class HermesReader:
         self._inside = False
         self._held = ""
         self._after_call = False
+
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        return self._calls.begun
 
     def read(self, token: Token) -> Iterator[Event]:
         """Give what a token tells; a newline waits for what follows it."""
@@ -101,21 +115,27 @@ class HermesReader:
 
 
 class MistralReader:
-    """Text, then one array of calls."""
+    """Text, then an array of calls behind each mark."""
 
     def __init__(self) -> None:
         """Begin in text."""
         self._calls = _Objects(outer=1)
-        self._inside = False
+        self._at: _Place | None = None
+
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        return self._calls.begun
 
     def read(self, token: Token) -> Iterator[Event]:
-        """Give what a token tells."""
+        """Give what a token tells; behind its array all is text."""
         if token.mark:
-            self._inside = True
-        elif self._inside:
-            yield from self._calls.read(token.text)
-        else:
-            yield Content(token.text)
+            self._at = _Place()
+            return
+        array, text = self._at.divide(token.text) if self._at else ("", token.text)
+        yield from self._calls.read(array)
+        if text:
+            yield Content(text)
 
     def end(self) -> Iterator[Event]:
         """Give nothing more."""
@@ -133,6 +153,11 @@ class MistralV11Reader:
         self._id = ""
         self._at = _Place()
 
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        return self._call + 1
+
     def read(self, token: Token) -> Iterator[Event]:
         """Give what a token tells; a name waits until it is whole."""
         if token.mark:
@@ -141,18 +166,31 @@ class MistralV11Reader:
                 self._call += 1
                 self._name = self._id = ""
             elif token.text == ARGS:
-                self._at = _Place()
-                yield Header(self._call, self._name, self._id or None)
+                yield from self._open()
         elif self._part == CALLS:
-            self._name += token.text
+            name, brace, rest = token.text.partition("{")
+            self._name += name
+            if brace:  # some models leave the mark out
+                self._part = ARGS
+                yield from self._open()
+                yield from self._value(brace + rest)
         elif self._part == CALL_ID:
             self._id += token.text
         elif self._part == ARGS:
-            inner = "".join(sign for sign in token.text if self._at.step(sign))
-            if inner:
-                yield Arguments(self._call, inner)
+            yield from self._value(token.text)
         else:
             yield Content(token.text)
+
+    def _open(self) -> Iterator[Event]:
+        self._at = _Place()
+        yield Header(self._call, self._name, self._id or None)
+
+    def _value(self, text: str) -> Iterator[Event]:
+        value, behind = self._at.divide(text)
+        if value:
+            yield Arguments(self._call, value)
+        if behind:
+            yield Content(behind)
 
     def end(self) -> Iterator[Event]:
         """Give nothing more."""
@@ -166,6 +204,21 @@ class _Place:
     depth: int = 0
     quoted: bool = False
     escaped: bool = False
+    closed: bool = False
+    """A whole object or array lies behind."""
+    left: bool = False
+    """So does the white space after it."""
+
+    def divide(self, text: str) -> tuple[str, str]:
+        """Go on; give what belongs to the first value and what follows it, space around aside."""
+        value = behind = ""
+        for sign in text:
+            if not self.closed:
+                value += sign if self.step(sign) else ""
+            elif self.left or not sign.isspace():
+                self.left = True
+                behind += sign
+        return value, behind
 
     def step(self, sign: str) -> bool:
         """Go on by one character; tell whether it is part of a value, not space around it."""
@@ -179,6 +232,7 @@ class _Place:
             self.depth += 1
         elif sign in "}]":
             self.depth -= 1
+            self.closed = self.depth == 0
         return not (outside and sign.isspace())
 
 
@@ -195,6 +249,11 @@ class _Objects:
         self._name: str | None = None
         self._told = False
         self._arguments = ""
+
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        return self._call + 1
 
     def read(self, text: str) -> Iterator[Event]:
         """Give what more text tells."""
@@ -243,6 +302,31 @@ class _Objects:
         if self._arguments:
             yield Arguments(self._call, self._arguments)
             self._arguments = ""
+
+
+def makes_sense(reader: Reader, tokens: Sequence[Token]) -> bool:
+    """Whether a reader finds whole calls behind all marks that begin some, and nothing half."""
+    events: list[Event] = []
+    try:
+        for token in tokens:
+            events += reader.read(token)
+    except ValueError:
+        return False
+    names = {event.call: event.name for event in events if isinstance(event, Header)}
+    arguments = dict.fromkeys(names, "")
+    for event in events:
+        if isinstance(event, Arguments):
+            arguments[event.call] += event.text
+    marks = sum(token.mark and token.text in (OPEN, CALLS) for token in tokens)
+    whole = all(names.values()) and all(map(_is_object, arguments.values()))
+    return len(names) == reader.begun >= marks and whole
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
 
 
 READERS: dict[str, Callable[[], Reader]] = {

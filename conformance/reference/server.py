@@ -13,8 +13,8 @@ import uvicorn
 
 from conformance.formats import FORMATS
 from conformance.reference import app
-from conformance.reference.answer import Variant
 from conformance.reference.fault import NONE, Fault
+from conformance.reference.variant import Variant
 
 START_LIMIT = 30
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from conformance.formats import Format, Unreadable
+from conformance.formats import Format
 from conformance.formats.format import text_of
 from conformance.model import Json, Piece, Script
 from conformance.replay.script import FIELD, Refused, read
@@ -33,8 +33,8 @@ class Speech:
     """All tokens of an answer, and why they end."""
 
     tokens: tuple[Token, ...]
-    readable: bool
-    """The whole script is of the format; if not, every token is text."""
+    whole: tuple[Token, ...]
+    """All that would be said without a stop string or a limit, a run of text as one token."""
     cut: bool = False
     """The limit of tokens was reached before the end."""
 
@@ -48,10 +48,10 @@ def speak(request: Json, format: Format, *, scripted: bool = True) -> Speech:
         script = read(source)
         given = [Piece(piece.kind, piece.text) for piece in script.pieces]
         pieces, cut = tuple(_known(given, format)), script.cut
-    readable = _is_readable(pieces, format)
+    whole = tuple(Token(piece.text, mark=piece.kind != "text") for piece in pieces)
     tokens = tuple(_tokens(_until_stop(pieces, _stops(request)), cut))
     limit = request.get("max_completion_tokens") or request.get("max_tokens") or len(tokens)
-    return Speech(tokens=tokens[:limit], readable=readable, cut=len(tokens) > limit)
+    return Speech(tokens=tokens[:limit], whole=whole, cut=len(tokens) > limit)
 
 
 def _known(pieces: Sequence[Piece], format: Format) -> Iterator[Piece]:
@@ -69,14 +69,6 @@ def _known(pieces: Sequence[Piece], format: Format) -> Iterator[Piece]:
             text += piece.text
     if text:
         yield Piece("text", text)
-
-
-def _is_readable(pieces: Script, format: Format) -> bool:
-    try:
-        format.read(pieces)
-    except Unreadable:
-        return False
-    return True
 
 
 def _stops(request: Json) -> list[str]:

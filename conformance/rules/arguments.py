@@ -15,14 +15,20 @@ from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding, Json, Unjudged
 from conformance.rules.content import call_leaks
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
-    """Give the calls whose arguments are all there: not the last one of a truncated choice."""
+    """Give the calls whose arguments are all there: not the last one of a truncated choice.
+
+    Give none where the model itself wrote no JSON: a stream has sent it before it can know.
+    """
+    if evidence.expect.broken:
+        return
+    truth = evidence.expect.finish_reason or ()  # said.finish owns a `length` that is hidden
     for choice in evidence.choices:
         if choice.whole:
-            cut = choice.finish_reason == "length"
+            cut = "length" in (choice.finish_reason, *truth)
             for call in choice.calls[:-1] if cut else choice.calls:
                 yield choice, call
 
@@ -91,7 +97,7 @@ def is_json(evidence: Evidence) -> Findings:
     for choice, call in finished_calls(evidence):
         if not call.arguments.strip() or call_leaks(evidence, call):
             continue  # args.empty-object and content.no-marker-leak own these
-        if any(_premature(call)):
+        if any(premature(call)):
             continue  # args.no-premature-json
         try:
             jsonvalue.parse(call.arguments)
@@ -153,13 +159,16 @@ def no_premature_json(evidence: Evidence) -> Findings:
     Right: {"city", then : "Paris"}
     """
     for choice in evidence.choices:
+        if len(choice.calls) < len(evidence.expect.calls or ()):
+            continue  # said.calls owns a call that went into another's arguments
         for call in choice.calls:
             # chunk.index.stable owns two calls that run together
             if not call.others and not call_leaks(evidence, call):
-                yield from _premature(call)
+                yield from premature(call)
 
 
-def _premature(call: ToolCall) -> Iterator[Finding]:
+def premature(call: ToolCall) -> Iterator[Finding]:
+    """Find where a call's arguments were a whole JSON value before their end."""
     whole = call.arguments
     try:
         _, stop = json.JSONDecoder(parse_int=str).raw_decode(whole.lstrip())
@@ -177,6 +186,72 @@ def _premature(call: ToolCall) -> Iterator[Finding]:
                 chunk=entry.chunk,
             )
             return
+
+
+@rule(
+    "args.beginning",
+    SHOULD,
+    "any",
+    # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
+    lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
+)
+def beginning(evidence: Evidence) -> Findings:
+    """The arguments of a call that was cut short are the beginning of an object.
+
+    Why: clients show and repair them as they grow; openai-python's and LangChain's readers of
+        partial JSON raise, or give other values, where no text can follow.
+    Wrong: {"city": "Par"}} and "finish_reason": "length"
+    Right: {"city": "Par and "finish_reason": "length"
+    """
+    for choice in evidence.choices:
+        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+            continue
+        call = choice.calls[-1]
+        if call_leaks(evidence, call) or any(premature(call)):
+            continue  # content.no-marker-leak, content.characters and args.no-premature-json
+        if not begins_object(call):
+            yield Finding(
+                where=_where(choice, call),
+                expected="the beginning of an object",
+                actual=jsonvalue.show(call.arguments),
+                chunk=_last_chunk(call),
+            )
+
+
+def begins_object(call: ToolCall) -> bool:
+    """Whether more text can make a call's arguments an object."""
+    text = call.arguments.lstrip()
+    return not text or (text.startswith("{") and jsonvalue.is_beginning(text))
+
+
+_LONG = 200
+"""Characters of arguments; a server that streams sends so many in several deltas."""
+
+
+def _asked_small(evidence: Evidence) -> bool:
+    # A field of vLLM's: how many tokens a delta has.
+    interval = evidence.request.get("stream_interval")
+    return has_calls(evidence) and (not isinstance(interval, int) or interval <= 8)
+
+
+@rule("args.liveness", INFO, "stream", _asked_small)
+def liveness(evidence: Evidence) -> Findings:
+    """Long arguments come in more than one delta.
+
+    Why: users watch a file being written as it is, and a client that waits for the first word
+        may time out; a parser that keeps all for the end does not stream.
+    Wrong: 5,000 characters of arguments in one delta
+    Right: the same in fifty deltas
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            if len(call.arguments) >= _LONG and len(call.fragments) == 1:
+                yield Finding(
+                    where=_where(choice, call),
+                    expected="several deltas",
+                    actual=f"{len(call.arguments)} characters in one",
+                    chunk=call.fragments[0][0].chunk,
+                )
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:

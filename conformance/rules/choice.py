@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.assemble import Choice
-from conformance.model import Finding
+from conformance.model import Finding, Json
 from conformance.rules.content import call_leaks
 from conformance.rules.finish import claims_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
@@ -28,6 +28,7 @@ def disobeys(evidence: Evidence, choice: Choice) -> bool:
         or _lacks_a_call(evidence, choice)
         or _calls_another(evidence, choice)
         or _calls_too_many(evidence, choice)
+        or _calls_unoffered(evidence, choice)
     )
 
 
@@ -63,6 +64,36 @@ def _calls_another(evidence: Evidence, choice: Choice) -> bool:
 def _calls_too_many(evidence: Evidence, choice: Choice) -> bool:
     alone = evidence.request.get("parallel_tool_calls") is False
     return alone and len(choice.calls) > 1 and choice.whole
+
+
+def _must_be_offered(evidence: Evidence) -> bool:
+    # Where the server leaves the choice to the model, so is the fault; said.calls has the truth.
+    wanted = evidence.tool_choice
+    forced = wanted == "required" or _allowed(wanted) is not None
+    return forced and evidence.expect.calls is None
+
+
+def _calls_unoffered(evidence: Evidence, choice: Choice) -> bool:
+    if not _must_be_offered(evidence) or not choice.whole or has_faulty_names(evidence, choice):
+        return False
+    offered = _offered(evidence)
+    return any(call.name not in offered for call in choice.calls)
+
+
+def _offered(evidence: Evidence) -> list[Json]:
+    allowed = _allowed(evidence.tool_choice)
+    tools = (evidence.request.get("tools") or ()) if allowed is None else allowed
+    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
+    return [function.get("name") for function in functions if isinstance(function, dict)]
+
+
+def _allowed(wanted: Json) -> list[Json] | None:
+    """Give the tools that a tool_choice of the type `allowed_tools` names."""
+    if not isinstance(wanted, dict) or wanted.get("type") != "allowed_tools":
+        return None
+    told = wanted.get("allowed_tools")
+    tools = told.get("tools") if isinstance(told, dict) else None
+    return tools if isinstance(tools, list) else None
 
 
 def _at(choice: Choice, expected: str) -> Finding:
@@ -130,3 +161,17 @@ def one_at_a_time(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         if _calls_too_many(evidence, choice):
             yield _at(choice, "one call at most")
+
+
+@rule("choice.offered", MUST, "any", _must_be_offered)
+def offered(evidence: Evidence) -> Findings:
+    """With tool_choice `required` or `allowed_tools` a tool is called that the request offers.
+
+    Why: a server that forces a call chooses among the tools it was given; a name that is none of
+        them has nothing to run, and clients raise "Tool not found".
+    Wrong: "tool_choice": "required", the tools get_weather and get_time, and a call of search
+    Right: a call of get_weather
+    """
+    for choice in evidence.choices:
+        if _calls_unoffered(evidence, choice):
+            yield _at(choice, f"calls of {_offered(evidence)}")

@@ -22,19 +22,6 @@ def _in(chunk: Chunk, field: str, expected: str, actual: object) -> Finding:
     )
 
 
-@rule("err.mid-stream", MUST, "stream")
-def no_error(evidence: Evidence) -> Findings:
-    """A good request is answered without an error event.
-
-    Why: every client raises on it, or returns a truncated call as if it were whole.
-    Wrong: data: {"error": {"message": "list index out of range"}}
-    Right: chunks to the end
-    """
-    for chunk in evidence.answer.chunks:
-        if chunk.error is not None:
-            yield _in(chunk, "error", "no error", chunk.error)
-
-
 @rule("chunk.object", MUST, "stream")
 def object_name(evidence: Evidence) -> Findings:
     """Every chunk says `"object": "chat.completion.chunk"`.
@@ -150,24 +137,95 @@ def choice_required(evidence: Evidence) -> Findings:
                 yield _in(chunk, f"{where}.finish_reason", "null until the end", "absent")
 
 
-@rule("choice.index.range", MUST, "stream")
+@rule("choice.index.range", MUST, "any")
 def choice_range(evidence: Evidence) -> Findings:
     """Choices are numbered 0 to n-1 and first appear in that order.
 
-    Why: openai-python raises IndexError when the first chunk is not of choice 0.
+    Why: openai-python raises IndexError when the first chunk is not of choice 0, and who asked for
+        n answers reads n.
     Wrong: n is 2, and the first chunk has index 1
     Right: index 0 first, then 1
     """
     wanted = list(range(evidence.request.get("n") or 1))
-    seen: list[int] = []
-    for chunk in _chunks(evidence):
-        for _, choice in chunk.choices:
-            index = choice.get("index")
-            if type(index) is int and index not in seen:
-                seen.append(index)
+    seen = list(dict.fromkeys(_indexes(evidence)))
     # finish.present owns an answer without any choice
     if seen and seen != wanted and not evidence.answer.damaged:
         yield Finding(where="choices", expected=f"indexes {wanted}", actual=f"{seen}")
+
+
+def _indexes(evidence: Evidence) -> Iterator[int]:
+    if evidence.answer.stream is None:
+        yield from (choice.index for choice in evidence.choices)
+    for chunk in _chunks(evidence):
+        for _, choice in chunk.choices:
+            if type(choice.get("index")) is int:
+                yield choice["index"]
+
+
+@rule("chunk.choice.unique", MUST, "stream")
+def choice_unique(evidence: Evidence) -> Findings:
+    """A chunk has a choice once.
+
+    Why: clients of one choice read choices[0] of each chunk and lose the second; openai-python
+        builds a choice too many where it is the first chunk.
+    Wrong: "choices": [{"index": 0, …}, {"index": 0, …}]
+    Right: "choices": [{"index": 0, …}]
+    """
+    for chunk in _chunks(evidence):
+        seen: set[int] = set()
+        for place, choice in chunk.choices:
+            index = choice.get("index")
+            if type(index) is not int:
+                continue  # chunk.choice.required
+            if index in seen:
+                yield _in(chunk, f"choices[{place}].index", "a choice of its own", index)
+            seen.add(index)
+
+
+@rule("chunk.content.string", MUST, "stream")
+def content_string(evidence: Evidence) -> Findings:
+    """The text in a delta is a string or null.
+
+    Why: clients join it; openai-python and LangChain raise on a list or an object.
+    Wrong: {"delta": {"content": {"text": "Hi"}}}
+    Right: {"delta": {"content": "Hi"}}
+    """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            if not isinstance(delta.get("content"), str | None):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.content",
+                    expected="a string or null",
+                    actual=repr(delta["content"])[:80],
+                    chunk=number,
+                )
+
+
+@rule("chunk.unknown-fields", MUST, "stream")
+def unknown_fields(evidence: Evidence) -> Findings:
+    """A list of objects that comes in several deltas has an index in each object.
+
+    Why: openai-python merges lists of any name, and raises "Expected list delta entry to have an
+        'index' key".
+    Wrong: {"delta": {"steps": [{"text": "a"}]}}, then {"delta": {"steps": [{"text": "b"}]}}
+    Right: {"delta": {"steps": [{"index": 0, "text": "a"}]}}, or a string
+    """
+    for choice in evidence.choices:
+        seen: set[str] = set()
+        for number, delta in choice.deltas:
+            for field, value in delta.items():
+                if field in ("tool_calls", "content") or not isinstance(value, list):
+                    continue  # chunk.index.present and chunk.content.string
+                objects = [item for item in value if isinstance(item, dict)]
+                if field in seen and any(type(item.get("index")) is not int for item in objects):
+                    yield Finding(
+                        where=f"chunk {number} choice {choice.index} delta.{field}",
+                        expected="objects with an index",
+                        actual=repr(value)[:80],
+                        chunk=number,
+                    )
+                if objects:
+                    seen.add(field)
 
 
 @rule("chunk.role.once", MUST, "stream")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from conformance import jsonvalue
@@ -59,15 +60,94 @@ def order(evidence: Evidence) -> Findings:
                     )
 
 
+@rule("content.characters", MUST, "any")
+def characters(evidence: Evidence) -> Findings:
+    """No character is lost or split: no U+FFFD and no half of a pair that the model did not say.
+
+    Why: no client can mend it, the text is wrong for good; Python cannot encode half a pair, so
+        printing or storing it raises UnicodeEncodeError.
+    Wrong: the first half of an escaped emoji in one delta, the second half in the next
+    Right: the emoji in one delta
+    """
+    if evidence.answer.damaged:
+        return  # what cannot be decoded is read as U+FFFD
+    for choice in evidence.choices:
+        texts = [(where, text) for where, text, _ in _texts(evidence, choice)]
+        for where, text in [*texts, ("reasoning", choice.reasoning)]:
+            # A limit on tokens may end an answer inside a character.
+            cut = choice.finish_reason == "length"
+            if found := _broken_character(evidence, text.rstrip(_LOST) if cut else text):
+                at = text.index(found)
+                yield Finding(
+                    where=f"choice {choice.index} {where}",
+                    expected="whole characters",
+                    actual=jsonvalue.show(text[max(0, at - 20) : at + 20]),
+                    chunk=_chunk_of(choice, found),
+                )
+
+
+_LOST = "\ufffd"
+_HALF = re.compile(r"[\ud800-\udfff]")
+_SPELT_LOST = re.compile(r"\\ufffd", re.IGNORECASE)
+_SPELT_HALF = re.compile(r"\\ud[89a-f][0-9a-f]{2}", re.IGNORECASE)
+
+
+def _broken_character(evidence: Evidence, text: str) -> str | None:
+    """Find a broken character that is not the model's own, raw or spelt as a JSON escape."""
+    halves = _HALF.findall(text)
+    if not halves and _LOST not in text:
+        return None
+    source = _source(evidence)
+    own = source or ""
+    if len(halves) > len(_HALF.findall(own)) + len(_SPELT_HALF.findall(own)):
+        return str(halves[0])
+    # Where nothing is known of the model, it may have said U+FFFD itself.
+    if source is not None and text.count(_LOST) > own.count(_LOST) + len(_SPELT_LOST.findall(own)):
+        return _LOST
+    return None
+
+
+def _source(evidence: Evidence) -> str | None:
+    """Give what the model said, or failing that what a complete answer has of it."""
+    if evidence.said is not None or evidence.complete is None:
+        return evidence.said
+    choices = evidence.complete.choices
+    calls = [f"{call.name}{call.arguments}" for choice in choices for call in choice.calls]
+    return "".join([*(choice.content + choice.reasoning for choice in choices), *calls])
+
+
 def content_leaks(evidence: Evidence, choice: Choice) -> bool:
-    """Whether markup is in the text beside the calls."""
-    return bool(_marks(evidence, choice.content, evidence.expect.content or ""))
+    """Whether the text beside the calls holds what another rule keeps out of it."""
+    text = choice.content
+    return (
+        bool(_marks(evidence, text, evidence.expect.content or ""))
+        or _broken_character(evidence, text) is not None
+        or stop_string(evidence, choice) is not None
+    )
 
 
 def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
-    """Whether markup is in a call's name or arguments."""
+    """Whether a call's name or arguments hold markup or a broken character."""
     said = _said_in_calls(evidence)
-    return any(_marks(evidence, text, said) for text in (call.name or "", call.arguments))
+    return any(
+        _marks(evidence, text, said) or _broken_character(evidence, text)
+        for text in (call.name or "", call.arguments)
+    )
+
+
+def stop_string(evidence: Evidence, choice: Choice) -> str | None:
+    """Find a stop string of the request in a text without calls, where it must not be.
+
+    With calls, what a parser takes out can bring its two halves together.
+    """
+    request = evidence.request
+    stop = request.get("stop") or []
+    # Fields of vLLM's: the one asks for the string, the other puts off the stop.
+    if choice.calls or request.get("include_stop_str_in_output") or request.get("min_tokens"):
+        return None
+    wanted = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
+    found = (text for text in wanted if isinstance(text, str) and text and text in choice.content)
+    return next(found, None)
 
 
 def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -48,15 +47,16 @@ def content_xor_tools(evidence: Evidence) -> Findings:
     Wrong: {"content": "ok", "tool_calls": [{…}]}
     Right: {"content": "ok"}, then {"tool_calls": [{…}]}
     """
-    for number, choice, _ in _lists(evidence):
-        delta = dict(choice.deltas)[number]
-        if delta.get("content"):
-            yield Finding(
-                where=f"chunk {number} choice {choice.index} delta",
-                expected="content or tool_calls",
-                actual=f"content {repr(delta['content'])[:40]} and tool_calls",
-                chunk=number,
-            )
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            text = delta.get("content")  # chunk.content.string owns what is none
+            if isinstance(text, str) and text and delta.get("tool_calls"):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta",
+                    expected="content or tool_calls",
+                    actual=f"content {repr(text)[:40]} and tool_calls",
+                    chunk=number,
+                )
 
 
 @rule("chunk.tool-calls.not-empty", SHOULD, "stream")
@@ -341,41 +341,3 @@ def name_once(evidence: Evidence) -> Findings:
         named = [entry for entry in call.entries if entry.function.get("name")]
         for entry in (entry for entry in named[1:] if entry not in others):
             yield _at(entry, "function.name", "no name after the first", entry.function["name"])
-
-
-@rule("id.unique", MUST, "any", has_calls)
-def id_unique(evidence: Evidence) -> Findings:
-    """The calls of an answer have different ids.
-
-    Why: tool results are paired with calls by id; with two alike the next turn is refused or
-        stalls.
-    Wrong: "call_1" twice
-    Right: "call_1", "call_2"
-    """
-    seen: dict[str, Entry] = {}
-    for _, call in _calls(evidence):
-        if call.id is None:
-            continue
-        if call.id in seen:
-            yield _at(call.entries[0], "id", "an id of its own", call.id)
-        seen[call.id] = call.entries[0]
-
-
-@rule(
-    "id.format",
-    MUST,
-    "any",
-    lambda evidence: bool(evidence.format and evidence.format.call_id) and has_calls(evidence),
-)
-def id_format(evidence: Evidence) -> Findings:
-    """A call's id has the form that the model's own template demands.
-
-    Why: Mistral's templates and mistral_common refuse the next turn unless an id is nine letters
-        and digits.
-    Wrong: "id": "chatcmpl-tool-9af5e2cd"
-    Right: "id": "aB3dE6gH9"
-    """
-    pattern = evidence.format.call_id if evidence.format else None
-    for _, call in _calls(evidence):
-        if pattern and call.id and not re.fullmatch(pattern, call.id):
-            yield _at(call.entries[0], "id", f"an id that matches {pattern}", call.id)

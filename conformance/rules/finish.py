@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from conformance import jsonvalue
 from conformance.assemble import Choice
 from conformance.model import Finding
+from conformance.rules.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
@@ -23,6 +25,26 @@ def hides_calls(evidence: Evidence, choice: Choice) -> bool:
 def claims_calls(choice: Choice) -> bool:
     """Whether a choice has no calls and a reason that says otherwise."""
     return choice.finish_reason == "tool_calls" and not choice.calls and choice.whole
+
+
+def misleads(evidence: Evidence, choice: Choice) -> bool:
+    """Whether a reason is wrong by itself: another rule of this area owns it."""
+    return (
+        len(choice.finishes) > 1
+        or choice.finish_reason not in REASONS
+        or hides_calls(evidence, choice)
+        or claims_calls(choice)
+        or _withholds_named(evidence, choice)
+    )
+
+
+def _withholds_named(evidence: Evidence, choice: Choice) -> bool:
+    return (
+        isinstance(evidence.tool_choice, dict)
+        and evidence.tool_choice.get("type") == "function"
+        and bool(choice.calls)
+        and choice.finish_reason in {"content_filter", "function_call"}
+    )
 
 
 @rule("finish.present", MUST, "any")
@@ -97,6 +119,8 @@ def known(evidence: Evidence) -> Findings:
     Right: "finish_reason": "stop"
     """
     for choice in evidence.choices:
+        if len(choice.finishes) > 1:
+            continue  # finish.once
         for number, reason in choice.finishes:
             if not isinstance(reason, str) or reason not in REASONS:
                 yield Finding(
@@ -116,7 +140,7 @@ def tool_calls(evidence: Evidence) -> Findings:
     Right: a call, and "finish_reason": "tool_calls"
     """
     for choice in evidence.choices:
-        if hides_calls(evidence, choice):
+        if len(choice.finishes) == 1 and hides_calls(evidence, choice):
             yield Finding(
                 where=f"choice {choice.index} finish_reason",
                 expected="'tool_calls'",
@@ -134,10 +158,54 @@ def no_calls(evidence: Evidence) -> Findings:
     Right: "content": "Hi", "finish_reason": "stop"
     """
     for choice in evidence.choices:
-        if claims_calls(choice):
+        if len(choice.finishes) == 1 and claims_calls(choice):
             yield Finding(
                 where=f"choice {choice.index} finish_reason",
                 expected="'stop' or 'length'",
                 actual="'tool_calls' with no calls",
                 chunk=choice.finishes[-1][0],
+            )
+
+
+@rule(
+    "finish.named",
+    MUST,
+    "any",
+    lambda evidence: isinstance(evidence.tool_choice, dict),
+)
+def named(evidence: Evidence) -> Findings:
+    """A call that the request named ends with `stop` or `tool_calls`.
+
+    Why: OpenAI's API has answered either, so clients take both; on any other they drop the call as
+        withheld, or look for a `function_call` that is not there.
+    Wrong: get_weather is named and called, and "finish_reason": "content_filter"
+    Right: get_weather is named and called, and "finish_reason": "stop"
+    """
+    for choice in evidence.choices:
+        if len(choice.finishes) == 1 and _withholds_named(evidence, choice):
+            yield Finding(
+                where=f"choice {choice.index} finish_reason",
+                expected="'stop' or 'tool_calls'",
+                actual=repr(choice.finish_reason),
+                chunk=choice.finishes[-1][0],
+            )
+
+
+@rule("finish.stop-string", MUST, "any", lambda evidence: bool(evidence.request.get("stop")))
+def stops(evidence: Evidence) -> Findings:
+    """An answer ends before a stop string of the request, which is no part of it.
+
+    Why: the specification says that the returned text does not contain it; whoever splits by it,
+        or shows the text, meets it twice or has to cut it off.
+    Wrong: "stop": ["END"], and the content "Done. END"
+    Right: "stop": ["END"], and the content "Done. "
+    """
+    for choice in evidence.choices:
+        text = stop_string(evidence, choice)
+        if text is not None:
+            at = choice.content.index(text)
+            yield Finding(
+                where=f"choice {choice.index} content",
+                expected=f"an end before {jsonvalue.show(text)}",
+                actual=jsonvalue.show(choice.content[max(0, at - 20) :]),
             )

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from conformance.assemble import Answer
 from conformance.model import Finding, Json
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.usage import raw_choices
 
 
 @rule("msg.json", MUST, "complete")
@@ -71,6 +72,47 @@ def _choice(choice: Json, where: str) -> Iterator[Finding]:
             expected="a string or null",
             actual=repr(message.get("content", "absent"))[:80],
         )
+
+
+@rule("msg.nullable-keys", INFO, "complete")
+def nullable_keys(evidence: Evidence) -> Findings:
+    """A message has `refusal`, and its choice `logprobs`, if only as null.
+
+    Why: the specification requires the keys; clients take an absent one for null, but types that
+        were generated from it need not.
+    Wrong: {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
+    Right: {"index": 0, "message": {"role": "assistant", "content": "Hi", "refusal": null},
+        "logprobs": null, "finish_reason": "stop"}
+    """
+    for where, _, choice in raw_choices(evidence.answer):
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            continue  # msg.required
+        held = {"message.refusal": "refusal" in message, "logprobs": "logprobs" in choice}
+        for name in (name for name, is_there in held.items() if not is_there):
+            yield Finding(where=f"{where}.{name}", expected="null or a value", actual="absent")
+
+
+@rule("content.refusal", MUST, "any")
+def refusal(evidence: Evidence) -> Findings:
+    """A refusal is a string or null.
+
+    Why: openai-go and openai-java decode it as that; openai-python's typed answers hand it on as
+        the text that tells why there is no result.
+    Wrong: "refusal": false
+    Right: "refusal": null
+    """
+    for where, number, choice in raw_choices(evidence.answer):
+        name = "message" if evidence.answer.stream is None else "delta"
+        part = choice.get(name)
+        found = part.get("refusal") if isinstance(part, dict) else None
+        if not isinstance(found, str | None):
+            yield Finding(
+                where=f"{where}.{name}.refusal",
+                expected="a string or null",
+                actual=repr(found)[:80],
+                chunk=number,
+            )
 
 
 @rule("msg.tool_calls-absent", SHOULD, "complete")

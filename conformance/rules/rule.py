@@ -12,6 +12,7 @@ from conformance.formats.format import Format
 from conformance.model import ClientView, Expectation, Finding, Json, Level, Unjudged
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
+OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
 
 NOTHING_KNOWN = Expectation()
 Findings = Iterator[Finding | Unjudged]
@@ -34,6 +35,10 @@ class Evidence:
     """The same case asked without `stream`, where there is such an answer."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
+    implementation: str | None = None
+    """The server's, as a target names it; `None` if unknown."""
+    parser: str | None = None
+    """The server's tool-call parser; `None` if unknown."""
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -62,6 +67,8 @@ class Rule:
     wrong: str
     right: str
     on: Literal["stream", "complete", "any", "status"]
+    profile: str
+    """Whom it holds for: `openai` is every server, else an implementation or a parser."""
     when: Callable[[Evidence], bool]
     check: Callable[[Evidence], Findings]
 
@@ -69,6 +76,8 @@ class Rule:
         """Whether this answer is of the kind that the rule is about."""
         answered = evidence.answer.exchange.status == 200 and not evidence.expect.refused
         if not answered and self.on != "status":
+            return False
+        if self.profile not in (OPENAI, evidence.implementation, evidence.parser):
             return False
         streamed = evidence.answer.stream is not None
         if self.on in ("stream", "complete") and streamed != (self.on == "stream"):
@@ -98,6 +107,8 @@ def rule(
     level: Level,
     on: Literal["stream", "complete", "any", "status"] = "any",
     when: Callable[[Evidence], bool] = always,
+    *,
+    profile: str = OPENAI,
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
     """Enter a generator of findings into the catalogue.
 
@@ -121,6 +132,7 @@ def rule(
             wrong=parts["Wrong"],
             right=parts["Right"],
             on=on,
+            profile=profile,
             when=when,
             check=check,
         )

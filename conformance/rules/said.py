@@ -9,9 +9,10 @@ from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Call, Finding, Json
+from conformance.rules.arguments import premature
 from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
-from conformance.rules.finish import REASONS, claims_calls, hides_calls
+from conformance.rules.finish import misleads
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 
 
@@ -142,6 +143,27 @@ def _differs_from_complete(evidence: Evidence, choice: Choice) -> bool:
     )
 
 
+@rule("said.kept", MUST, "any", lambda evidence: bool(evidence.expect.keeps))
+def kept(evidence: Evidence) -> Findings:
+    """What a model says in broken markup reaches the client, as text or in a call.
+
+    Why: of an answer that is swallowed neither user nor agent learns that anything was said; the
+        agent takes the empty turn for the end.
+    Wrong: the model says <tool_call>{"name": "get_time", "city": Oslo, the answer is empty
+    Right: the same as content, or as a call whose arguments have Oslo
+    """
+    for choice in evidence.choices:
+        if not choice.whole:
+            continue
+        texts = [choice.content, *(f"{call.name} {call.arguments}" for call in choice.calls)]
+        if lost := [word for word in evidence.expect.keeps if not any(word in t for t in texts)]:
+            yield Finding(
+                where=f"choice {choice.index}",
+                expected=" and ".join(jsonvalue.show(word) for word in lost),
+                actual=f"content {jsonvalue.show(choice.content)}, {_listed(names_of(choice))}",
+            )
+
+
 @rule("said.finish", MUST, "any", lambda evidence: evidence.expect.finish_reason is not None)
 def finish(evidence: Evidence) -> Findings:
     """finish_reason tells how the model ended.
@@ -155,7 +177,7 @@ def finish(evidence: Evidence) -> Findings:
         reason = choice.finish_reason
         if reason is None or reason in expected or not calls_are_as_said(evidence, choice):
             continue
-        if reason not in REASONS or hides_calls(evidence, choice) or claims_calls(choice):
+        if misleads(evidence, choice):
             continue  # a rule of finish owns a reason that is wrong by itself
         yield Finding(
             where=f"choice {choice.index} finish_reason",
@@ -183,7 +205,9 @@ def truncated(evidence: Evidence) -> Findings:
         if choice.finish_reason != "length" or not choice.whole or not choice.calls:
             continue
         call = choice.calls[-1]
-        if not call_leaks(evidence, call) and not is_written(evidence, call):
+        if call_leaks(evidence, call) or any(premature(call)):
+            continue  # content.no-marker-leak and args.no-premature-json
+        if not is_written(evidence, call):
             yield Finding(
                 where=f"choice {choice.index} {call.where} arguments",
                 expected="a part of what the model wrote",

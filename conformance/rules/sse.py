@@ -56,6 +56,8 @@ def content_type(evidence: Evidence) -> Findings:
     Wrong: content-type: application/json
     Right: content-type: text/event-stream; charset=utf-8
     """
+    if _stream(evidence).tail.strip() and not any(e.data_lines for e in _stream(evidence).events):
+        return  # sse.framing owns what is no stream at all
     media, _, parameters = evidence.answer.content_type.partition(";")
     if media.strip() != "text/event-stream":
         yield Finding(where="headers", expected="text/event-stream", actual=media or "none")
@@ -157,6 +159,24 @@ def no_empty_data(evidence: Evidence) -> Findings:
                 actual="an empty data line",
                 chunk=event.number,
             )
+
+
+@rule("sse.line-ends", SHOULD, "stream")
+def line_ends(evidence: Evidence) -> Findings:
+    """Lines end alike: all in LF, or all in CRLF.
+
+    Why: clients that look for one blank line, as many do, see none in a mixture and read two
+        events as one; few know the lone CR that WHATWG HTML 9.2 allows as well.
+    Wrong: LF after one event, CRLF after the next
+    Right: LF throughout
+    """
+    stream = _stream(evidence)
+    if stream.tail.strip() or not all(_is_framed(event) for event in stream.events):
+        return  # sse.framing owns line ends in the wrong place
+    if len(stream.line_ends) > 1 or b"\r" in stream.line_ends:
+        names = {b"\n": "LF", b"\r\n": "CRLF", b"\r": "CR"}
+        actual = ", ".join(sorted(names[end] for end in stream.line_ends))
+        yield Finding(where="body", expected="LF or CRLF throughout", actual=actual)
 
 
 @rule("sse.json-valid", MUST, "stream")

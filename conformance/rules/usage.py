@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.assemble import Answer
 from conformance.model import Finding, Json
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 # They change how an answer is sent, not what is said.
@@ -69,6 +69,56 @@ def final_chunk(evidence: Evidence) -> Findings:
             )
 
 
+@rule("usage.empty-choices", SHOULD, "stream")
+def empty_choices(evidence: Evidence) -> Findings:
+    """A chunk without choices has usage.
+
+    Why: it is the one chunk that may have none; code that reads choices[0] of every other chunk
+        raises IndexError.
+    Wrong: {"choices": []} before the end
+    Right: {"choices": [], "usage": {…}}
+    """
+    if _asked(evidence) and not any(_usages(evidence.answer)):
+        return  # usage.final-chunk
+    for chunk in evidence.answer.chunks:
+        bare = chunk.error is None and chunk.value.get("choices") == []
+        if bare and chunk.value.get("usage") is None:
+            yield Finding(
+                where=f"chunk {chunk.number} choices",
+                expected="a choice, or usage beside it",
+                actual="[]",
+                chunk=chunk.number,
+            )
+
+
+@rule("usage.continuous", SHOULD, "stream", _asked_throughout, profile=VLLM)
+def continuous(evidence: Evidence) -> Findings:
+    """With continuous_usage_stats the count of a choice's tokens never falls.
+
+    Why: it is the count so far, and who shows it or stops at a budget takes it for that.
+    Wrong: 5 completion_tokens, then 4
+    Right: 5 completion_tokens, then 5 or more
+    """
+    highest: dict[str, int] = {}
+    for chunk in evidence.answer.chunks:
+        usage: Json = chunk.value.get("usage")
+        if chunk.error is not None or not _adds_up(usage):
+            continue  # usage.sum
+        # Chunks count their own choice, and the last chunk counts all.
+        count = usage["completion_tokens"]
+        told = [choice.get("index") for _, choice in chunk.choices]
+        own = [str(index) for index in told] or list(highest)
+        before = max((highest.get(index, 0) for index in own), default=0)
+        if count < before and (told or not _differs(evidence)):
+            yield Finding(
+                where=f"chunk {chunk.number} usage.completion_tokens",
+                expected=f"{before} or more",
+                actual=f"{count}",
+                chunk=chunk.number,
+            )
+        highest |= {index: max(count, before) for index in own}
+
+
 @rule(
     "usage.absent-unasked",
     SHOULD,
@@ -125,7 +175,7 @@ def _adds_up(usage: Json) -> bool:
     MUST,
     "stream",
     # usage.absent-unasked owns a usage that nobody asked for, whatever it says
-    lambda evidence: _asked(evidence) and evidence.said is not None and _same_was_asked(evidence),
+    lambda evidence: _asked(evidence) and same_tokens(evidence),
 )
 def equiv(evidence: Evidence) -> Findings:
     """The same tokens are counted alike, complete and streamed.
@@ -156,11 +206,66 @@ def equiv(evidence: Evidence) -> Findings:
             )
 
 
-def _same_was_asked(evidence: Evidence) -> bool:
-    if evidence.complete is None:
+def _differs(evidence: Evidence) -> bool:
+    # usage.equiv owns a count that is another than the complete answer's.
+    streamed = evidence.answer.stream is not None
+    return streamed and _asked(evidence) and same_tokens(evidence) and any(equiv(evidence))
+
+
+def same_tokens(evidence: Evidence) -> bool:
+    """Whether the complete answer is to the same request, and its tokens are the same."""
+    if evidence.complete is None or evidence.said is None:
         return False
     complete, streamed = (
         {name: value for name, value in request.items() if name not in _OF_THE_STREAM}
         for request in (evidence.complete.exchange.request, evidence.request)
     )
     return bool(complete == streamed)
+
+
+def counted(answer: Answer) -> int | None:
+    """Give how many tokens were generated, if the answer's last usage tells."""
+    usages = list(_usages(answer))
+    return usages[-1][2]["completion_tokens"] if usages and _adds_up(usages[-1][2]) else None
+
+
+def raw_choices(answer: Answer) -> Iterator[tuple[str, int | None, Json]]:
+    """Give each choice as it was sent, where it stands, and the number of its chunk."""
+    if isinstance(answer.document, dict):
+        listed = answer.document.get("choices")
+        for place, choice in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(choice, dict):
+                yield f"choices[{place}]", None, choice
+    for chunk in answer.chunks:
+        for place, choice in chunk.choices:
+            yield f"chunk {chunk.number} choices[{place}]", chunk.number, choice
+
+
+def token_ids(answer: Answer) -> int:
+    """Count the token ids that an answer shows, as vLLM does where `return_token_ids` asks."""
+    listed = [choice.get("token_ids") for _, _, choice in raw_choices(answer)]
+    return sum(len(ids) for ids in listed if isinstance(ids, list))
+
+
+def _shows_tokens(evidence: Evidence) -> bool:
+    return token_ids(evidence.answer) > 0
+
+
+@rule("usage.token-ids", MUST, "any", _shows_tokens, profile=VLLM)
+def all_tokens(evidence: Evidence) -> Findings:
+    """With return_token_ids there are as many ids as completion_tokens.
+
+    Why: training on an answer, and replaying it, needs each token; a count that is another bills
+        what was not said.
+    Wrong: 7 token_ids and 8 completion_tokens
+    Right: 8 token_ids and 8 completion_tokens
+    """
+    count, shown = counted(evidence.answer), token_ids(evidence.answer)
+    if count is None or evidence.answer.damaged:
+        return
+    if _differs(evidence):
+        return
+    if count != shown:
+        yield Finding(
+            where="token_ids", expected=f"{count} as in completion_tokens", actual=f"{shown}"
+        )

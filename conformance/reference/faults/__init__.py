@@ -6,7 +6,32 @@ A fault spares requests without tools, as those by which the suite asks what a s
 from __future__ import annotations
 
 # Each import enters its area's faults.
-from conformance.reference.faults import answers, calls, requests, transport
+from conformance.reference.faults import (
+    arguments,
+    calls,
+    connection,
+    envelope,
+    finish,
+    headers,
+    logprobs,
+    requests,
+    stream,
+    text,
+    wishes,
+)
 from conformance.reference.faults.registry import FAULTS
 
-__all__ = ["FAULTS", "answers", "calls", "requests", "transport"]
+__all__ = [
+    "FAULTS",
+    "arguments",
+    "calls",
+    "connection",
+    "envelope",
+    "finish",
+    "headers",
+    "logprobs",
+    "requests",
+    "stream",
+    "text",
+    "wishes",
+]

@@ -1,131 +1,22 @@
-"""Faults in calls: their index, id, name and arguments, and how many there are."""
+"""Faults in which calls there are."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from dataclasses import replace
 
 from conformance.model import Json
-from conformance.reference.faults.registry import entries, fault, finishes
-
-
-def _without_call(chunks: list[Json], index: int) -> list[Json]:
-    return [chunk for chunk in chunks if all(e["index"] != index for e in entries([chunk]))]
-
-
-@fault("chunks", "chunk.name.once")
-def name_twice(chunks: list[Json]) -> list[Json]:
-    """Sends the name in every delta of a call.
-
-    vLLM #14951; clients that join names get "get_weatherget_weather".
-    """
-    name = ""
-    for entry in entries(chunks):
-        name = entry["function"].setdefault("name", name)
-    return chunks
-
-
-@fault("chunks", "chunk.id.once")
-def id_changes(chunks: list[Json]) -> list[Json]:
-    """Sends a new id in every delta of a call.
-
-    LangChain makes a call of each delta, openai-python joins the ids.
-    """
-    id = ""
-    for number, entry in enumerate(entries(chunks)):
-        id = entry.get("id", id)
-        entry["id"] = f"{id[:-5]}{number:05}"
-    return chunks
-
-
-@fault("chunks", "chunk.index.stable")
-def index_always_0(chunks: list[Json]) -> list[Json]:
-    """Sends all calls at index 0.
-
-    openai-python and most others make one call of them, with both names and both arguments.
-    """
-    for entry in entries(chunks):
-        entry["index"] = 0
-    return chunks
-
-
-@fault("chunks", "chunk.index.contiguous")
-def index_gap(chunks: list[Json]) -> list[Json]:
-    """Leaves out index 1.
-
-    openai-python raises IndexError, openai-go makes a phantom call.
-    """
-    for entry in entries(chunks):
-        entry["index"] += entry["index"] > 0
-    return chunks
-
-
-@fault("chunks", "id.equiv-shape")
-def ids_of_another_kind(chunks: list[Json]) -> list[Json]:
-    """Makes other ids for a stream than for a complete answer.
-
-    Two code paths, each with a maker of ids; a template accepts the one and refuses the other.
-    """
-    for entry in entries(chunks):
-        if "id" in entry:
-            entry["id"] = f"chatcmpl-tool-{entry['id'].removeprefix('call_')}"
-    return chunks
-
-
-@fault("chunks", "finish.truncated-args")
-def cut_arguments_closed(chunks: list[Json]) -> list[Json]:
-    """Closes the arguments of a call that was cut short.
-
-    A parser that repairs JSON in order to compare it, and sends what it has repaired.
-    """
-    reasons = [choice["finish_reason"] for chunk in chunks for choice in chunk["choices"]]
-    for entry in list(entries(chunks))[-1:] if "length" in reasons else []:
-        entry["function"]["arguments"] += '"}'
-    return chunks
-
-
-@fault("chunks", "args.json")
-def last_brace_lost(chunks: list[Json]) -> list[Json]:
-    """Drops the last brace of every call's arguments.
-
-    The oldest bug of streaming parsers: what closes the arguments also closes the call.
-    """
-    last = {entry["index"]: entry for entry in entries(chunks)}
-    for entry in last.values():
-        function = entry["function"]
-        function["arguments"] = function["arguments"].removesuffix("}")
-    return chunks
-
-
-@fault("chunks", "chunk.first-delta.name")
-def arguments_before_name(chunks: list[Json]) -> list[Json]:
-    """Sends a call's name in its last delta.
-
-    The AI SDK raises "Expected 'function.name' to be a string.".
-    """
-    first: dict[int, Json] = {}
-    last: dict[int, Json] = {}
-    for entry in entries(chunks):
-        first.setdefault(entry["index"], entry)
-        last[entry["index"]] = entry
-    for index, entry in first.items():
-        last[index]["function"]["name"] = entry["function"].pop("name")
-    return chunks
-
-
-@fault("chunks", "args.empty-object")
-def empty_arguments_as_nothing(chunks: list[Json]) -> list[Json]:
-    """Sends `""` where a call's arguments are `{}`.
-
-    Code that asks whether there are arguments, and means whether they are true; the AI SDK never
-    emits such a call.
-    """
-    texts: dict[int, str] = {}
-    for entry in entries(chunks):
-        texts[entry["index"]] = texts.get(entry["index"], "") + entry["function"]["arguments"]
-    for entry in entries(chunks):
-        if texts[entry["index"]] == "{}":
-            entry["function"]["arguments"] = ""
-    return chunks
+from conformance.reference.faults.registry import (
+    choices,
+    entries,
+    fault,
+    finishes,
+    like,
+    messages,
+)
+from conformance.reference.reader import Header
+from conformance.reference.reply import Reply
 
 
 @fault("chunks", "said.calls")
@@ -134,7 +25,7 @@ def second_call_lost(chunks: list[Json]) -> list[Json]:
 
     A parser that stops at the first closing mark.
     """
-    return _without_call(chunks, 1)
+    return [chunk for chunk in chunks if all(e["index"] == 0 for e in entries([chunk]))]
 
 
 @fault("chunks", "said.calls")
@@ -145,39 +36,83 @@ def second_call_merged(chunks: list[Json]) -> list[Json]:
     """
     for entry in entries(chunks):
         if entry["index"] == 1:
-            entry["index"] = 0
             for key in ("id", "type"):
                 entry.pop(key, None)
             entry["function"].pop("name", None)
+        entry["index"] = max(0, entry["index"] - 1)
     return chunks
 
 
-@fault("chunks", "choice.required")
+@fault("body", "said.calls")
+def complete_call_lost(body: Json) -> Json:
+    """Leaves the last of several calls out of the complete answer.
+
+    A pattern that needs something behind each call.
+    """
+    for message in messages(body):
+        if len(message.get("tool_calls", ())) > 1:
+            message["tool_calls"].pop()
+    return body
+
+
+@fault("body", "said.calls", "parallel/two-tools")
+def complete_calls_turned_round(body: Json) -> Json:
+    """Gives the calls of a complete answer in the opposite order.
+
+    A parser that searches from the end; an agent then acts before it has looked.
+    """
+    for message in messages(body):
+        message.get("tool_calls", []).reverse()
+    return body
+
+
+@fault("chunks", "equiv.calls", "limits/call-cut")
+def cut_call_withheld(chunks: list[Json]) -> list[Json]:
+    """Sends nothing of a call that was cut short, which the complete answer has.
+
+    vLLM #47137: how much of a cut call a client gets depends on how it asked.
+    """
+    if not any(choice["finish_reason"] == "length" for choice in choices(chunks)):
+        return chunks
+    return [chunk for chunk in chunks if not any(entries([chunk]))]
+
+
+@fault("chunks", "choice.required", "choice/required")
 def all_calls_lost(chunks: list[Json]) -> list[Json]:
     """Sends no call, and ends by `stop`.
 
     A parser that takes nothing but its own format for a call, where a grammar made another.
     """
-    for choice in (choice for chunk in chunks for choice in chunk["choices"]):
+    for choice in choices(chunks):
         if choice["finish_reason"] == "tool_calls":
             choice["finish_reason"] = "stop"
     return [chunk for chunk in chunks if not any(entries([chunk]))]
 
 
-@fault("chunks", "choice.named")
-def name_shortened(chunks: list[Json]) -> list[Json]:
+def renamed(reply: Reply, name_of: Callable[[str], str]) -> Reply:
+    """Give every call another name."""
+    return replace(
+        reply,
+        groups=tuple(
+            tuple(
+                replace(event, name=name_of(event.name)) if isinstance(event, Header) else event
+                for event in group
+            )
+            for group in reply.groups
+        ),
+    )
+
+
+@fault("reply", "choice.named", "choice/named")
+def name_shortened(reply: Reply) -> Reply:
     """Leaves the last word of a tool's name out.
 
     A name that is looked up by its beginning calls the wrong one of two tools.
     """
-    for entry in entries(chunks):
-        if "name" in entry["function"]:
-            name = entry["function"]["name"]
-            entry["function"]["name"] = name.rpartition("_")[0] or name
-    return chunks
+    return renamed(reply, lambda name: name.rpartition("_")[0] or name)
 
 
-@fault("chunks", "parallel.false")
+@fault("chunks", "parallel.false", "choice/one-at-a-time")
 def last_call_doubled(chunks: list[Json]) -> list[Json]:
     """Sends the last call twice, the second time with an index and an id of its own.
 
@@ -194,28 +129,24 @@ def last_call_doubled(chunks: list[Json]) -> list[Json]:
     return [*chunks[:end], *again, *chunks[end:]]
 
 
-@fault("chunks", "choice.none")
+@fault("chunks", "choice.none", "choice/none")
 def call_from_nowhere(chunks: list[Json]) -> list[Json]:
     """Adds a call to an answer in words.
 
     A parser that runs although no tool may be called.
     """
-    end = next(place for place, chunk in enumerate(chunks) if finishes(chunk))
     if any(entries(chunks)):
         return chunks
     function = {"name": "get_time", "arguments": "{}"}
     entry = {"index": 0, "id": "aB3dE6gH9", "type": "function", "function": function}
-    choice = {**chunks[0]["choices"][0], "delta": {"tool_calls": [entry]}}
-    return [*chunks[:end], {**chunks[0], "choices": [choice]}, *chunks[end:]]
+    end = next(place for place, chunk in enumerate(chunks) if finishes(chunk))
+    return [*chunks[:end], like(chunks[0], {"tool_calls": [entry]}), *chunks[end:]]
 
 
-@fault("body", "said.calls")
-def complete_call_lost(body: Json) -> Json:
-    """Leaves the last of several calls out of the complete answer.
+@fault("reply", "choice.offered", "choice/required")
+def tool_of_its_own(reply: Reply) -> Reply:
+    """Calls a tool that the request does not offer.
 
-    A pattern that needs something behind each call.
+    A server that forces a call by a tool of its own, and shows it; "Tool not found".
     """
-    for choice in body["choices"]:
-        if len(choice["message"].get("tool_calls", ())) > 1:
-            choice["message"]["tool_calls"].pop()
-    return body
+    return renamed(reply, lambda name: "final_answer")

@@ -9,8 +9,10 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from conformance.model import Json
 from conformance.reference.faults.registry import fault
 
+REFUSED = "refused/unknown-tool-choice"
 
-@fault("refusal", "err.tools-invalid")
+
+@fault("refusal", "err.tools-invalid", REFUSED)
 def bad_request_as_500(request: Json, response: Response) -> Response:
     """Answers 500 to a request that makes no sense.
 
@@ -19,7 +21,7 @@ def bad_request_as_500(request: Json, response: Response) -> Response:
     return Response(response.body, 500, media_type=response.media_type)
 
 
-@fault("refusal", "err.tools-invalid")
+@fault("refusal", "err.tools-invalid", REFUSED)
 def refuses_inside_the_stream(request: Json, response: Response) -> Response:
     """Begins a stream with 200, and refuses the request in its first event.
 
@@ -31,7 +33,7 @@ def refuses_inside_the_stream(request: Json, response: Response) -> Response:
     return StreamingResponse(iter(events), media_type="text/event-stream")
 
 
-@fault("refusal", "http.error-json")
+@fault("refusal", "http.error-json", REFUSED)
 def error_without_its_key(request: Json, response: Response) -> Response:
     """Writes an error's message at the top of the body.
 
@@ -41,7 +43,7 @@ def error_without_its_key(request: Json, response: Response) -> Response:
     return JSONResponse({"object": "error", **told}, response.status_code)
 
 
-@fault("refusal", "http.error-json")
+@fault("refusal", "http.error-json", REFUSED)
 def error_page(request: Json, response: Response) -> Response:
     """Refuses a request with an HTML page.
 
