@@ -33,7 +33,7 @@ test: quick
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 4 -m "not vllm" tests  # they wait more than they compute
+	@$(BIN)/pytest -n 4 -rs -m "not vllm" tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
@@ -44,6 +44,7 @@ lint: .venv/ready
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md
 	@$(BIN)/python -m tests.kill_matrix
+	@$(BIN)/python -m tests.golden
 
 mutants: .venv/ready
 	@nice $(BIN)/python -m tests.mutants --into docs/mutants.md

@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, check, accept, serve, targets, cases, rules."""
+"""The commands beside pytest: run, judge, compare, report, check, accept, serve, and lists."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from conformance import (
     judge,
     launch,
     results,
+    results_cli,
     target,
 )
 from conformance.accept import AcceptProblem
@@ -50,7 +51,10 @@ _USAGE = (
     JudgeProblem,
     LaunchProblem,
     TargetProblem,
+    *results_cli.PROBLEMS,
 )
+"""What is wrong with what the user gave; the message says what, and what to do."""
+
 PIPE_CLOSED = 141
 """What a shell says of a program whose output nobody reads any more."""
 
@@ -337,6 +341,8 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--compare", metavar="FILE", help="the complete answer to the same request")
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=judge_files)
+
+    results_cli.add(commands)
 
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")

@@ -66,6 +66,7 @@ class CaseFile(pytest.File):
         for case in cases:
             for mode in modes.of_case(case, self.run.modes, self.run.server):
                 item = Item(case=case, mode=mode)
+                self.run.collected += 1
                 yield CaseItem.from_parent(
                     self,
                     name=f"{case.id.partition('/')[2]}[{mode.name}]",
@@ -73,6 +74,18 @@ class CaseFile(pytest.File):
                     subject=item,
                     run=self.run,
                 )
+
+
+def properties(judged: Judged) -> list[tuple[str, object]]:
+    """Write what became of an item as the flat properties that JUnit XML can hold."""
+    found: list[tuple[str, object]] = [
+        ("conformance.case", judged.item.case.id),
+        ("conformance.mode", judged.item.mode.name),
+        ("conformance.outcome", str(judged.verdict.outcome)),
+    ]
+    for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
+        found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
+    return found
 
 
 def _never_called() -> None:
@@ -93,6 +106,7 @@ class CaseItem(pytest.Function):
         """Wait for the answer and judge it; without a whole one this is an error."""
         super().setup()
         self.judged = self.plugin_run.judge(self)
+        self.user_properties += properties(self.judged)
         if self.judged.verdict.outcome is Outcome.ERROR:
             raise ServerTrouble(self.judged.verdict.reason)
 
@@ -107,8 +121,9 @@ class CaseItem(pytest.Function):
         if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
             raise Nonconformance(judged)
         if verdict.outcome is Outcome.KNOWN:
-            issues = {found.issue for found in verdict.of(Outcome.KNOWN) if found.issue}
-            pytest.xfail(", ".join(sorted(terminal.cite(issue) for issue in issues)))
+            known = verdict.of(Outcome.KNOWN)
+            excuses = {terminal.cite(one.issue) if one.issue else "baseline" for one in known}
+            pytest.xfail(", ".join(sorted(excuses)))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Show our own block for what the server did wrong; a traceback where we did."""

@@ -42,6 +42,7 @@ class Options:
     level: Level
     known: tuple[Path, ...]
     no_known: bool
+    baseline: Path | None
     results: Path
     launch_timeout: float
     timeout: float
@@ -50,6 +51,13 @@ class Options:
     def via(self) -> str:
         """Say how the server is reached."""
         return "launch" if self.launch else "reference" if self.reference else "server-url"
+
+    @property
+    def recipe(self) -> str:
+        """Write the options that reach such a server again, without the address of this one."""
+        if self.server_url is None:
+            return self.repeat
+        return self.repeat.replace(shlex.quote(self.server_url), '"$URL"', 1)
 
     @property
     def repeat(self) -> str:
@@ -149,6 +157,7 @@ def add(parser: pytest.Parser) -> None:
         help="more known issues; may be given several times",
     )
     add("--no-known", action="store_true", help="excuse nothing, whatever --known says")
+    add("--baseline", metavar="FILE", help="excuse what was broken in these results.json too")
     add(
         "--results",
         metavar="FILE",
@@ -209,6 +218,7 @@ def read(config: pytest.Config) -> Options | None:
         level=Level(get("--level")),
         known=tuple(Path(name) for name in get("--known")),
         no_known=get("--no-known"),
+        baseline=Path(get("--baseline")) if get("--baseline") is not None else None,
         results=Path(get("--results")),
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),

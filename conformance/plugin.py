@@ -6,85 +6,39 @@ import os
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import __version__, collect, known, launch, modes, options, probe, results
+from conformance import (
+    __version__,
+    collect,
+    compare,
+    known,
+    launch,
+    options,
+    probe,
+    recorded,
+    results,
+)
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
-from conformance.exchange import Limits
+from conformance.compare import Incomparable
 from conformance.formats import PARSERS
-from conformance.known import Known
+from conformance.known import Issue, Known
 from conformance.launch import LaunchProblem
-from conformance.model import Case, Mode, Server
+from conformance.model import Server
 from conformance.options import Options
 from conformance.probe import RENDER
+from conformance.recorded import Results, ResultsProblem
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
-from conformance.report import terminal
+from conformance.report import changes, terminal
 from conformance.rules import RULES
-from conformance.session import Judged, Session
+from conformance.run import RUN, Run
 from conformance.strictyaml import FileProblem
 
 NOTHING_TESTED = 5
-
-
-class Run:
-    """One pytest session against one server; every worker has its own, with the same server."""
-
-    def __init__(self, options: Options, server: Server, known: Known, shares: int) -> None:
-        """Take what was found out; ask nothing yet."""
-        self.options = options
-        self.server = server
-        self.known = known
-        self.shares = shares
-        self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
-        self.started = datetime.now(UTC)
-        self.clock = time.monotonic()
-        self.items: list[dict[str, Any]] = []
-        self.files: set[Path] = set()
-        self.cases: dict[str, Case] = {}
-        self.selected = 0
-        self.collected = 0
-        self.unmatched: tuple[str, ...] = ()
-        self._session: Session | None = None
-        self._begun: set[int] = set()
-
-    def judge(self, item: CaseItem) -> Judged:
-        """Judge an item; the first of a share begins the exchanges of the whole share."""
-        if self._session is None:
-            self._session = Session(
-                self.server,
-                known=self.known,
-                level=self.options.level,
-                limits=Limits(whole=self.options.timeout),
-                concurrency=max(1, self.options.concurrency // self.shares),
-                api_key=os.environ.get("CONFORMANCE_API_KEY"),
-            )
-        share = collect.share_of(item.nodeid, self.shares)
-        if share not in self._begun:
-            self._begun.add(share)
-            self._session.ask_ahead(
-                other.subject
-                for other in item.session.items
-                if isinstance(other, CaseItem)
-                and collect.share_of(other.nodeid, self.shares) == share
-            )
-        return self._session.judge(item.subject)
-
-    def close(self) -> None:
-        """Break off what is under way."""
-        if self._session is not None:
-            self._session.close()
-
-    def repeat(self, nodeid: str) -> str:
-        """Write the command that runs one item again."""
-        return f'pytest "{nodeid}" {self.options.repeat}'
-
-
-RUN = pytest.StashKey[Run]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -100,6 +54,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     chosen = options.read(config)
     if chosen is None:
         raise pytest.UsageError(options.WAYS)
+    baseline = _baseline(chosen)
     told = getattr(config, "workerinput", None)
     if told is not None:
         server = Server(**told["conformance_server"])
@@ -107,7 +62,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         server = _reach(config, chosen)
         shares = 1
-    run = Run(chosen, server, _known(chosen, server), shares)
+    if baseline is not None:
+        _check_baseline(baseline, server)
+    known = _known(chosen, server)
+    run = Run(chosen, server, known=known, baseline=baseline, shares=shares)
     config.stash[RUN] = run
     config.add_cleanup(run.close)
 
@@ -211,6 +169,22 @@ def _known(chosen: Options, server: Server) -> Known:
         raise pytest.UsageError(f"--known: {problem}") from None
 
 
+def _baseline(chosen: Options) -> Results | None:
+    if chosen.baseline is None:
+        return None
+    try:
+        return recorded.load(chosen.baseline)
+    except ResultsProblem as problem:
+        raise pytest.UsageError(f"--baseline: {problem}") from None
+
+
+def _check_baseline(baseline: Results, server: Server) -> None:
+    try:
+        compare.check_baseline(baseline, server)
+    except Incomparable as problem:
+        raise pytest.UsageError(f"--baseline: {problem}") from None
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker which server it tests; it belongs to the controller."""
@@ -281,7 +255,6 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run is not None:
         run.clock = time.monotonic()
         run.selected = sum(isinstance(item, CaseItem) for item in session.items)
-        run.collected = len(run.cases) * len(run.modes)
         run.unmatched = tuple(issue.id for issue in run.known.unmatched(run.cases.values(), RULES))
 
 
@@ -308,6 +281,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
         deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
         if report.when == deciding:
             report.conformance = results.describe(judged)
+            report.conformance["test"] = item.nodeid
             report.conformance["file"] = str(item.path)
     return report
 
@@ -350,7 +324,11 @@ class _Gatherer:
         terminalreporter.section(f"conformance of {run.server.id}")
         for line in terminal.rules_table(run.items):
             write(line)
-        met = terminal.known_table(run.items, run.known.issues)
+        issues = list(run.known.issues)
+        if run.baseline is not None:
+            told = f"broken in {run.baseline.path} too"
+            issues.append(Issue(id=results.BASELINE, about=told, rules=()))
+        met = terminal.known_table(run.items, issues)
         if met:
             write("")
             write("known issues that were met:")
@@ -359,6 +337,11 @@ class _Gatherer:
         if run.unmatched:
             write("")
             write(terminal.unmatched(run.unmatched))
+        if run.compared is not None:
+            write("")
+            write(f"since the baseline, {run.compared.old.target.id}:")
+            for line in changes.against_baseline(run.compared):
+                write(line)
         write("")
         write(terminal.totals_line(results.totals(run.items)))
         write(f"results: {run.options.results}")
@@ -376,6 +359,11 @@ def _write(run: Run, interrupted: bool) -> None:
         "complete": not interrupted and len(run.items) >= run.selected,
         "deselected": max(0, run.collected - run.selected),
         "known": list(run.known.files),
+        "repeat": run.options.recipe,
     }
+    if run.options.baseline is not None:
+        facts = {**facts, "baseline": run.options.baseline.name}
     found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     results.write(path, found)
+    if run.baseline is not None:
+        run.compared = compare.compare(run.baseline, recorded.of(path, found))

@@ -1,4 +1,4 @@
-"""results.json: what became of every rule in every item, for people and for later comparison."""
+"""Write results.json: what became of every rule in every item, for people and for comparison."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ from conformance.known import Known
 from conformance.model import Json, Outcome, Server
 from conformance.rules import RULES
 from conformance.session import Judged
+from conformance.verdict import Judgement
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
+
+BASELINE = "baseline"
+"""Stands where the id of a known issue would, if the rule was broken in the baseline too."""
 
 NOTHING_KNOWN = Known()
 
@@ -40,7 +44,7 @@ def describe(judged: Judged) -> dict[str, Any]:
             "expected": finding.expected,
             "actual": finding.actual,
             "chunk": finding.chunk,
-            "known": found.issue.id if found.issue else None,
+            "known": _excuse(found),
         }
         for found in verdict.judgements
         for finding in found.findings
@@ -57,6 +61,12 @@ def describe(judged: Judged) -> dict[str, Any]:
         "wire": None,
         "exchange": _exchange(judged) if telling else None,
     }
+
+
+def _excuse(found: Judgement) -> str | None:
+    if found.issue is not None:
+        return found.issue.id
+    return BASELINE if found.outcome is Outcome.KNOWN else None
 
 
 def _exchange(judged: Judged) -> dict[str, Any]:

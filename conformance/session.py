@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from conformance import assemble, sdk
@@ -52,6 +52,11 @@ class Heard:
     echo: Heard | None = None
 
 
+Baseline = Mapping[tuple[str, str], Mapping[str, Outcome]]
+"""What each rule came to in each item, by case and mode, when it was asked before."""
+
+NO_BASELINE: Baseline = {}
+
 Future = concurrent.futures.Future[Heard]
 
 
@@ -88,6 +93,7 @@ class Session:
         server: Server,
         *,
         known: Known,
+        before: Baseline = NO_BASELINE,
         level: Level = Level.MUST,
         limits: Limits,
         concurrency: int = 32,
@@ -96,6 +102,7 @@ class Session:
         """Start the thread; ask nothing yet."""
         self.server = server
         self._known = known
+        self._before = before
         self._level = level
         self._asked: dict[tuple[str, str], Future] = {}
         self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
@@ -159,6 +166,7 @@ class Session:
             bar=self._level,
             unexercised=_unexercised(item, evidence),
             sampled=not (scripted or refused or heard.prompt),
+            before=self._before.get(item.key, {}),
         )
         return Judged(item=item, verdict=verdict, answer=answer)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.known import Issue, Known
@@ -11,6 +11,12 @@ from conformance.rules import RULES, Evidence, Rule
 
 SHOWN = 20
 """Findings of one rule that are kept; more of the same say nothing new."""
+
+
+NO_BASELINE: Mapping[str, Outcome] = {}
+
+BROKEN = {Outcome.FAIL, Outcome.KNOWN}
+"""Outcomes of a rule that does not hold, excused or not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +30,7 @@ class Judgement:
     """How many findings there were."""
     reason: str | None = None
     issue: Issue | None = None
+    """What excuses it; a known one without an issue was broken in the baseline too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +68,23 @@ def decide(
     bar: Level = Level.MUST,
     unexercised: str | None = None,
     sampled: bool = False,
+    before: Mapping[str, Outcome] = NO_BASELINE,
 ) -> Verdict:
     """Weigh an item's judgements: rules below the bar are told but decide nothing.
 
+    `before` has the outcome of each rule in the same item of the baseline, if there is one.
     `unexercised` says why the answer did not exercise what the item is about, if so. A sampled
     answer may pass a rule by saying something else, so it makes no issue stale.
     """
     weighed = tuple(
-        _weigh(
-            found,
-            known.find(found.rule.id, case, mode.name),
-            mode,
-            exercised=not (unexercised or sampled),
+        _forgive(
+            _weigh(
+                found,
+                known.find(found.rule.id, case, mode.name),
+                mode,
+                exercised=not (unexercised or sampled),
+            ),
+            before.get(found.rule.id),
         )
         for found in judgements
     )
@@ -126,6 +138,12 @@ def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: 
         gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
     return found
+
+
+def _forgive(found: Judgement, before: Outcome | None) -> Judgement:
+    """Excuse what no issue excuses, if the rule was broken in the baseline too."""
+    still = found.outcome is Outcome.FAIL and before in BROKEN
+    return replace(found, outcome=Outcome.KNOWN) if still else found
 
 
 def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None:

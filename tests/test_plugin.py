@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
@@ -276,6 +277,25 @@ def test_a_fault_is_told_in_the_first_line_of_the_failure(run: Run) -> None:
     assert max(map(len, found.stdout.str().splitlines()[10:30])) <= 120
 
 
+def test_junit_xml_has_rule_ids_and_flat_properties(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice", "-k", "zig and not characters", "--junitxml=j.xml")
+    suite = ElementTree.parse(run.folder / "j.xml").getroot()
+    told = {
+        case.get("name"): [(one.get("name"), one.get("value")) for one in case.iter("property")]
+        for case in suite.iter("testcase")
+    }
+    assert told["zig[stream]"] == [
+        ("conformance.case", "mine/zig"),
+        ("conformance.mode", "stream"),
+        ("conformance.outcome", "fail"),
+        ("conformance.fail", "chunk.name.once"),
+    ]
+    assert told["zig[complete]"][-1] == ("conformance.outcome", "pass")
+    messages = [one.get("message") or "" for one in suite.iter("failure")]
+    assert len(messages) == 3
+    assert all(message.startswith("chunk.name.once  MUST  expected ") for message in messages)
+
+
 def test_every_telling_exchange_is_kept(run: Run) -> None:
     run(*REFERENCE, "--fault", "name-twice")
     failed = [item for item in run.results["results"] if item["outcome"] == "fail"]
@@ -357,6 +377,112 @@ def test_a_known_fault_that_is_gone_fails_the_run(run: Run) -> None:
             "  known     sent-twice: The name *",
         ]
     )
+
+
+def keep_as_baseline(run: Run) -> None:
+    (run.folder / "results.json").rename(run.folder / "base.json")
+
+
+def test_what_was_broken_in_the_baseline_fails_no_run(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice")
+    keep_as_baseline(run)
+    found = run(*REFERENCE, "--fault", "name-twice", "--baseline=base.json")
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 6, "known": 4}
+    assert run.results["run"]["baseline"] == "base.json"
+    assert {one["known"] for item in run.results["results"] for one in item["findings"]} == {
+        "baseline"
+    }
+    found.stdout.fnmatch_lines(
+        [
+            "*4 items  baseline",
+            "*broken in base.json too",
+            "since the baseline, reference-*-hermes:",
+            "0 regressed, 0 fixed, 0 added, 0 gone, * unchanged (4 still broken)",
+        ]
+    )
+
+
+def test_what_regressed_since_the_baseline_fails_the_run(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice")
+    keep_as_baseline(run)
+    found = run(*REFERENCE, "--fault", "no-done", "--baseline=base.json")
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 2, "fail": 8}
+    found.stdout.fnmatch_lines(
+        ["since the baseline*", "regressed", "  sse.done  MUST  8 items", "fixed", "  chunk.name*"]
+    )
+
+
+def test_what_was_fixed_since_the_baseline_is_told_and_fails_nothing(run: Run) -> None:
+    run(*REFERENCE, "--fault", "name-twice")
+    keep_as_baseline(run)
+    found = run(*REFERENCE, "--baseline=base.json")
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 10}
+    found.stdout.fnmatch_lines(["fixed", "  chunk.name.once  MUST  4 items", "0 regressed, 4 f*"])
+
+
+def test_a_listed_issue_goes_before_the_baseline(run: Run) -> None:
+    run.write("known.yml", KNOWN)
+    run(*REFERENCE)
+    keep_as_baseline(run)
+    weighed = ("--known", "known.yml", "--baseline=base.json")
+    found = run(*REFERENCE, "--fault", "name-twice", *weighed)
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 6, "known": 4}
+    found.stdout.fnmatch_lines(
+        ["regressed, and listed as known", "  chunk.name.once  MUST  4 items  known: sent-twice"]
+    )
+
+
+def test_cases_that_only_one_run_has_are_named_and_the_left_out_are_not(run: Run) -> None:
+    run(*REFERENCE)
+    keep_as_baseline(run)
+    run.write("mine.yaml", CASES.replace("id: zag", "id: zog"))
+    found = run(*REFERENCE, "--baseline=base.json")
+    assert found.ret == COMPLETED
+    found.stdout.fnmatch_lines(["cases added", "* mine/zog", "cases gone", "* mine/zag"])
+    found = run(*REFERENCE, "--baseline=base.json", "-k", "zig", "-n", "2")
+    assert run.results["run"]["deselected"] == 5
+    found.stdout.no_fnmatch_line("cases gone")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        (REFERENCE, ("--reference", "--parser", "mistral"), "this run: the parser 'mistral', and"),
+        ((*REFERENCE, "-k", "zig"), REFERENCE, "a partial run, which left out 5 items; run it"),
+        ((*REFERENCE, "mine.yaml::zag[complete]"), REFERENCE, "a partial run, which left out 9"),
+        ((*REFERENCE, "--fault", "no-done", "-x"), REFERENCE, "an incomplete run; let it run to"),
+        ((*REFERENCE, "--emission", "sampled"), REFERENCE, "run both with the same --emission"),
+    ],
+)
+def test_a_baseline_that_tells_nothing_of_this_run_is_refused(
+    run: Run, first: tuple[str, ...], then: tuple[str, ...], told: str
+) -> None:
+    run(*first)
+    keep_as_baseline(run)
+    found = run(*then, "--baseline=base.json")
+    assert found.ret == USAGE_ERROR
+    (error,) = errors(found)
+    assert error.startswith("ERROR: --baseline: ")
+    assert told in error
+
+
+def test_a_baseline_that_is_none_is_one_clear_message(run: Run) -> None:
+    run.write("base.json", "{}")
+    found = run(*REFERENCE, "--baseline=base.json")
+    assert found.ret == USAGE_ERROR
+    assert errors(found)[0].startswith("ERROR: --baseline: base.json: no results of a run: at $: ")
+
+
+def test_results_name_the_command_without_the_address(run: Run) -> None:
+    with Reference("hermes") as running:
+        run("--server-url", running.url, "--parser", "hermes")
+        assert running.url not in (run.folder / "results.json").read_text("utf-8")
+    assert run.results["run"]["repeat"] == '--server-url "$URL" --parser hermes'
+    assert run.results["results"][0]["test"] == "mine.yaml::zag[complete]"
 
 
 def test_a_malformed_file_of_known_issues_is_one_clear_message(run: Run) -> None:

@@ -61,9 +61,17 @@ def verdict(
     issues: tuple[Issue, ...] = (),
     bar: Level = Level.MUST,
     unexercised: str | None = None,
+    before: Outcome | None = None,
 ) -> Verdict:
-    known = Known(issues=issues)
-    return decide(judgements, known=known, case=CASE, mode=MODE, bar=bar, unexercised=unexercised)
+    return decide(
+        judgements,
+        known=Known(issues=issues),
+        case=CASE,
+        mode=MODE,
+        bar=bar,
+        unexercised=unexercised,
+        before={} if before is None else {RULE.id: before},
+    )
 
 
 LISTINGS = {
@@ -89,12 +97,24 @@ WEIGHED = {
 FOUND = [PASS, FAIL, INCONCLUSIVE, NA, ERROR]
 
 
+@pytest.mark.parametrize("before", [None, *Outcome], ids=str)
 @pytest.mark.parametrize("found", FOUND)
 @pytest.mark.parametrize("listing", LISTINGS)
-def test_what_is_known_is_weighed(listing: str, found: Outcome) -> None:
-    weighed = verdict(judgement(found), issues=LISTINGS[listing]).judgements[0]
-    assert weighed.outcome is WEIGHED[listing].get(found, found)
-    assert (weighed.issue is not None) == (weighed.outcome in (KNOWN, STALE))
+def test_what_is_known_is_weighed_and_then_the_baseline(
+    listing: str, found: Outcome, before: Outcome | None
+) -> None:
+    weighed = verdict(judgement(found), issues=LISTINGS[listing], before=before).judgements[0]
+    by_list = WEIGHED[listing].get(found, found)
+    assert (weighed.issue is not None) == (by_list in (KNOWN, STALE))
+    still = by_list is FAIL and before in (FAIL, KNOWN)
+    assert weighed.outcome is (KNOWN if still else by_list)
+
+
+def test_a_baseline_speaks_of_its_own_rules_only() -> None:
+    other = replace(judgement(FAIL), rule=replace(RULE, id="args.other"))
+    decided = verdict(judgement(FAIL), other, before=FAIL)
+    assert [one.outcome for one in decided.judgements] == [KNOWN, FAIL]
+    assert decided.outcome is FAIL
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def curl(request: Any, url: str) -> str:
 
 
 def _issue_id(judgement: Judgement) -> str:
-    return judgement.issue.id if judgement.issue else ""
+    return judgement.issue.id if judgement.issue else "baseline"
 
 
 def _short(column: str) -> str:

@@ -1,0 +1,233 @@
+"""Results that earlier runs wrote, read strictly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from conformance import jsonvalue
+from conformance.jsonvalue import JsonProblem
+from conformance.model import Json, Level, Outcome
+
+LIMIT = 64_000_000
+"""Bytes of a file; a larger one is refused."""
+
+SCHEMAS = Path(__file__).parent / "schemas"
+
+
+class ResultsProblem(Exception):
+    """Results cannot be used; reads `path: what was seen, and what to do`."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        """Keep the parts apart."""
+        super().__init__(f"{path}: {what}")
+        self.path = path
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """What a run was made with."""
+
+    version: str
+    cases: int
+    rules: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The server that a run was made against."""
+
+    id: str
+    implementation: str
+    version: str | None
+    parser: str
+    format: str
+    template: str | None
+    model: str
+    packages: Mapping[str, str]
+    emission: Literal["scripted", "sampled"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """How a run was made."""
+
+    started: str
+    seconds: float
+    via: str
+    level: Level
+    selected: int
+    complete: bool
+    known: tuple[str, ...]
+    pytest: str
+    openai: str
+    deselected: int = 0
+    baseline: str | None = None
+    repeat: str | None = None
+    """The options that reach such a server again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A rule broken at a place."""
+
+    rule: str
+    level: Level
+    outcome: Outcome
+    where: str
+    expected: str
+    actual: str
+    chunk: int | None
+    known: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What became of a case in a mode."""
+
+    case: str
+    mode: str
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+    rules: Mapping[str, Outcome]
+    findings: tuple[Found, ...]
+    wire: str | None
+    test: str | None = None
+    """What pytest calls it."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name the item."""
+        return (self.case, self.mode)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A known issue, as the run read it."""
+
+    about: str
+    issue: str | None
+    """Where it was reported."""
+    source: str | None = None
+    """The place in the implementation's source."""
+
+    @property
+    def link(self) -> str | None:
+        """Where to read more."""
+        return self.issue or self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """One run against one server."""
+
+    path: Path
+    suite: Suite
+    target: Target
+    run: RunFacts
+    totals: Mapping[str, int]
+    items: tuple[ItemResult, ...]
+    issues: Mapping[str, Issue] = field(default_factory=dict)
+
+    def outcomes(self) -> dict[tuple[str, str], Mapping[str, Outcome]]:
+        """Give the outcome of every rule, by case and mode."""
+        return {item.key: item.rules for item in self.items}
+
+
+def load(path: Path) -> Results:
+    """Read the results of a run; raises `ResultsProblem`."""
+    document = _document(path)
+    version = document.get("schema") if isinstance(document, dict) else None
+    if isinstance(version, int) and version != 1:
+        raise ResultsProblem(
+            path, f"schema {version}, and this suite reads schema 1; run both with one suite"
+        )
+    error = best_match(_validator().iter_errors(document))
+    if error is not None:
+        place = jsonvalue.path(error.absolute_path)
+        message = jsonvalue.show(error.message, 200)
+        raise ResultsProblem(path, f"no results of a run: at {place}: {message}")
+    return of(path, document)
+
+
+def wire(results: Results, item: ItemResult) -> Json:
+    """Read the exchange that is kept beside an item's results; `None` if there is none."""
+    if item.wire is None:
+        return None
+    place = results.path.parent / item.wire
+    try:
+        found = _document(place)
+    except ResultsProblem:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _document(path: Path) -> Json:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+    except (OSError, ValueError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
+        raise ResultsProblem(path, f"cannot be read: {reason}") from None
+    if len(data) > LIMIT:
+        raise ResultsProblem(path, f"larger than {LIMIT:,} bytes, which is the limit")
+    try:
+        return jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+    except (UnicodeDecodeError, JsonProblem) as problem:
+        raise ResultsProblem(path, f"no JSON: {problem}") from None
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads((SCHEMAS / "results.json").read_text("utf-8")))
+
+
+def of(path: Path, document: Mapping[str, Any]) -> Results:
+    """Take a document that is as its schema says; raises `ResultsProblem` for a doubled item."""
+    run = document["run"]
+    items = tuple(_item(item) for item in document["results"])
+    seen: set[tuple[str, str]] = set()
+    for item in items:
+        if item.key in seen:
+            raise ResultsProblem(path, f"{item.case} [{item.mode}] stands there twice")
+        seen.add(item.key)
+    return Results(
+        path=path,
+        suite=Suite(**document["suite"]),
+        target=Target(**document["target"]),
+        run=RunFacts(**{**run, "level": Level(run["level"]), "known": tuple(run["known"])}),
+        totals=document["totals"],
+        items=items,
+        issues={id: Issue(**issue) for id, issue in document.get("issues", {}).items()},
+    )
+
+
+def _item(item: Mapping[str, Any]) -> ItemResult:
+    findings = tuple(
+        Found(
+            **{
+                **found,
+                "level": Level(found["level"]),
+                "outcome": Outcome(found["outcome"]),
+            }
+        )
+        for found in item["findings"]
+    )
+    return ItemResult(
+        **{
+            **item,
+            "outcome": Outcome(item["outcome"]),
+            "rules": {rule: Outcome(outcome) for rule, outcome in item["rules"].items()},
+            "findings": findings,
+        }
+    )

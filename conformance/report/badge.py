@@ -1,0 +1,54 @@
+"""The verdict of one or more runs as a small picture in SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from conformance.model import Outcome
+from conformance.recorded import Results
+from conformance.report import view
+
+LABEL = "tool calls"
+WIDE = 7
+"""Pixels of a character, at most."""
+
+GREEN, AMBER, RED = "#18632c", "#7d4a00", "#a31621"
+WORST = [Outcome.ERROR, Outcome.FAIL, Outcome.STALE, Outcome.KNOWN, Outcome.PASS]
+
+
+def render(runs: Sequence[Results]) -> str:
+    """Write the badge."""
+    verdicts = [column.verdict[0] for column in view.columns(runs)]
+    worst = next(outcome for outcome in WORST if outcome in verdicts)
+    items = [item.outcome for run in runs for item in run.items]
+    words, colour = _told(worst, items)
+    left, right = (len(text) * WIDE + 14 for text in (LABEL, words))
+    title = escape(f"{LABEL}: {words}", {'"': "&quot;"})
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
+        f'aria-label="{title}"><title>{title}</title>'
+        f'<rect width="{left}" height="20" fill="#3d4650"/>'
+        f'<rect x="{left}" width="{right}" height="20" fill="{colour}"/>'
+        '<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" '
+        'text-anchor="middle">'
+        f'<text x="{left / 2:g}" y="14">{escape(LABEL)}</text>'
+        f'<text x="{left + right / 2:g}" y="14">{escape(words)}</text></g></svg>\n'
+    )
+
+
+def _told(worst: Outcome, items: Sequence[Outcome]) -> tuple[str, str]:
+    if worst is Outcome.PASS:
+        return "conforming", GREEN
+    if worst is Outcome.KNOWN:
+        return f"conforming, {items.count(Outcome.KNOWN)} known", AMBER
+    told = [
+        f"{items.count(outcome)} {word}"
+        for outcome, word in (
+            (Outcome.FAIL, "failing"),
+            (Outcome.ERROR, "in error"),
+            (Outcome.STALE, "stale"),
+        )
+        if outcome in items
+    ]
+    return ", ".join(told) or "not tested to the end", RED

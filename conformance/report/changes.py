@@ -1,0 +1,227 @@
+"""A comparison of two runs, for the terminal, for a pull request, and for programs."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from conformance.compare import TROUBLE, Change, Comparison, Kind
+from conformance.recorded import Results
+from conformance.report.visible import cut, visible
+from conformance.verdict import counts
+
+WIDTH = 88
+SHOWN = 160
+"""Characters of an expected or actual value."""
+
+ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|`\\@[]*_~#"}
+"""What Markdown, or HTML in it, could take for markup."""
+
+Group = tuple[str, list[Change]]
+
+
+def groups(comparison: Comparison) -> list[Group]:
+    """Sort what changed by what it means to someone who wants to upgrade; empty ones stay out."""
+    bar = comparison.new.run.level
+    found: dict[str, list[Change]] = {
+        "regressed": [],
+        "regressed, and listed as known": [],
+        "regressed, of rules that fail no run": [],
+        "fixed": [],
+        "broken where it was not judged before": [],
+        "broken before, and not judged now": [],
+    }
+    for change in comparison.changes:
+        name = _group(change, counts(change.level, bar))
+        if name:
+            found[name].append(change)
+    return [(name, changes) for name, changes in found.items() if changes]
+
+
+def _group(change: Change, can_fail: bool) -> str | None:
+    match change.kind:
+        case Kind.REGRESSED if not can_fail:
+            return "regressed, of rules that fail no run"
+        case Kind.REGRESSED:
+            return "regressed, and listed as known" if change.listed else "regressed"
+        case Kind.FIXED:
+            return "fixed"
+        case Kind.ADDED if change.broken:
+            return "broken where it was not judged before"
+        case Kind.GONE if change.broken:
+            return "broken before, and not judged now"
+    return None
+
+
+def text(comparison: Comparison) -> str:
+    """Write a comparison for a person."""
+    blocks = [f"old  {_run(comparison.old)}\nnew  {_run(comparison.new)}"]
+    blocks += ["\n".join([name, *_text_rows(changes)]) for name, changes in groups(comparison)]
+    blocks += list(_items(comparison))
+    blocks.append(summary(comparison))
+    return "\n\n".join(blocks)
+
+
+def against_baseline(comparison: Comparison) -> list[str]:
+    """Write what changed since the baseline, for the end of a run."""
+    lines: list[str] = []
+    for name, changes in groups(comparison):
+        lines += [name, *_text_rows(changes)]
+    for block in _items(comparison):
+        lines += block.splitlines()
+    return [*lines, summary(comparison)]
+
+
+def summary(comparison: Comparison) -> str:
+    """Say in one line what changed."""
+    count = {kind: len(comparison.of(kind)) for kind in Kind}
+    listed = sum(bool(change.listed) for change in comparison.of(Kind.REGRESSED))
+    told = f" ({listed} listed as known)" if listed else ""
+    return (
+        f"{count[Kind.REGRESSED]:,} regressed{told}, {count[Kind.FIXED]:,} fixed, "
+        f"{count[Kind.ADDED]:,} added, {count[Kind.GONE]:,} gone, "
+        f"{comparison.unchanged:,} unchanged ({comparison.still_broken:,} still broken)"
+    )
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """Write a comparison for programs; `schemas/compared.json` describes it."""
+    count = {str(kind): len(comparison.of(kind)) for kind in Kind}
+    return {
+        "schema": 1,
+        "old": _facts(comparison.old),
+        "new": _facts(comparison.new),
+        "regressed": comparison.regressed,
+        "totals": {
+            **count,
+            "unchanged": comparison.unchanged,
+            "still_broken": comparison.still_broken,
+        },
+        "items": {
+            "added": [list(key) for key in comparison.items_added],
+            "gone": [list(key) for key in comparison.items_gone],
+        },
+        "changes": [_change(change) for change in comparison.changes],
+    }
+
+
+def markdown(comparison: Comparison) -> str:
+    """Write a comparison for a pull request."""
+    old, new = comparison.old.target.id, comparison.new.target.id
+    word = "**Regressed.**" if comparison.regressed else "No regression."
+    lines = [f"### {code(old)} → {code(new)}", "", f"{word} {summary(comparison)}"]
+    for name, changes in groups(comparison):
+        lines += ["", f"#### {name.capitalize()}", ""]
+        lines += ["| rule | level | case | modes | expected | got |", "|" + " --- |" * 6]
+        for (rule, case), found in _by_place(changes):
+            first = found[0]
+            expected, actual = _told(first)
+            modes = ", ".join(code(change.mode) for change in found)
+            cells = [code(rule), first.level.upper(), code(case), modes]
+            lines.append(f"| {' | '.join([*cells, code(expected), code(actual)])} |")
+    for name, keys in _item_lists(comparison):
+        told = "; ".join(
+            f"{code(modes)} {', '.join(map(code, cases))}" for modes, cases in _by_modes(keys)
+        )
+        lines += ["", f"{name}: {told}"]
+    return "\n".join(lines) + "\n"
+
+
+def code(text: str) -> str:
+    """Write a text as code in a cell of a Markdown table, where nothing of it is markup."""
+    return f"<code>{visible(text).translate(ENTITIES) or ' '}</code>"
+
+
+def _run(results: Results) -> str:
+    facts = f"{results.target.id}  {results.run.started}  suite {results.suite.version}"
+    return visible(f"{facts}  {results.path}")
+
+
+def _text_rows(changes: Sequence[Change]) -> Iterator[str]:
+    by_rule: dict[str, list[Change]] = defaultdict(list)
+    for change in changes:
+        by_rule[change.rule].append(change)
+    for rule, found in by_rule.items():
+        first = found[0]
+        known = sorted({change.listed for change in found if change.listed})
+        told = f"  known: {', '.join(known)}" if known else ""
+        number = f"{len(found)} item{'s' if len(found) > 1 else ''}"
+        yield visible(f"  {rule}  {first.level.upper()}  {number}{told}")
+        expected, actual = _told(first)
+        word = "" if first.after in TROUBLE else "was: "
+        yield from _wrapped(visible(f"{word}expected {expected}, got {actual}"))
+        for modes, cases in _by_modes([(change.case, change.mode) for change in found]):
+            yield from _wrapped(visible(f"[{modes}] {', '.join(cases)}"))
+
+
+def _wrapped(line: str) -> list[str]:
+    return textwrap.wrap(
+        line, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False
+    )
+
+
+def _told(change: Change) -> tuple[str, str]:
+    if change.finding is not None:
+        return cut(change.finding.expected, SHOWN), cut(change.finding.actual, SHOWN)
+    return "a whole answer", cut(change.reason or "none", SHOWN)
+
+
+def _by_place(changes: Sequence[Change]) -> list[tuple[tuple[str, str], list[Change]]]:
+    found: dict[tuple[str, str], list[Change]] = defaultdict(list)
+    for change in changes:
+        found[change.rule, change.case].append(change)
+    return list(found.items())
+
+
+def _items(comparison: Comparison) -> Iterator[str]:
+    for name, keys in _item_lists(comparison):
+        rows = (visible(f"[{modes}] {', '.join(cases)}") for modes, cases in _by_modes(keys))
+        yield "\n".join([name, *(line for row in rows for line in _wrapped(row))])
+
+
+def _item_lists(comparison: Comparison) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:
+    for name, keys in (
+        ("cases added", comparison.items_added),
+        ("cases gone", comparison.items_gone),
+    ):
+        if keys:
+            yield name, keys
+
+
+def _by_modes(keys: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
+    """Gather the cases that share their modes."""
+    modes: dict[str, list[str]] = defaultdict(list)
+    for case, mode in keys:
+        modes[case].append(mode)
+    cases: dict[str, list[str]] = defaultdict(list)
+    for case, found in modes.items():
+        cases[", ".join(found)].append(case)
+    return list(cases.items())
+
+
+def _facts(results: Results) -> Mapping[str, Any]:
+    return {
+        "file": str(results.path),
+        "target": results.target.id,
+        "version": results.target.version,
+        "started": results.run.started,
+    }
+
+
+def _change(change: Change) -> dict[str, Any]:
+    finding = change.finding
+    return {
+        "change": str(change.kind),
+        "rule": change.rule,
+        "level": str(change.level),
+        "case": change.case,
+        "mode": change.mode,
+        "before": str(change.before) if change.before else None,
+        "after": str(change.after) if change.after else None,
+        "known": change.listed,
+        "where": finding.where if finding else None,
+        "expected": finding.expected if finding else None,
+        "actual": finding.actual if finding else change.reason,
+    }

@@ -1,0 +1,275 @@
+"""What stands behind an item's findings: asked, said, answered, and the commands that repeat it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from conformance import recorded, sse
+from conformance.model import Json, Outcome, Read
+from conformance.recorded import Found, ItemResult
+from conformance.report import terminal
+from conformance.report.view import CaseRow, Column, telling
+from conformance.report.visible import cut
+from conformance.request import SCRIPT_FIELD
+
+PAGE = 8_000_000
+"""Characters of evidence on a page; beyond it the files beside the results are named instead."""
+
+TEXT, EVENT, BODY, COMMAND = 4_000, 700, 6_000, 20_000
+"""Characters of a message, of an event, of a complete answer, of a command."""
+
+AROUND = 2
+"""Events that are shown before and after a marked one, and at either end."""
+
+_CHUNK = re.compile(r"chunk \d+")
+_NOT_TOLD = ("model", "messages", "tools", "vllm_xargs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """An event of an answer; without text, some that are left out."""
+
+    name: str
+    text: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A finding, with the text up to where expected and actual part."""
+
+    finding: Found
+    same: str
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An item; others whose findings are the same are named with it."""
+
+    modes: tuple[str, ...]
+    outcome: Outcome
+    reason: str | None
+    findings: tuple[Shown, ...]
+    status: str
+    lines: tuple[Line, ...]
+    command: str | None
+    curl: str | None
+    missing: str | None
+    """Why nothing was kept of the exchange."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A case in a run."""
+
+    anchor: str
+    case: str
+    column: Column
+    text: str
+    messages: tuple[tuple[str, str], ...]
+    tools: str
+    options: str
+    said: tuple[tuple[str, str], ...] | None
+    """Kind and text of each piece of the script."""
+    answers: tuple[Answer, ...]
+
+
+def gather(columns: Sequence[Column], cases: Sequence[CaseRow]) -> list[Evidence]:
+    """Read what is kept beside the results; what fails comes first where room is short."""
+    wanted = [
+        (column, row)
+        for column in columns
+        for row in cases
+        if row.cells[column.number].link is not None
+    ]
+    weight = [Outcome.FAIL, Outcome.ERROR, Outcome.STALE, Outcome.KNOWN]
+    by_weight = sorted(
+        wanted,
+        key=lambda pair: next(
+            (n for n, one in enumerate(weight) if pair[1].cells[pair[0].number].outcome is one), 9
+        ),
+    )
+    items = [
+        _by_case([item for item in column.results.items if telling(item)]) for column in columns
+    ]
+    room = PAGE
+    found: dict[tuple[int, int], Evidence] = {}
+    for column, row in by_weight:
+        one = _evidence(column, row, items[column.number][row.id], room=room > 0)
+        room -= _size(one)
+        found[row.number, column.number] = one
+    return [found[key] for key in sorted(found)]
+
+
+def _evidence(column: Column, row: CaseRow, items: Sequence[ItemResult], *, room: bool) -> Evidence:
+    cell = row.cells[column.number]
+    kept = [recorded.wire(column.results, same[0]) if room else None for same in _alike(items)]
+    request: Mapping[str, Json] = next((_request(wire) for wire in kept if _request(wire)), {})
+    return Evidence(
+        anchor=cell.link or "",
+        case=row.id,
+        column=column,
+        text=cell.text,
+        messages=tuple(_messages(request)),
+        tools=cut(_json(request["tools"]), TEXT) if request.get("tools") else "",
+        options=_options(request),
+        said=_said(request),
+        answers=tuple(
+            _answer(column, same, wire, room=room)
+            for same, wire in zip(_alike(items), kept, strict=True)
+        ),
+    )
+
+
+def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bool) -> Answer:
+    item = items[0]
+    request = _request(wire)
+    told = "this page would be too large with it" if not room else "it was not kept"
+    missing = None if request else told
+    if missing and item.wire:
+        missing = f"{missing}; see {item.wire} beside {column.results.path.name}"
+    curl = terminal.curl(request, '"$URL"') if request else ""
+    return Answer(
+        modes=tuple(one.mode for one in items),
+        outcome=item.outcome,
+        reason=item.reason,
+        findings=tuple(_shown(finding) for finding in item.findings),
+        status=_status(wire) if request else "",
+        lines=tuple(_lines(wire, item.findings)) if request else (),
+        command=_command(column, item),
+        curl=curl if 0 < len(curl) <= COMMAND else None,
+        missing=missing,
+    )
+
+
+def _alike(items: Sequence[ItemResult]) -> list[list[ItemResult]]:
+    """Gather the modes of a case in which the same was found."""
+    found: dict[tuple[object, ...], list[ItemResult]] = {}
+    for item in items:
+        findings = tuple(
+            (one.rule, one.outcome, _CHUNK.sub("", one.where), one.expected, one.actual)
+            for one in item.findings
+        )
+        found.setdefault((item.outcome, item.reason, findings), []).append(item)
+    return list(found.values())
+
+
+def _by_case(items: Sequence[ItemResult]) -> Mapping[str, list[ItemResult]]:
+    found: dict[str, list[ItemResult]] = {}
+    for item in items:
+        found.setdefault(item.case, []).append(item)
+    return found
+
+
+def _request(wire: Json) -> Mapping[str, Json]:
+    """Give the body of the request; empty if none was kept."""
+    found = wire.get("request") if isinstance(wire, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _messages(request: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    messages = request.get("messages")
+    for message in messages if isinstance(messages, list) else []:
+        if not isinstance(message, dict):
+            yield "?", cut(_json(message), TEXT)
+            continue
+        rest = {key: value for key, value in message.items() if key != "role"}
+        content = message.get("content")
+        alone = rest.keys() == {"content"} and isinstance(content, str)
+        yield str(message.get("role")), cut(str(content) if alone else _json(rest), TEXT)
+
+
+def _options(request: Mapping[str, Json]) -> str:
+    rest = {key: value for key, value in request.items() if key not in _NOT_TOLD}
+    return cut(json.dumps(rest), TEXT) if rest else ""
+
+
+def _said(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...] | None:
+    """Read the script from the request; `None` if there was none."""
+    try:
+        pieces = json.loads(request["vllm_xargs"][SCRIPT_FIELD])["pieces"]
+        return tuple((str(kind), cut(str(text), TEXT)) for kind, text in pieces)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return None
+
+
+def _status(wire: Mapping[str, Json]) -> str:
+    error = f", {wire['error']}" if wire.get("error") else ""
+    return cut(f"HTTP {wire.get('status')}{error}", EVENT)
+
+
+def _lines(wire: Mapping[str, Json], findings: Sequence[Found]) -> Iterator[Line]:
+    answer = wire.get("answer")
+    body = answer if isinstance(answer, str) else ""
+    request = wire["request"]
+    if not request.get("stream"):
+        yield Line(name="body", text=cut(body, BODY))
+        return
+    events = sse.read([Read(0.0, body.encode("utf-8", "surrogatepass"))]).events
+    marked = {finding.chunk for finding in findings if finding.chunk is not None}
+    near = {at for one in marked for at in range(one - AROUND, one + AROUND + 1)}
+    ends = {*range(AROUND), *range(len(events) - AROUND, len(events))}
+    left_out = 0
+    for event in events:
+        if event.number not in near | ends:
+            left_out += 1
+            continue
+        if left_out:
+            yield Line(name=f"{left_out} chunks left out")
+            left_out = 0
+        text = event.raw.decode("utf-8", "replace").strip()
+        yield Line(
+            name=f"chunk {event.number}", text=cut(text, EVENT), marked=event.number in marked
+        )
+    if not events and body:
+        yield Line(name="body", text=cut(body, BODY))
+
+
+def _shown(finding: Found) -> Shown:
+    same = 0
+    for left, right in zip(finding.expected, finding.actual, strict=False):
+        if left != right:
+            break
+        same += 1
+    # A first character in common, such as a quote, is no place worth marking.
+    same = same if same > 1 else 0
+    return Shown(
+        finding=finding,
+        same=cut(finding.expected[:same], TEXT),
+        expected=cut(finding.expected[same:], TEXT),
+        actual=cut(finding.actual[same:], TEXT),
+    )
+
+
+def _command(column: Column, item: ItemResult) -> str | None:
+    """Write the command that runs an item again, as far as the results tell."""
+    repeat = column.results.run.repeat
+    if item.test is None or repeat is None:
+        return None
+    return cut(f"pytest {shlex.quote(item.test)} {repeat}", COMMAND)
+
+
+def _json(value: Json) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)
+
+
+def _size(evidence: Evidence) -> int:
+    """Count the characters that come on the page, roughly."""
+    asked = sum(len(text) for _, text in evidence.messages) + len(evidence.tools)
+    said = sum(len(text) for _, text in evidence.said or ())
+    answers = sum(
+        400
+        + sum(len(line.text) + 60 for line in answer.lines)
+        + sum(
+            len(one.same) * 2 + len(one.expected) + len(one.actual) + 300 for one in answer.findings
+        )
+        + len(answer.curl or "")
+        for answer in evidence.answers
+    )
+    return 800 + asked + said + answers

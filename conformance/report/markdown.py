@@ -1,0 +1,81 @@
+"""One or more runs as Markdown, for a pull request or the summary of a CI step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from conformance.compare import Comparison
+from conformance.recorded import Results
+from conformance.report import changes, view
+from conformance.report.changes import code
+from conformance.report.visible import cut
+
+LIMIT = 60_000
+"""Characters; a comment on GitHub takes 65,536, a step's summary more."""
+
+VALUE = 160
+"""Characters of an expected or actual value."""
+
+
+def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
+    """Write the summary; what is too much for a comment is left out and counted."""
+    columns = view.columns(runs)
+    blocks = list(_blocks(columns))
+    kept: list[str] = []
+    room = limit - 200
+    for place, block in enumerate(blocks):
+        if len(block) > room:
+            left = len(blocks) - place
+            kept.append(f"_{left} more parts are left out: a comment takes no more. See the page._")
+            break
+        room -= len(block) + 2
+        kept.append(block)
+    return "\n\n".join(kept) + "\n"
+
+
+def _blocks(columns: Sequence[view.Column]) -> Iterator[str]:
+    yield "## Tool-call conformance"
+    yield "\n".join(_runs(columns))
+    compared = view.comparison(columns)
+    if isinstance(compared, Comparison):
+        yield from changes.markdown(compared).strip().split("\n\n")
+    elif compared:
+        yield f"Not compared: {code(compared)}"
+    rules, cases = view.rule_rows(columns), view.case_rows(columns)
+    troubled = [row for row in rules if row.troubled]
+    if troubled:
+        yield "\n".join(_table(columns, troubled))
+    yield f"{len(rules) - len(troubled)} rules hold wherever they apply."
+    for section in view.rule_sections(columns, rules, cases):
+        yield from _section(section)
+
+
+def _runs(columns: Sequence[view.Column]) -> Iterator[str]:
+    names = ("pass", "fail", "known", "stale", "inconclusive", "n/a", "error")
+    yield f"| server | verdict | {' | '.join(names)} |"
+    yield "|" + " --- |" * (len(names) + 2)
+    for column in columns:
+        totals = column.results.totals
+        numbers = " | ".join(str(totals.get(name, 0)) for name in names)
+        yield f"| {code(column.name)} | {column.verdict[1]} | {numbers} |"
+
+
+def _table(columns: Sequence[view.Column], rows: Sequence[view.RuleRow]) -> Iterator[str]:
+    yield f"| rule | level | {' | '.join(code(column.name) for column in columns)} |"
+    yield "|" + " --- |" * (len(columns) + 2)
+    for row in rows:
+        cells = " | ".join(cell.text for cell in row.cells)
+        yield f"| {code(row.id)} | {row.level} | {cells} |"
+
+
+def _section(section: view.RuleSection) -> Iterator[str]:
+    yield f"#### {code(section.row.id)} on {code(section.column.name)}: {section.text}"
+    if section.row.why:
+        yield f"{section.row.title}: {section.row.why}"
+    for group in section.groups:
+        expected, actual = (
+            code(cut(text, VALUE)) for text in (group.finding.expected, group.finding.actual)
+        )
+        known = f" (known: {code(group.finding.known)})" if group.finding.known else ""
+        places = ", ".join(f"{code(case)} [{code(modes)}]" for _, case, modes in group.cases)
+        yield f"- expected {expected}, got {actual}{known}: {places}"

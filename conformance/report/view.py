@@ -1,0 +1,385 @@
+"""Results of several runs, arranged as a page shows them: rules by targets, cases by targets."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from packaging.version import InvalidVersion, Version
+
+from conformance import compare
+from conformance.compare import ERROR, Comparison, Incomparable
+from conformance.model import Level, Outcome
+from conformance.recorded import Found, ItemResult, Results
+from conformance.rules import RULES
+from conformance.verdict import BROKEN
+from conformance.verdict import counts as can_fail
+
+WORDS = {
+    Outcome.FAIL: "fails",
+    Outcome.ERROR: "error",
+    Outcome.STALE: "stale",
+    Outcome.KNOWN: "known",
+    Outcome.INCONCLUSIVE: "unsure",
+}
+"""What a cell says of an outcome, from what weighs most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One run."""
+
+    number: int
+    name: str
+    results: Results
+
+    @property
+    def verdict(self) -> tuple[Outcome, str]:
+        """Say in a sentence what the run came to."""
+        run, totals = self.results.run, self.results.totals
+        items = Counter(item.outcome for item in self.results.items)
+        if not run.complete:
+            return Outcome.ERROR, "not finished: what is missing may be broken"
+        bad = [one for one in (Outcome.FAIL, Outcome.ERROR, Outcome.STALE) if items[one]]
+        if bad:
+            told = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
+            return bad[0], f"not conforming: {told} of {len(self.results.items)} items"
+        if not totals or not items[Outcome.PASS] + items[Outcome.KNOWN]:
+            return Outcome.ERROR, "nothing was tested"
+        if items[Outcome.KNOWN]:
+            return (
+                Outcome.KNOWN,
+                f"conforming, but for known issues in {items[Outcome.KNOWN]} items",
+            )
+        return Outcome.PASS, "conforming"
+
+
+_ITEM_WORDS = {Outcome.FAIL: "failing", Outcome.ERROR: "in error", Outcome.STALE: "stale"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """What a rule or a case came to in one run."""
+
+    outcome: Outcome
+    text: str
+    link: str | None = None
+    note: str = ""
+    """How it differs from the run before."""
+    decides: bool = True
+    """Whether a fault here can fail a run."""
+
+    @property
+    def tone(self) -> str:
+        """Say how loud it is to be shown."""
+        loud = self.decides or self.outcome is not Outcome.FAIL
+        return self.outcome.name.lower() if loud else "noted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleRow:
+    """A rule in all runs."""
+
+    number: int
+    id: str
+    level: str
+    title: str
+    why: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def area(self) -> str:
+        """The first part of the id."""
+        return self.id.partition(".")[0]
+
+    @property
+    def troubled(self) -> bool:
+        """Whether it is anything but held somewhere."""
+        return any(cell.outcome not in (Outcome.PASS, Outcome.NA) for cell in self.cells)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseRow:
+    """A case in all runs."""
+
+    number: int
+    id: str
+    cells: tuple[Cell, ...]
+
+    @property
+    def topic(self) -> str:
+        """The first part of the id."""
+        return self.id.partition("/")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """The same finding of one rule in several items."""
+
+    finding: Found
+    cases: tuple[tuple[str, str, str], ...]
+    """Link, case and modes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSection:
+    """All findings of a rule in a run."""
+
+    anchor: str
+    row: RuleRow
+    column: Column
+    text: str
+    groups: tuple[Group, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Rules in several versions of one target."""
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[RuleRow, tuple[Cell, ...]], ...]
+
+
+def columns(runs: Iterable[Results]) -> list[Column]:
+    """Order runs by implementation, format and version: a diagnosis is no league table."""
+    ordered = sorted(runs, key=_order)
+    ids = Counter(run.target.id for run in ordered)
+    names = [
+        run.target.id if ids[run.target.id] == 1 else f"{run.target.id} ({run.target.model})"
+        for run in ordered
+    ]
+    twice = Counter(names)
+    return [
+        Column(
+            number=number,
+            name=name if twice[name] == 1 else f"{name}, {run.run.started}",
+            results=run,
+        )
+        for number, (name, run) in enumerate(zip(names, ordered, strict=True))
+    ]
+
+
+def comparison(runs: Sequence[Column]) -> Comparison | str | None:
+    """Compare two runs of one kind of server; where that would mislead, say why."""
+    if len(runs) != 2 or len({_kind(column.results) for column in runs}) > 1:
+        return None
+    old, new = (column.results for column in runs)
+    try:
+        compare.check(old, new)
+    except Incomparable as problem:
+        return str(problem)
+    return compare.compare(old, new)
+
+
+def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:
+    """Give every rule of the runs, by area; whether there was an answer at all comes first."""
+    counts = [_by_rule(column.results) for column in runs]
+    found = {rule for count in counts for rule in count}
+    ordered = sorted(found, key=lambda rule: (rule != ERROR, rule))
+    return [_rule_row(number, rule, runs, counts) for number, rule in enumerate(ordered)]
+
+
+def _rule_row(
+    number: int, id: str, runs: Sequence[Column], counts: Sequence[Mapping[str, Counter[Outcome]]]
+) -> RuleRow:
+    rule = RULES.get(id)
+    level = rule.level if rule else Level.MUST
+    cells = []
+    for place, (column, count) in enumerate(zip(runs, counts, strict=True)):
+        cell = _cell(count.get(id, Counter()))
+        decides = can_fail(level, column.results.run.level)
+        linked = cell.outcome in {*BROKEN, Outcome.STALE, Outcome.ERROR, Outcome.INCONCLUSIVE}
+        link = f"r{number}-t{place}" if linked else None
+        cells.append(Cell(outcome=cell.outcome, text=cell.text, link=link, decides=decides))
+    title = "There is a whole answer to judge" if id == ERROR else "No rule of this suite any more"
+    return RuleRow(
+        number=number,
+        id=id,
+        level=level.upper(),
+        title=rule.title if rule else title,
+        why=rule.why if rule else "",
+        cells=tuple(cells),
+    )
+
+
+def case_rows(runs: Sequence[Column]) -> list[CaseRow]:
+    """Give every case of the runs."""
+    found = [_by_case(column.results) for column in runs]
+    rows = []
+    for number, id in enumerate(sorted({case for cases in found for case in cases})):
+        cells = []
+        for place, cases in enumerate(found):
+            items = cases.get(id, [])
+            cell = _cell(Counter(item.outcome for item in items))
+            noted = sum(item.outcome is Outcome.PASS and bool(item.findings) for item in items)
+            link = f"c{number}-t{place}" if any(map(telling, items)) else None
+            text = f"{cell.text}, {noted} noted" if noted else cell.text
+            cells.append(Cell(outcome=cell.outcome, text=text, link=link))
+        rows.append(CaseRow(number=number, id=id, cells=tuple(cells)))
+    return rows
+
+
+def telling(item: ItemResult) -> bool:
+    """Whether there is more to say about an item than its outcome."""
+    return bool(item.findings) or item.outcome in (
+        Outcome.ERROR,
+        Outcome.STALE,
+        Outcome.INCONCLUSIVE,
+    )
+
+
+def rule_sections(
+    runs: Sequence[Column], rules: Sequence[RuleRow], cases: Sequence[CaseRow]
+) -> list[RuleSection]:
+    """Gather the findings behind each cell of the table of rules."""
+    numbers = {row.id: row.number for row in cases}
+    sections = []
+    for row in rules:
+        for column, cell in zip(runs, row.cells, strict=True):
+            if cell.link is not None:
+                groups = _groups(row.id, column, numbers)
+                sections.append(
+                    RuleSection(
+                        anchor=cell.link, row=row, column=column, text=cell.text, groups=groups
+                    )
+                )
+    return sections
+
+
+def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]:
+    """Show where each fault came and went, for each target that was run in several versions."""
+    kinds: dict[tuple[str, ...], list[Column]] = defaultdict(list)
+    for column in runs:
+        kinds[_kind(column.results)].append(column)
+    found = []
+    for (implementation, parser, format, model), versions in kinds.items():
+        if len({column.results.target.version for column in versions}) < 2:
+            continue
+        rows = [(row, _story(row, versions)) for row in rules]
+        troubled = {Outcome.FAIL, Outcome.KNOWN, Outcome.ERROR}
+        kept = [(row, cells) for row, cells in rows if any(c.outcome in troubled for c in cells)]
+        name = f"{implementation}, parser {parser}, format {format}, model {model}"
+        found.append(History(name=name, columns=tuple(versions), rows=tuple(kept)))
+    return found
+
+
+def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
+    """Count, for each version, the items in which the fault came with it or went with it."""
+    cells: list[Cell] = []
+    before: Mapping[tuple[str, str], bool] = {}
+    for column in versions:
+        now = _broken(row.id, column.results)
+        both = before.keys() & now.keys()
+        came = sum(now[key] and not before[key] for key in both)
+        went = sum(before[key] and not now[key] for key in both)
+        told = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
+        cells.append(replace(row.cells[column.number], note=", ".join(told)))
+        before = now
+    return tuple(cells)
+
+
+def _broken(rule: str, results: Results) -> dict[tuple[str, str], bool]:
+    """Say of each item that was asked whether it breaks a rule."""
+    if rule == ERROR:
+        return {
+            item.key: item.outcome is Outcome.ERROR
+            for item in results.items
+            if item.outcome is not Outcome.NA
+        }
+    asked = (item for item in results.items if item.rules)
+    return {item.key: item.rules.get(rule) in BROKEN for item in asked}
+
+
+def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Group, ...]:
+    items: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    first: dict[tuple[str, ...], Found] = {}
+    for item in column.results.items:
+        for finding in _findings(rule, item):
+            key = (finding.outcome, finding.known or "", finding.expected, finding.actual)
+            first.setdefault(key, finding)
+            modes = items[key][item.case]
+            if item.mode not in modes:
+                modes.append(item.mode)
+    groups = [
+        Group(
+            finding=first[key],
+            cases=tuple(
+                (f"c{numbers[case]}-t{column.number}", case, ", ".join(modes))
+                for case, modes in cases.items()
+            ),
+        )
+        for key, cases in items.items()
+    ]
+    weight = {outcome: place for place, outcome in enumerate(WORDS)}
+    return tuple(sorted(groups, key=lambda one: (weight[one.finding.outcome], -len(one.cases))))
+
+
+def _findings(rule: str, item: ItemResult) -> list[Found]:
+    """Give an item's findings of a rule; what has none, such as an error, is told as one."""
+    if rule == ERROR:
+        if item.outcome is not Outcome.ERROR:
+            return []
+        return [_told(rule, Outcome.ERROR, "a whole answer", item.reason or "no reason")]
+    outcome = item.rules.get(rule)
+    if outcome is Outcome.STALE:
+        return [_told(rule, outcome, "a known issue that still shows", "the rule holds")]
+    if outcome is Outcome.INCONCLUSIVE:
+        return [_told(rule, outcome, "an answer that lets the rule decide", item.reason or "none")]
+    return [finding for finding in item.findings if finding.rule == rule]
+
+
+def _told(rule: str, outcome: Outcome, expected: str, actual: str) -> Found:
+    return Found(
+        rule=rule,
+        level=Level.MUST,
+        outcome=outcome,
+        where="",
+        expected=expected,
+        actual=actual,
+        chunk=None,
+        known=None,
+    )
+
+
+def _by_rule(results: Results) -> dict[str, Counter[Outcome]]:
+    counts: dict[str, Counter[Outcome]] = defaultdict(Counter)
+    for item in results.items:
+        for rule, outcome in item.rules.items():
+            counts[rule][outcome] += 1
+        if item.outcome is not Outcome.NA:
+            answered = item.outcome is not Outcome.ERROR
+            counts[ERROR][Outcome.PASS if answered else Outcome.ERROR] += 1
+    return counts
+
+
+def _by_case(results: Results) -> dict[str, list[ItemResult]]:
+    found: dict[str, list[ItemResult]] = defaultdict(list)
+    for item in results.items:
+        found[item.case].append(item)
+    return found
+
+
+def _cell(count: Counter[Outcome]) -> Cell:
+    of = sum(count.values()) - count[Outcome.NA]
+    told = [f"{word} {count[outcome]}" for outcome, word in WORDS.items() if count[outcome]]
+    if told:
+        worst = next(outcome for outcome in WORDS if count[outcome])
+        return Cell(outcome=worst, text=f"{', '.join(told)} of {of}")
+    if of:
+        return Cell(outcome=Outcome.PASS, text=f"ok {of}")
+    return Cell(outcome=Outcome.NA, text="n/a" if count else "-")
+
+
+def _kind(results: Results) -> tuple[str, str, str, str]:
+    target = results.target
+    return (target.implementation, target.parser, target.format, target.model)
+
+
+def _order(results: Results) -> tuple[str, str, str, str, bool, Version, str]:
+    try:
+        version, known = Version(results.target.version or ""), True
+    except InvalidVersion:
+        version, known = Version("0"), False
+    return (*_kind(results), known, version, results.run.started)

@@ -1,0 +1,88 @@
+"""One pytest session against one server: what it knows, and what it has found so far."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import collect, modes
+from conformance.collect import CaseItem
+from conformance.compare import Comparison
+from conformance.exchange import Limits
+from conformance.known import Known
+from conformance.model import Case, Mode, Server
+from conformance.options import Options
+from conformance.recorded import Results
+from conformance.session import NO_BASELINE, Judged, Session
+
+
+class Run:
+    """A session; every worker has its own, with the same server."""
+
+    def __init__(
+        self,
+        options: Options,
+        server: Server,
+        *,
+        known: Known,
+        baseline: Results | None,
+        shares: int,
+    ) -> None:
+        """Take what was found out; ask nothing yet."""
+        self.options = options
+        self.server = server
+        self.known = known
+        self.shares = shares
+        self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
+        self.started = datetime.now(UTC)
+        self.clock = time.monotonic()
+        self.items: list[dict[str, Any]] = []
+        self.files: set[Path] = set()
+        self.selected = 0
+        self.collected = 0
+        self.cases: dict[str, Case] = {}
+        self.unmatched: tuple[str, ...] = ()
+        self.baseline = baseline
+        self.compared: Comparison | None = None
+        self._session: Session | None = None
+        self._begun: set[int] = set()
+
+    def judge(self, item: CaseItem) -> Judged:
+        """Judge an item; the first of a share begins the exchanges of the whole share."""
+        if self._session is None:
+            self._session = Session(
+                self.server,
+                known=self.known,
+                before=self.baseline.outcomes() if self.baseline else NO_BASELINE,
+                level=self.options.level,
+                limits=Limits(whole=self.options.timeout),
+                concurrency=max(1, self.options.concurrency // self.shares),
+                api_key=os.environ.get("CONFORMANCE_API_KEY"),
+            )
+        share = collect.share_of(item.nodeid, self.shares)
+        if share not in self._begun:
+            self._begun.add(share)
+            self._session.ask_ahead(
+                other.subject
+                for other in item.session.items
+                if isinstance(other, CaseItem)
+                and collect.share_of(other.nodeid, self.shares) == share
+            )
+        return self._session.judge(item.subject)
+
+    def close(self) -> None:
+        """Break off what is under way."""
+        if self._session is not None:
+            self._session.close()
+
+    def repeat(self, nodeid: str) -> str:
+        """Write the command that runs one item again."""
+        return f'pytest "{nodeid}" {self.options.repeat}'
+
+
+RUN = pytest.StashKey[Run]()

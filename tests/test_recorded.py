@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import recorded
+from conformance.model import Level, Outcome
+from conformance.recorded import ResultsProblem, load, wire
+from tests.made import Items, document, item, results, write
+
+ITEMS: Items = {
+    "a/one[stream]": {"args.json": "fail", "args.object": "pass"},
+    "a/two[stream]": "error",
+}
+
+
+def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
+    found = results(tmp_path / "r.json", ITEMS)
+    one, two = found.items
+    assert (one.key, one.outcome, one.rules) == (
+        ("a/one", "stream"),
+        Outcome.FAIL,
+        {"args.json": Outcome.FAIL, "args.object": Outcome.PASS},
+    )
+    assert (one.findings[0].level, one.findings[0].outcome) == (Level.MUST, Outcome.FAIL)
+    assert (two.outcome, two.reason, two.rules) == (Outcome.ERROR, "it was refused", {})
+    assert found.run.level is Level.MUST
+    assert found.issues["an-issue"].about == "It is broken."
+    assert found.outcomes()["a/two", "stream"] == {}
+
+
+def test_what_newer_runs_tell_may_be_missing(tmp_path: Path) -> None:
+    old = document(ITEMS)
+    del old["issues"], old["run"]["repeat"], old["results"][0]["test"]
+    found = load(write(tmp_path / "r.json", old))
+    assert (found.issues, found.run.repeat, found.run.deselected) == ({}, None, 0)
+
+
+def broken(**more: Any) -> dict[str, Any]:
+    return {**document(ITEMS), **more}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ("", "no JSON: "),
+        ("{", "no JSON: "),
+        ('{"a": NaN}', "no JSON: NaN"),
+        ("[" * 5000, "no JSON: nested deeper"),
+        ('{"schema": 1, "schema": 1}', "no JSON: duplicate key"),
+        (b"\xff", "no JSON: "),
+        ("[]", "no results of a run: at $: "),
+        (broken(schema=2), "schema 2, and this suite reads schema 1; run both with one suite"),
+        (broken(more=1), "at $: "),
+        (broken(results=[item("a/b[c]", {"args.json": "failed"})]), "at $.results[0].rules"),
+        (broken(results=[item("a/b[c]", {}, wire="wire/../../x.json")]), "results[0].wire"),
+        (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] stands there twice"),
+    ],
+)
+def test_what_is_no_results_is_one_clear_message(tmp_path: Path, found: Any, told: str) -> None:
+    path = tmp_path / "r.json"
+    if isinstance(found, dict):
+        write(path, found)
+    else:
+        path.write_bytes(found.encode() if isinstance(found, str) else found)
+    with pytest.raises(ResultsProblem) as problem:
+        load(path)
+    assert str(problem.value).startswith(f"{path}: ")
+    assert told in str(problem.value)
+    assert len(str(problem.value)) < len(str(path)) + 300
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsProblem, match=r"none\.json: cannot be read: No such file"):
+        load(tmp_path / "none.json")
+
+
+def test_a_file_that_is_too_large_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "LIMIT", 100)
+    with pytest.raises(ResultsProblem, match="larger than 100 bytes, which is the limit"):
+        results(tmp_path / "r.json", ITEMS)
+
+
+def test_the_exchange_beside_an_item_is_read_where_it_is(tmp_path: Path) -> None:
+    found = document({})
+    found["results"] = [item(f"a/{name}[s]", {}, wire=f"wire/{name}.json") for name in "bcd"]
+    write(tmp_path / "wire" / "b.json", {"answer": "\ud800"})
+    write(tmp_path / "wire" / "c.json", ["no object"])
+    read = load(write(tmp_path / "r.json", found))
+    assert [wire(read, one) for one in read.items] == [{"answer": "\ud800"}, None, None]
