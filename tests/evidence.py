@@ -170,4 +170,6 @@ def _expectation(spec: Json) -> Expectation:
         content=spec.get("content"),
         finish_reason=reason and tuple(reason),
         refused=spec.get("refused", False),
+        keeps=tuple(spec.get("keeps", ())),
+        broken=spec.get("broken", False),
     )
