@@ -14,7 +14,7 @@ from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks
 from conformance.rules.finish import REASONS, claims_calls, hides_calls
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
-from conformance.rules.said import calls_are_as_said, is_written, names_of
+from conformance.rules.said import calls_are_as_said, is_written, lost_words, names_of
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -26,8 +26,12 @@ def _pairs(evidence: Evidence) -> Iterator[tuple[Choice, Choice]]:
     assert evidence.complete is not None
     complete = {choice.index: choice for choice in evidence.complete.choices}
     for choice in evidence.choices:
-        if choice.index in complete and choice.whole and complete[choice.index].whole:
-            yield complete[choice.index], choice
+        other = complete.get(choice.index)
+        if other is None or not (choice.whole and other.whole):
+            continue
+        if lost_words(evidence, choice) or lost_words(evidence, other):
+            continue  # said.kept owns an answer that was swallowed
+        yield other, choice
 
 
 ID_FORMS = {

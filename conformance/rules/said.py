@@ -152,15 +152,18 @@ def kept(evidence: Evidence) -> Findings:
     Right: the same as content, or as a call whose arguments have Oslo
     """
     for choice in evidence.choices:
-        if not choice.whole:
-            continue
-        texts = [choice.content, *(f"{call.name} {call.arguments}" for call in choice.calls)]
-        if lost := [word for word in evidence.expect.keeps if not any(word in t for t in texts)]:
+        if choice.whole and (lost := lost_words(evidence, choice)):
             yield Finding(
                 where=f"choice {choice.index}",
                 expected=" and ".join(jsonvalue.show(word) for word in lost),
                 actual=f"content {jsonvalue.show(choice.content)}, {_listed(names_of(choice))}",
             )
+
+
+def lost_words(evidence: Evidence, choice: Choice) -> list[str]:
+    """List what a case says is to be kept, and a choice holds nowhere."""
+    texts = [choice.content, *(f"{call.name} {call.arguments}" for call in choice.calls)]
+    return [word for word in evidence.expect.keeps if not any(word in text for text in texts)]
 
 
 @rule("said.finish", MUST, "any", lambda evidence: evidence.expect.finish_reason is not None)
