@@ -188,4 +188,6 @@ def _expectation(spec: Json) -> Expectation:
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
         refused=spec.get("refused", False),
+        keeps=tuple(spec.get("keeps", ())),
+        broken=spec.get("broken", False),
     )
