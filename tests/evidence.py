@@ -188,6 +188,5 @@ def _expectation(spec: Json) -> Expectation:
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
         refused=spec.get("refused", False),
-        keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
     )
