@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, sdk
+from conformance import assemble, sdk, turn
 from conformance.assemble import Answer, Choice
 from conformance.casefile import CUTS, derive
 from conformance.exchange import Asker, Limits
@@ -38,7 +38,6 @@ from conformance.request import (
     scripts_of,
 )
 from conformance.rules import Evidence
-from conformance.turn import answered
 from conformance.verdict import Verdict, decide, judge
 
 
@@ -175,9 +174,10 @@ class Session:
         if heard.echo is None or item.case.echo is None:
             return None
         answer, scripted = heard.echo.answer, heard.echo.script is not None
-        request = answer.exchange.request
-        expect = derive(item.case.echo.says, request) if scripted else Expectation()
-        return Evidence(answer=answer, request=request, expect=expect)
+        # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
+        says, options = item.case.echo.says, turn.options(item.case)
+        expect = derive(says, options) if scripted else Expectation()
+        return Evidence(answer=answer, request=answer.exchange.request, expect=expect)
 
     def _trouble(self, item: Item, heard: Heard) -> str | None:
         """Say why there is no answer to judge, if so."""
@@ -218,7 +218,7 @@ class Session:
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        following = answered(item.case, answer)
+        following = turn.answered(item.case, answer)
         echo = await self._run(Item(case=following, mode=item.mode)) if following else None
         return Heard(script=script, answer=answer, echo=echo)
 

@@ -12,6 +12,11 @@ OF_ONE_TURN = {"tool_choice", "max_tokens", "max_completion_tokens", "stop"}
 """Options of the first request that would keep the model from going on."""
 
 
+def options(case: Case) -> dict[str, Json]:
+    """Give the options of a case that hold for the next turn as well."""
+    return {key: value for key, value in case.options.items() if key not in OF_ONE_TURN}
+
+
 def answered(case: Case, answer: Answer) -> Case | None:
     """Write the case that follows an answer, if the case has one and the answer its calls."""
     message = _message(answer)
@@ -28,7 +33,7 @@ def answered(case: Case, answer: Answer) -> Case | None:
         case,
         id=f"{case.id} echo",
         messages=(*case.messages, message, *results),
-        options={key: value for key, value in case.options.items() if key not in OF_ONE_TURN},
+        options=options(case),
         says=case.echo.says,
         raw={},
         echo=None,

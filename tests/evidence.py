@@ -188,5 +188,4 @@ def _expectation(spec: Json) -> Expectation:
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
         refused=spec.get("refused", False),
-        broken=spec.get("broken", False),
     )

@@ -25,16 +25,17 @@ from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
 SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
-# What these are about is not in an answer: that a refusal was right, what came of sending it back.
-REFUSED = {"err.tools-invalid", "http.error-json", "echo.roundtrip"}
+# What these are about is not in an answer: that a refusal was right, what came of sending it
+# back, what a broken call had to keep.
+UNTOLD = {"err.tools-invalid", "http.error-json", "echo.roundtrip", "said.kept"}
 # No recorded answer tells which implementation gave it.
-JUDGED = [id for id, rule in RULES.items() if rule.profile != VLLM and id not in REFUSED]
+JUDGED = [id for id, rule in RULES.items() if rule.profile != VLLM and id not in UNTOLD]
 WRONG = sorted(file for id in JUDGED for file in SAMPLES.glob(f"{id}/wrong*.[sj]*"))
 RIGHT = sorted(
     file
     for id in ("*", "allowed/*")
     for file in SAMPLES.glob(f"{id}/right*.[sj]*")
-    if file.parent.name not in REFUSED
+    if file.parent.name not in UNTOLD
 )
 NAMED = {f"allowed/named-choice-stop/right.{end}" for end in ("sse", "json")}
 NAMED |= {"choice.named/right.json"}

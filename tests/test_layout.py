@@ -30,7 +30,7 @@ LAYERS = [
     {"compare"},
     {"report"},
     {"collect", "capture", "check"},
-    {"accept", "judge"},
+    {"accept", "judge", "matrix"},
     {"shares", "run", "results_cli"},
     {"plugin"},
     {"cli"},

@@ -89,11 +89,11 @@ SCALARS: list[tuple[str, Any]] = [
 MISFITS = [
     (
         "says: x, tols: []",
-        "1: unknown key 'tols'; did you mean 'tools'? allowed: about, body, expect,",
+        "1: unknown key 'tols'; did you mean 'tools'? allowed: about, body, cut_after,",
     ),
     (
         "says: x, zzz: []",
-        "1: unknown key 'zzz'; allowed: about, body, expect, id, messages, modes, omits",
+        "1: unknown key 'zzz'; allowed: about, body, cut_after, echo, expect, id, messages",
     ),
     ("omits: {hermes: a}", "1: cases[0] lacks the key 'says'"),
     ("says: 5", "1: cases[0].says is 5; allowed: a string or a list"),
