@@ -13,7 +13,10 @@ from typing import Any, cast
 import torch  # type: ignore[import-not-found]
 import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
 from vllm.config import ModelConfig, VllmConfig  # type: ignore[import-not-found]
-from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
+from vllm.sampling_params import (  # type: ignore[import-not-found]
+    RequestOutputKind,
+    SamplingParams,
+)
 
 from .script import FIELD, Refused, read
 from .tokens import Cutter, Tokenizer
@@ -32,7 +35,7 @@ UNKNOWN = -1
 """The placeholder of asynchronous scheduling for a token that is still on its way."""
 IMPOSSIBLE = float("-inf")
 PACE = 0.001
-"""Seconds from step to step, for each script under way.
+"""Seconds from delta to delta, for each script under way.
 
 An API server joins tokens that it finds waiting into one delta. Without a pause that is a matter of
 luck, as a model without weights is faster than the server that sends its tokens.
@@ -50,7 +53,7 @@ class V1Replay(V1Processor):  # type: ignore[misc]
         """Load the tokenizer now: a server that cannot must not start."""
         self.identity = identify(vllm_config.model_config)
         load_cutter(self.identity)
-        self.scripts: dict[int, tuple[Ids, list[int]]] = {}
+        self.scripts: dict[int, tuple[Ids, list[int], float]] = {}
         self.stepped = time.monotonic()
 
     def is_argmax_invariant(self) -> bool:
@@ -63,20 +66,21 @@ class V1Replay(V1Processor):  # type: ignore[misc]
 
     def begin(
         self, params: SamplingParams, prompt: list[int] | None, output: list[int]
-    ) -> tuple[Ids, list[int]] | None:
-        """Pair a request's script with its live list of output; it may be a resumed one."""
+    ) -> tuple[Ids, list[int], float] | None:
+        """Join a request's script, its live output and its pace; it may be a resumed one."""
         ids = find_script(params, self.identity)
         if ids is None or not agrees(output, ids):
             return None
-        return ids, output
+        return ids, output, pace(params)
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
         """Leave one token possible in the rows that have a script."""
         rows = list(self.scripts)
-        wanted = [ids[min(len(output), len(ids) - 1)] for ids, output in self.scripts.values()]
+        wanted = [ids[min(len(output), len(ids) - 1)] for ids, output, _ in self.scripts.values()]
+        due = self.stepped + sum(seconds for _, _, seconds in self.scripts.values())
         for row in force(logits, rows, wanted):
             del self.scripts[row]
-        time.sleep(max(0.0, self.stepped + PACE * len(rows) - time.monotonic()))
+        time.sleep(max(0.0, due - time.monotonic()))
         self.stepped = time.monotonic()
         return logits
 
@@ -162,6 +166,13 @@ def force(logits: torch.Tensor, rows: list[int], wanted: list[int]) -> list[int]
     logits[at[0]] = IMPOSSIBLE
     logits[at[0], at[1]] = 0.0
     return [row for row, free in zip(rows, possible.tolist(), strict=True) if not free]
+
+
+def pace(params: SamplingParams) -> float:
+    """Give the seconds that a script takes for a step: none where the answer is sent at its end."""
+    if params.output_kind == RequestOutputKind.FINAL_ONLY:
+        return 0.0
+    return PACE / (getattr(params, "stream_interval", None) or 1)
 
 
 def agrees(said: Iterable[int], ids: Ids) -> bool:
