@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -113,7 +114,8 @@ class Difference:
 def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None:
     """Find the first place where two parsed values differ, types included.
 
-    `1`, `1.0` and `true` are three values; `1e3` and `1000.0` are one. The order of keys is free.
+    `1`, `1.0` and `true` are three values; `1e3` and `1000.0` are one, and so are two numbers that
+    every client reads as the same double. The order of keys is free.
     """
     if _kind(expected) != _kind(actual):
         return Difference(path, show(expected), show(actual))
@@ -126,11 +128,18 @@ def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None
         if len(expected) != len(actual):
             return Difference(path, f"{len(expected)} items", f"{len(actual)} items")
         return None
-    if expected != actual:
+    if expected != actual and not _same_double(expected, actual):
         if isinstance(expected, str):
             return Difference(path, *show_apart(expected, actual))
         return Difference(path, show(expected), show(actual))
     return None
+
+
+def _same_double(left: Any, right: Any) -> bool:
+    if not isinstance(left, Decimal):
+        return False
+    double = float(left)
+    return double == float(right) and math.isfinite(double)
 
 
 def path(steps: Iterable[str | int]) -> str:

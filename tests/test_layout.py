@@ -50,6 +50,7 @@ PURE_IMPORTS = {
     "itertools",
     "json",
     "jsonschema",
+    "math",
     "pathlib",
     "re",
     "referencing",
