@@ -27,6 +27,7 @@ from conformance import (
     check,
     judge,
     launch,
+    matrix_cli,
     results,
     results_cli,
     target,
@@ -51,6 +52,7 @@ _USAGE = (
     JudgeProblem,
     LaunchProblem,
     TargetProblem,
+    *matrix_cli.PROBLEMS,
     *results_cli.PROBLEMS,
 )
 """What is wrong with what the user gave; the message says what, and what to do."""
@@ -74,11 +76,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _do(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
+    # What follows `--` is pytest's; argparse would take it for more targets.
+    end = words.index("--") if words[:1] == ["matrix"] and "--" in words else len(words)
     try:
-        chosen = _parser().parse_args(words)
+        chosen = _parser().parse_args(words[:end])
     except SystemExit as ended:
         # argparse ends with 2, which is the word for a file without an answer.
         raise SystemExit(USAGE_ERROR if ended.code else 0) from None
+    if end < len(words):
+        chosen.arguments = words[end + 1 :]
     try:
         status: int = chosen.command(chosen)
     except _USAGE as problem:
@@ -343,6 +349,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(command=judge_files)
 
     results_cli.add(commands)
+    matrix_cli.add(commands)
 
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")

@@ -31,7 +31,7 @@ LAYERS = [
     {"report"},
     {"collect", "capture", "check"},
     {"accept", "judge", "matrix"},
-    {"shares", "run", "results_cli"},
+    {"shares", "run", "results_cli", "matrix_cli"},
     {"plugin"},
     {"cli"},
     {"__main__"},
