@@ -205,6 +205,8 @@ TOLD = [
     ("chunk.role.once/wrong-absent.sse", "'assistant'", "None"),
     ("said.calls/wrong-none.json", "get_weather, get_time", "no calls"),
     ("said.arguments/wrong.sse", '"Paris"', '"Pars"'),
+    ("args.json/wrong.sse", "one JSON value", "Extra data"),
+    ("args.json/wrong-colon.sse", "no ':' before JSON", "Expecting value at character 0"),
     ("args.no-premature-json/wrong.sse", "a text that parses only when it is whole", ""),
     ("sse.content-type/wrong.sse", "text/event-stream", "application/json"),
     ("sse.done/wrong.sse", "one [DONE]", "0"),

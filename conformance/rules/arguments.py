@@ -85,6 +85,10 @@ def no_null_delta(evidence: Evidence) -> Findings:
                     )
 
 
+_BEGINNINGS = '{["-0123456789tfn'
+"""What JSON begins with."""
+
+
 @rule("args.json", MUST, "any", has_calls)
 def is_json(evidence: Evidence) -> Findings:
     """The arguments of a finished call are exactly one JSON value.
@@ -102,9 +106,10 @@ def is_json(evidence: Evidence) -> Findings:
         try:
             jsonvalue.parse(call.arguments)
         except JsonProblem as problem:
+            first = call.arguments.lstrip()[0]
             yield Finding(
                 where=_where(choice, call),
-                expected="one JSON value",
+                expected="one JSON value" if first in _BEGINNINGS else f"no {first!r} before JSON",
                 actual=f"{problem}: {jsonvalue.show(call.arguments)}",
                 chunk=_last_chunk(call),
             )
