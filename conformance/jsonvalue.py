@@ -50,7 +50,7 @@ _ENDS_BETWEEN = (
     "0",
     ":0",
     '"":0',
-    *(w[at:] for w in ("true", "false", "null") for at in (1, 2, 3, 4)),
+    *(w[at:] for w in ("true", "false", "null") for at in (1, 2, 3)),
 )
 
 
@@ -66,13 +66,15 @@ def _open(text: str) -> tuple[str, bool]:
     stack: list[str] = []
     in_string = False
     for found in _TOKEN.finditer(text):
-        token = found[0]
-        if token in "{[":
-            stack.append("}" if token == "{" else "]")
-        elif token in "}]":
-            stack[-1:] = []
-        else:
-            in_string = not found[1]
+        match found[0]:
+            case "{":
+                stack.append("}")
+            case "[":
+                stack.append("]")
+            case "}" | "]":
+                stack[-1:] = []
+            case _:
+                in_string = not found[1]
     return "".join(reversed(stack)), in_string
 
 

@@ -98,6 +98,8 @@ def _nodes(node: ast.AST) -> Iterator[ast.AST]:
     """Walk what is run, but for the words of findings."""
     if isinstance(node, ast.FunctionDef):
         children: list[ast.AST] = list(node.body[1:] if ast.get_docstring(node) else node.body)
+        if isinstance(children[-1], ast.Return) and _is_none(children[-1].value):
+            del children[-1]  # a function that ends gives None
     elif isinstance(node, ast.JoinedStr | ast.Raise | ast.Assert) or (
         isinstance(node, ast.keyword) and node.arg in WORDS
     ):
@@ -145,12 +147,18 @@ def _changes(node: ast.AST) -> Changes:
             yield f"{value} becomes {value + 1}", ast.Constant(value + 1)
         case ast.Constant(value=str(value)):
             yield f"{value!r} becomes {value + 'x'!r}", ast.Constant(value + "x")
-        case ast.Return(value=ast.expr() as value) if ast.unparse(value) != "None":
+        case ast.Return(value=ast.Constant(value=False)):
+            return  # True is a change of its own, and who is told None reads it as False
+        case ast.Return(value=ast.expr() as value) if not _is_none(value):
             yield f"return {ast.unparse(value)} becomes return None", ast.Return(ast.Constant(None))
         case ast.Expr() | ast.AugAssign() | ast.Continue() | ast.Break() | ast.Return():
             yield f"{ast.unparse(node).splitlines()[0][:60]} deleted", ast.Pass()
         case _:
             return
+
+
+def _is_none(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and value.value is None)
 
 
 def _branches(node: ast.If | ast.IfExp, test: ast.expr) -> Changes:

@@ -241,13 +241,20 @@ def test_a_choice_without_an_index_has_that_of_its_place() -> None:
 def test_the_last_media_type_counts() -> None:
     found = exchange(b"", stream=True)
     assert read(replace(found, headers=())).content_type == ""
-    headers = (("Content-Type", "text/PLAIN"), ("X", "y"), ("content-type", "Text/Event-Stream"))
+    headers = (
+        ("Content-Type", "text/PLAIN"),
+        ("X", "y"),
+        ("content-type", "Text/Event-Stream"),
+        ("Y", "z"),
+    )
     assert read(replace(found, headers=headers)).content_type == "text/event-stream"
 
 
 def test_the_wire_is_shown_in_a_line_that_no_terminal_obeys() -> None:
     body = b"data: a\n\ndata: \x1b[2J\xc3\xa9\ndata: b\n\n"
     answer = read(replace(exchange(b"", stream=True), reads=(Read(1.23456, body),)))
+    bad = read(exchange(b"data: \xff\n\n", stream=True))
+    assert (bad.text, bad.wire(0)) == ("data: \ufffd\n\n", "+0.100s  data: \ufffd")
     assert answer.wire(1) == "+1.235s  data: \\x1b[2Jé\\ndata: b"
     assert answer.wire(None) is None
     assert read(exchange(b"{}", stream=False)).wire(0) is None

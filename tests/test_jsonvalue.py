@@ -41,6 +41,7 @@ SAME = [
     ('"\\ud83d\\ude00"', '"😀"'),
     ("1e400", "10e399"),
     (LONG, LONG),
+    ("[0.1]", "[0.10000000000000000001]"),
     ("[]", " [ ]\n"),
 ]
 DIFFERENT = [
@@ -67,6 +68,7 @@ DIFFERENT = [
 ]
 REFUSED = [
     ('{"a": 1, "a": 1}', 'duplicate key "a"'),
+    ('{"b": 0, "a": 1, "a": 1}', 'duplicate key "a"'),
     ('[{"\\ud800": 1, "\\ud800": 2}]', 'duplicate key "\\ud800"'),
     ("NaN", "NaN is no JSON"),
     ("[-Infinity]", "-Infinity is no JSON"),
@@ -103,6 +105,11 @@ def test_values_differ_at_a_place_and_by_type(left: str, right: str, found: Diff
     assert back == Difference(found.path, found.actual, found.expected)
 
 
+def test_two_long_texts_differ_by_the_neighbourhood_of_their_parting() -> None:
+    left, right = f"{'x' * 50}left", f"{'x' * 50}right"
+    assert difference([left], [right]) == Difference("$[0]", *show_apart(left, right))
+
+
 @pytest.mark.parametrize(("text", "told"), REFUSED)
 def test_what_is_not_one_strict_value_is_refused_with_the_reason(text: str, told: str) -> None:
     with pytest.raises(JsonProblem) as caught:
@@ -126,7 +133,7 @@ def test_the_limit_counts_depth_and_not_brackets() -> None:
     deepest = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
     assert len(parse(f"[{deepest}, {deepest}]")) == 2
     with pytest.raises(JsonProblem, match=r"^nested deeper than 200$"):
-        parse(f"[[{deepest}]]")
+        parse(f"[[], [{deepest}]]")
 
 
 def test_brackets_in_strings_are_no_nesting() -> None:
@@ -182,6 +189,7 @@ def test_a_value_is_shown_in_a_line(value: Any, limit: int) -> None:
 
 def test_a_long_value_is_cut_in_its_middle() -> None:
     assert show("a" * 50 + "b" * 50, 20) == '"aaaaaaa…bbbbbbb"'
+    assert show("a" * 50 + "b" * 50, 21) == '"aaaaaaaa…bbbbbbbb"'
     assert show("a" * 78) == f'"{"a" * 78}"'
     assert show([Decimal("1.50"), {"é": None}, True, (1,)]) == (
         '[1.50, {"\\u00e9": null}, true, [1]]'
@@ -199,6 +207,10 @@ def test_two_long_texts_are_shown_where_they_part() -> None:
     assert show_apart(f"{same}left{same}", f"{same}right{same}") == (
         f'…"{"x" * 20}left{"x" * 16}"… (of 204 characters)',
         f'…"{"x" * 20}right{"x" * 15}"… (of 205, apart at 100)',
+    )
+    assert show_apart(f"left{same}", f"right{same}") == (
+        f'"left{"x" * 36}"… (of 104 characters)',
+        f'"right{"x" * 35}"… (of 105, apart at 0)',
     )
     assert show_apart("abc", "abd") == ('"abc"', '"abd"')
     assert show_apart("x" * 40, "y" * 40) == (f'"{"x" * 40}"', f'"{"y" * 40}"')

@@ -191,6 +191,10 @@ CHUNKS = [
     ("chunk.index.contiguous/wrong-gap.sse", 1),
     ("said.calls/wrong.sse", None),
     ("said.arguments/wrong.json", None),
+    ("content.characters/wrong.sse", 1),
+    ("content.characters/wrong-half.sse", 1),
+    ("finish.no-calls/wrong.sse", 2),
+    ("finish.named/wrong.sse", 3),
 ]
 
 
@@ -213,6 +217,13 @@ TOLD = [
     ("msg.tool_call.shape/wrong-type.json", "'function'", "None"),
     ("msg.tool_call.shape/wrong.json", "a string", "None"),
     ("finish.present/wrong.sse", "a reason", "null to the end"),
+    ("chunk.index.present/wrong.sse", "an integer from 0", "'absent'"),
+    ("chunk.function.object/wrong.sse", "an object", "'absent'"),
+    (
+        "logprobs.align/wrong-end.sse",
+        '"sunny." of 2 tokens as in the complete answer',
+        "nothing of",
+    ),
     ("equiv.calls/wrong.sse", "['get_weather', 'get_time'] as in the complete answer", ""),
 ]
 
@@ -290,7 +301,7 @@ def test_ids_have_a_form_only_where_the_format_demands_one() -> None:
     missing = sample(SAMPLES / "chunk.first-delta.id" / "wrong.sse")
     mistral = replace(missing, format=FORMATS["mistral"])
     assert broken(mistral) == broken(missing)
-    unknown = replace(sample(GOOD), format=None)
+    unknown = replace(sample(GOOD), format=None, parser="mistral")
     idle = {"content.no-marker-leak", "id.format"}
     assert {id: judgement(unknown, id).outcome for id in idle} == dict.fromkeys(idle, Outcome.NA)
 
@@ -461,15 +472,87 @@ def test_many_calls_in_one_chunk_are_numbered_in_their_order() -> None:
     assert [id for id, _ in broken(found)] == ["chunk.tool-calls.single-entry"]
 
 
-def test_a_schema_that_cannot_be_used_is_unjudged() -> None:
-    tool = {
-        "type": "function",
-        "function": {"name": "get_weather", "parameters": {"$ref": "https://example.com/a.json"}},
-    }
+UNUSABLE: list[Json] = [{"$ref": "https://example.com/a.json"}, {"required": "city"}]
+
+
+@pytest.mark.parametrize("parameters", UNUSABLE, ids=repr)
+def test_a_schema_that_cannot_be_used_is_unjudged(parameters: Json) -> None:
+    tool = {"type": "function", "function": {"name": "get_weather", "parameters": parameters}}
     found = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tools": [tool]})
     judged = judgement(evidence(found, says=None), "args.schema")
     assert judged.outcome is Outcome.INCONCLUSIVE
     assert (judged.reason or "").startswith("the schema of 'get_weather' cannot be used: ")
+
+
+def answer_of(*calls: Call, reason: str = "tool_calls") -> bytes:
+    """Write a complete answer with calls."""
+    body = json.loads(GOOD_COMPLETE.read_bytes())
+    body["choices"][0]["message"]["tool_calls"] = [
+        {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": text}}
+        for one in calls
+        for text in [one.arguments]
+    ]
+    body["choices"][0]["finish_reason"] = reason
+    return json.dumps(body).encode()
+
+
+def test_a_call_before_the_one_that_was_cut_short_is_finished() -> None:
+    calls = [
+        Call(name="get_weather", arguments='{"city": "Paris"}}', id="call_1"),
+        Call(name="get_weather", arguments='{"city": "Os', id="call_2"),
+    ]
+    found = exchange(answer_of(*calls, reason="length"), stream=False)
+    place = "choice 0 call 0 function.arguments"
+    assert broken(evidence(found, says=None)) == [("args.json", place)]
+
+
+def test_markup_behind_a_call_that_was_cut_short_is_no_bad_beginning() -> None:
+    call = Call(name="get_weather", arguments='{"city": "Paris"}</tool_call>', id="call_1")
+    found = exchange(answer_of(call, reason="length"), stream=False)
+    told = [("content.no-marker-leak", "choice 0 call 0 arguments")]
+    assert broken(evidence(found, says=None)) == told
+
+
+def test_arguments_that_were_whole_before_the_cut_are_no_bad_beginning() -> None:
+    file = SAMPLES / "args.no-premature-json" / "wrong.sse"
+    body = file.read_bytes().replace(b'"finish_reason": "tool_calls"', b'"finish_reason": "length"')
+    found = evidence(exchange(body, stream=True), says=None)
+    assert broken(found) == broken(sample(file))
+
+
+def test_a_call_that_went_into_anothers_arguments_is_a_lost_call_only() -> None:
+    body = (SAMPLES / "args.no-premature-json" / "wrong.sse").read_bytes()
+    found = evidence(exchange(body, stream=True), says=[replace(PARIS, arguments="{}"), PARIS])
+    assert broken(found) == [("said.calls", "choice 0 tool_calls")]
+
+
+def test_two_calls_without_an_id_do_not_share_one() -> None:
+    calls = [PARIS, Call(name="get_time", arguments="{}")]
+    body = answer_of(*calls).replace(b'"id": null, ', b"")
+    found = evidence(exchange(body, stream=False), says=calls)
+    assert {id for id, _ in broken(found)} == {"msg.tool_call.shape"}
+
+
+@pytest.mark.parametrize(("interval", "outcome"), [(8, Outcome.FAIL), (9, Outcome.NA)])
+def test_large_deltas_that_were_asked_for_are_no_fault(interval: int, outcome: Outcome) -> None:
+    found = sample(SAMPLES / "args.liveness" / "wrong.sse")
+    asked = replace(found, request={**found.request, "stream_interval": interval})
+    assert judgement(asked, "args.liveness").outcome is outcome
+
+
+STOPS: list[tuple[Json, list[str]]] = [
+    ({"stop": "END"}, ["finish.stop-string"]),
+    ({"stop": ["FIN"]}, []),
+    ({"min_tokens": 5}, []),
+    ({"include_stop_str_in_output": True}, []),
+]
+
+
+@pytest.mark.parametrize(("options", "rules"), STOPS)
+def test_a_stop_string_is_looked_for_as_the_request_has_it(options: Json, rules: list[str]) -> None:
+    found = replace(sample(SAMPLES / "finish.stop-string" / "wrong.json"), expect=Expectation())
+    asked = replace(found, request={**found.request, **options})
+    assert [id for id, _ in broken(asked)] == rules
 
 
 VIEW = ClientView(
@@ -487,7 +570,7 @@ VIEWS = [
         ["client choice 0 tool_calls"],
     ),
     (replace(VIEW, content=("Hi",)), ["client choice 0 content"]),
-    (replace(VIEW, error="KeyError: 'x'"), ["client"]),
+    (replace(VIEW, calls=(), content=(), error="KeyError: 'x'"), ["client"]),
 ]
 
 
@@ -495,6 +578,17 @@ VIEWS = [
 def test_a_client_that_reads_something_else_is_found(view: ClientView, places: list[str]) -> None:
     found = replace(sample(GOOD), client=view)
     assert broken(found) == [("client.openai-python", place) for place in places]
+
+
+def test_a_client_that_could_not_be_asked_is_not_judged() -> None:
+    found = replace(sample(GOOD), client=replace(VIEW, calls=(), content=(), unread="no time"))
+    judged = judgement(found, "client.openai-python")
+    assert (judged.outcome, judged.reason) == (Outcome.INCONCLUSIVE, "no time")
+
+
+def test_a_malformed_answer_is_not_held_against_the_client_that_reads_it() -> None:
+    found = sample(SAMPLES / "chunk.index.present" / "wrong.sse")
+    assert broken(replace(found, client=VIEW)) == broken(replace(found, client=None))
 
 
 def test_without_a_client_its_rule_does_not_apply() -> None:
@@ -679,7 +773,9 @@ def test_a_rule_of_a_parser_holds_for_no_other() -> None:
 
 
 def test_a_tool_that_is_not_among_the_allowed_ones_is_not_offered() -> None:
-    allowed = {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_time"}}]}
+    tools: list[Json] = [{"type": "function", "function": {"name": "get_time"}}]
+    tools += [{"type": "custom", "custom": {"name": "get_weather"}}, "get_weather"]
+    allowed = {"mode": "auto", "tools": tools}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     recorded = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tool_choice": choice})
     assert broken(evidence(recorded, says=None)) == [("choice.offered", "choice 0 tool_calls")]

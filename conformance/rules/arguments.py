@@ -54,7 +54,7 @@ def string(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         for call in choice.calls:
             for entry in call.entries:
-                found = entry.function.get("arguments", "" if streamed else None)
+                found = entry.function.get("arguments")
                 allowed_null = streamed and found is None
                 if not isinstance(found, str) and not allowed_null and entry.function:
                     yield Finding(

@@ -96,12 +96,12 @@ def _allowed(wanted: Json) -> list[Json] | None:
     return tools if isinstance(tools, list) else None
 
 
-def _at(choice: Choice, expected: str) -> Finding:
-    names = ", ".join(repr(call.name)[:40] for call in choice.calls)
+def _at(choice: Choice, *, expected: str) -> Finding:
     return Finding(
         where=f"choice {choice.index} tool_calls",
         expected=expected,
-        actual=names[:200] or f"no calls, finish_reason {choice.finish_reason!r}",
+        actual=", ".join(repr(call.name)[:40] for call in choice.calls)[:200]
+        or f"no calls, finish_reason {choice.finish_reason!r}",
     )
 
 
@@ -116,7 +116,7 @@ def none(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_despite_none(evidence, choice):
-            yield _at(choice, "no calls")
+            yield _at(choice, expected="no calls")
 
 
 @rule("choice.required", MUST, "any", lambda evidence: evidence.tool_choice == "required")
@@ -129,7 +129,7 @@ def required(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _lacks_a_call(evidence, choice):
-            yield _at(choice, "a call")
+            yield _at(choice, expected="a call")
 
 
 @rule("choice.named", MUST, "any", lambda evidence: _named(evidence) is not None)
@@ -142,7 +142,7 @@ def named(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_another(evidence, choice) or _lacks_a_call(evidence, choice):
-            yield _at(choice, f"calls of {_named(evidence)!r}")
+            yield _at(choice, expected=f"calls of {_named(evidence)!r}")
 
 
 @rule(
@@ -160,7 +160,7 @@ def one_at_a_time(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_too_many(evidence, choice):
-            yield _at(choice, "one call at most")
+            yield _at(choice, expected="one call at most")
 
 
 @rule("choice.offered", MUST, "any", _must_be_offered)
@@ -174,4 +174,4 @@ def offered(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_unoffered(evidence, choice):
-            yield _at(choice, f"calls of {_offered(evidence)}")
+            yield _at(choice, expected=f"calls of {_offered(evidence)}")

@@ -13,7 +13,7 @@ def _chunks(evidence: Evidence) -> Iterator[Chunk]:
     return (chunk for chunk in evidence.answer.chunks if chunk.error is None)
 
 
-def _in(chunk: Chunk, field: str, expected: str, actual: object) -> Finding:
+def _in(chunk: Chunk, field: str, *, expected: str, actual: object) -> Finding:
     return Finding(
         where=f"chunk {chunk.number} {field}",
         expected=expected,
@@ -32,7 +32,8 @@ def object_name(evidence: Evidence) -> Findings:
     """
     for chunk in _chunks(evidence):
         if chunk.value.get("object") != "chat.completion.chunk":
-            yield _in(chunk, "object", "chat.completion.chunk", chunk.value.get("object"))
+            actual = chunk.value.get("object")
+            yield _in(chunk, "object", expected="chat.completion.chunk", actual=actual)
 
 
 @rule("chunk.required-fields", MUST, "stream")
@@ -48,7 +49,7 @@ def required_fields(evidence: Evidence) -> Findings:
         for field, kind in kinds.items():
             value = chunk.value.get(field)
             if type(value) is not kind:
-                yield _in(chunk, field, f"a value of type {kind.__name__}", value)
+                yield _in(chunk, field, expected=f"a value of type {kind.__name__}", actual=value)
 
 
 @rule("chunk.id.constant", MUST, "stream")
@@ -66,15 +67,16 @@ def id_constant(evidence: Evidence) -> Findings:
             continue
         first = found if first is None else first
         if not found or found != first:
-            yield _in(chunk, "id", repr(first) if found else "not empty", found)
+            yield _in(chunk, "id", expected=repr(first) if found else "not empty", actual=found)
 
 
 def _constant(evidence: Evidence, field: str, kind: type) -> Findings:
     # chunk.required-fields owns a value of another type
     chunks = [chunk for chunk in _chunks(evidence) if type(chunk.value.get(field)) is kind]
-    for chunk in chunks[1:]:
-        if chunk.value[field] != chunks[0].value[field]:
-            yield _in(chunk, field, repr(chunks[0].value[field])[:80], chunk.value[field])
+    for chunk in chunks:
+        found, first = chunk.value[field], chunks[0].value[field]
+        if found != first:
+            yield _in(chunk, field, expected=repr(first)[:80], actual=found)
 
 
 @rule("chunk.created.constant", SHOULD, "stream")
@@ -109,8 +111,12 @@ def choices_array(evidence: Evidence) -> Findings:
     """
     for chunk in _chunks(evidence):
         if not isinstance(chunk.value.get("choices"), list):
-            actual = chunk.value.get("choices", "absent")
-            yield _in(chunk, "choices", "an array", actual)
+            yield _in(
+                chunk,
+                "choices",
+                expected="an array",
+                actual=chunk.value.get("choices", "absent"),
+            )
 
 
 @rule("chunk.choice.required", MUST, "stream")
@@ -127,14 +133,29 @@ def choice_required(evidence: Evidence) -> Findings:
         for place, choice in enumerate(listed if isinstance(listed, list) else []):
             where = f"choices[{place}]"
             if not isinstance(choice, dict):
-                yield _in(chunk, where, "an object", choice)
+                yield _in(chunk, where, expected="an object", actual=choice)
                 continue
             if type(choice.get("index")) is not int:
-                yield _in(chunk, f"{where}.index", "an integer", choice.get("index", "absent"))
+                yield _in(
+                    chunk,
+                    f"{where}.index",
+                    expected="an integer",
+                    actual=choice.get("index", "absent"),
+                )
             if not isinstance(choice.get("delta"), dict):
-                yield _in(chunk, f"{where}.delta", "an object", choice.get("delta", "absent"))
+                yield _in(
+                    chunk,
+                    f"{where}.delta",
+                    expected="an object",
+                    actual=choice.get("delta", "absent"),
+                )
             if "finish_reason" not in choice:
-                yield _in(chunk, f"{where}.finish_reason", "null until the end", "absent")
+                yield _in(
+                    chunk,
+                    f"{where}.finish_reason",
+                    expected="null until the end",
+                    actual="absent",
+                )
 
 
 @rule("choice.index.range", MUST, "any")
@@ -178,7 +199,12 @@ def choice_unique(evidence: Evidence) -> Findings:
             if type(index) is not int:
                 continue  # chunk.choice.required
             if index in seen:
-                yield _in(chunk, f"choices[{place}].index", "a choice of its own", index)
+                yield _in(
+                    chunk,
+                    f"choices[{place}].index",
+                    expected="a choice of its own",
+                    actual=index,
+                )
             seen.add(index)
 
 

@@ -139,6 +139,11 @@ def content_leaks(evidence: Evidence, choice: Choice) -> bool:
     )
 
 
+def thoughts_leak(evidence: Evidence, choice: Choice) -> bool:
+    """Whether the reasoning holds a broken character."""
+    return _broken_character(evidence, choice.reasoning) is not None
+
+
 def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
     """Whether a call's name or arguments hold markup or a broken character."""
     said = _said_in_calls(evidence)

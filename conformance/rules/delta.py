@@ -27,17 +27,13 @@ def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
     return (call for choice, call in _calls(evidence) if choice.whole)
 
 
-def _at(entry: Entry, field: str, expected: str, actual: object) -> Finding:
+def _at(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
     return Finding(
         where=f"{entry.where}.{field}",
         expected=expected,
         actual=repr(actual)[:80],
         chunk=entry.chunk,
     )
-
-
-def _shown(entry: Entry, field: str) -> object:
-    return entry.value.get(field, "absent")
 
 
 @rule("chunk.content-xor-tools", MUST, "stream", has_calls)
@@ -183,7 +179,8 @@ def index_stable(evidence: Evidence) -> Findings:
     for _, call in _calls(evidence):
         for entry in call.others:
             actual = (entry.value["id"], entry.function["name"])
-            yield _at(entry, "index", f"{call.index} for {repr(call.id)[:40]} only", actual)
+            expected = f"{call.index} for {repr(call.id)[:40]} only"
+            yield _at(entry, "index", expected=expected, actual=actual)
 
 
 def _order(choice: Choice) -> list[tuple[int, int]]:
@@ -261,7 +258,12 @@ def first_delta_id(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].value.get("id")
         if not isinstance(found, str) or not found:
-            yield _at(call.entries[0], "id", "a string", _shown(call.entries[0], "id"))
+            yield _at(
+                call.entries[0],
+                "id",
+                expected="a string",
+                actual=call.entries[0].value.get("id", "absent"),
+            )
 
 
 @rule("chunk.id.once", MUST, "stream", has_calls)
@@ -278,7 +280,9 @@ def id_once(evidence: Evidence) -> Findings:
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.own[1:]:
             if entry is not first and entry.value.get("id", "") != "":
-                yield _at(entry, "id", "no id after the first delta", entry.value["id"])
+                yield _at(
+                    entry, "id", expected="no id after the first delta", actual=entry.value["id"]
+                )
 
 
 @rule("chunk.first-delta.type", MUST, "stream", has_calls)
@@ -292,7 +296,12 @@ def first_delta_type(evidence: Evidence) -> Findings:
     """
     for call in _whole_calls(evidence):
         if call.entries[0].value.get("type") != "function":
-            yield _at(call.entries[0], "type", "'function'", _shown(call.entries[0], "type"))
+            yield _at(
+                call.entries[0],
+                "type",
+                expected="'function'",
+                actual=call.entries[0].value.get("type", "absent"),
+            )
 
 
 @rule("chunk.type.not-null", MUST, "stream", has_calls)
@@ -306,7 +315,8 @@ def type_not_null(evidence: Evidence) -> Findings:
     for _, call in _calls(evidence):
         for entry in call.entries[1:]:
             if entry.value.get("type", "function") != "function":
-                yield _at(entry, "type", "absent or 'function'", entry.value["type"])
+                actual = entry.value["type"]
+                yield _at(entry, "type", expected="absent or 'function'", actual=actual)
 
 
 @rule("chunk.first-delta.name", MUST, "stream", has_calls)
@@ -321,7 +331,7 @@ def first_delta_name(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
         if not isinstance(found, str) or not found:
-            yield _at(call.entries[0], "function.name", "a string", found)
+            yield _at(call.entries[0], "function.name", expected="a string", actual=found)
 
 
 @rule("chunk.name.once", MUST, "stream", has_calls)
@@ -337,4 +347,5 @@ def name_once(evidence: Evidence) -> Findings:
         # chunk.index.stable owns another call
         named = [entry for entry in call.own if entry.function.get("name")]
         for entry in named[1:]:
-            yield _at(entry, "function.name", "no name after the first", entry.function["name"])
+            actual = entry.function["name"]
+            yield _at(entry, "function.name", expected="no name after the first", actual=actual)

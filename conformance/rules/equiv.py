@@ -12,7 +12,7 @@ from conformance.jsonvalue import JsonProblem
 from conformance.model import Finding
 from conformance.rules.arguments import begins_object
 from conformance.rules.choice import disobeys, has_faulty_names
-from conformance.rules.content import call_leaks, content_leaks
+from conformance.rules.content import call_leaks, content_leaks, thoughts_leak
 from conformance.rules.finish import misleads
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.said import calls_are_as_said, is_written, lost_words, names_of
@@ -231,6 +231,8 @@ def reasoning(evidence: Evidence) -> Findings:
             continue
         if complete.content.strip() != streamed.content.strip():
             continue  # equiv.content owns thoughts that went into the text
+        if thoughts_leak(evidence, streamed) or thoughts_leak(evidence, complete):
+            continue  # content.characters
         if complete.reasoning.strip() != streamed.reasoning.strip():
             expected, actual = jsonvalue.show_apart(
                 complete.reasoning.strip(), streamed.reasoning.strip()

@@ -14,7 +14,7 @@ def _calls(evidence: Evidence) -> Iterator[ToolCall]:
     return (call for choice in evidence.choices for call in choice.calls)
 
 
-def _at(entry: Entry, field: str, expected: str, actual: object) -> Finding:
+def _at(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
     return Finding(
         where=f"{entry.where}.{field}",
         expected=expected,
@@ -37,7 +37,7 @@ def unique(evidence: Evidence) -> Findings:
         if call.id is None:
             continue
         if call.id in seen:
-            yield _at(call.entries[0], "id", "an id of its own", call.id)
+            yield _at(call.entries[0], "id", expected="an id of its own", actual=call.id)
         seen.add(call.id)
 
 
@@ -55,7 +55,7 @@ def place(evidence: Evidence) -> Findings:
             continue  # chunk.first-delta.id and msg.tool_call.shape
         for entry in call.entries:
             if "id" in entry.function:
-                yield _at(entry, "function.id", "absent", entry.function["id"])
+                yield _at(entry, "function.id", expected="absent", actual=entry.function["id"])
 
 
 @rule(
@@ -76,4 +76,6 @@ def form(evidence: Evidence) -> Findings:
     pattern = evidence.format.call_id if evidence.format else None
     for call in _calls(evidence):
         if pattern and call.id and not re.fullmatch(pattern, call.id):
-            yield _at(call.entries[0], "id", f"an id that matches {pattern}", call.id)
+            yield _at(
+                call.entries[0], "id", expected=f"an id that matches {pattern}", actual=call.id
+            )
