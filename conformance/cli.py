@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,7 +39,7 @@ from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import Launched, LaunchProblem
 from conformance.model import Case, Piece
 from conformance.report import terminal
-from conformance.request import SCRIPT_FIELD, encode
+from conformance.request import SCRIPT_FIELD, encode, formats_of
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
 from conformance.strictyaml import FileProblem, did_you_mean
@@ -269,7 +270,15 @@ def cases(chosen: argparse.Namespace) -> int:
         print(f"there is no {place}", file=sys.stderr)
         return USAGE_ERROR
     found = casefile.load(place) if place.is_file() else casefile.load_folder(place)
-    _print([{"id": case.id, "about": case.about} for case in found], chosen.format)
+    formats = {case.id: formats_of(case) for case in found}
+    if chosen.format == "json":
+        rows = [{"id": one.id, "about": one.about, "formats": formats[one.id]} for one in found]
+        print(json.dumps(rows, indent=1))
+        return 0
+    _print([{"id": one.id, "about": one.about} for one in found], chosen.format)
+    counts = Counter(format for listed in formats.values() for format in listed)
+    told = ", ".join(f"{count} in {format}" for format, count in counts.items())
+    print(f"{len(found)} cases: {told}")
     return 0
 
 

@@ -38,6 +38,20 @@ def scripts_of(case: Case, server: Server) -> list[Script]:
     return [own, *_forced_shapes(case, own)]
 
 
+def formats_of(case: Case) -> list[str]:
+    """List the formats in which a case says something."""
+    found = []
+    for name, format in FORMATS.items():
+        if name in case.omits or (case.says is None and case.raw and name not in case.raw):
+            continue
+        try:
+            format.write(case.says or ())
+        except Inexpressible:
+            continue
+        found.append(name)
+    return found
+
+
 def is_bound(case: Case, server: Server) -> bool:
     """Whether a grammar may bind what the model says, so that a script must be heard first."""
     choice = case.options.get("tool_choice", "auto")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -60,7 +61,22 @@ def test_every_shipped_case_is_listed(capsys: pytest.CaptureFixture[str]) -> Non
     assert [row["id"] for row in rows] == [
         case.id for case in casefile.load_folder(casefile.shipped())
     ]
-    assert set(rows[0]) == {"id", "about"}
+    assert set(rows[0]) == {"id", "about", "formats"}
+
+
+def test_a_case_is_listed_with_the_formats_that_can_say_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = {row["id"]: row["formats"] for row in listed(capsys, "cases")}
+    assert rows["parallel/two-cities"] == ["hermes", "mistral", "mistral-v11"]
+    assert rows["broken/last-brace-missing"] == ["hermes", "mistral", "mistral-v11"]
+    assert all(rows.values())
+
+
+def test_cases_are_counted_by_format(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["cases"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert re.fullmatch(r"\d+ cases: \d+ in hermes, \d+ in mistral, \d+ in mistral-v11", last)
 
 
 def test_the_cases_of_a_folder_are_listed(
@@ -68,7 +84,11 @@ def test_the_cases_of_a_folder_are_listed(
 ) -> None:
     (tmp_path / "own.yaml").write_text(OWN)
     assert listed(capsys, "cases", str(tmp_path)) == [
-        {"id": "own/greeting", "about": "A greeting stays a greeting."}
+        {
+            "id": "own/greeting",
+            "about": "A greeting stays a greeting.",
+            "formats": ["hermes", "mistral", "mistral-v11"],
+        }
     ]
 
 
