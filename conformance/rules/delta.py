@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.assemble import Choice, Entry, ToolCall
+from conformance.assemble import Choice, ToolCall
 from conformance.model import Finding, Json
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
@@ -25,15 +25,6 @@ def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
 def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
     """Give the calls whose first delta is at hand: no entry was left out as malformed."""
     return (call for choice, call in _calls(evidence) if choice.whole)
-
-
-def _at(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
-    return Finding(
-        where=f"{entry.where}.{field}",
-        expected=expected,
-        actual=repr(actual)[:80],
-        chunk=entry.chunk,
-    )
 
 
 @rule("chunk.content-xor-tools", MUST, "stream", has_calls)
@@ -180,7 +171,7 @@ def index_stable(evidence: Evidence) -> Findings:
         for entry in call.others:
             actual = (entry.value["id"], entry.function["name"])
             expected = f"{call.index} for {repr(call.id)[:40]} only"
-            yield _at(entry, "index", expected=expected, actual=actual)
+            yield of_entry(entry, "index", expected=expected, actual=actual)
 
 
 def _order(choice: Choice) -> list[tuple[int, int]]:
@@ -258,7 +249,7 @@ def first_delta_id(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].value.get("id")
         if not isinstance(found, str) or not found:
-            yield _at(
+            yield of_entry(
                 call.entries[0],
                 "id",
                 expected="a string",
@@ -280,7 +271,7 @@ def id_once(evidence: Evidence) -> Findings:
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.own[1:]:
             if entry is not first and entry.value.get("id", "") != "":
-                yield _at(
+                yield of_entry(
                     entry, "id", expected="no id after the first delta", actual=entry.value["id"]
                 )
 
@@ -296,7 +287,7 @@ def first_delta_type(evidence: Evidence) -> Findings:
     """
     for call in _whole_calls(evidence):
         if call.entries[0].value.get("type") != "function":
-            yield _at(
+            yield of_entry(
                 call.entries[0],
                 "type",
                 expected="'function'",
@@ -316,7 +307,7 @@ def type_not_null(evidence: Evidence) -> Findings:
         for entry in call.entries[1:]:
             if entry.value.get("type", "function") != "function":
                 actual = entry.value["type"]
-                yield _at(entry, "type", expected="absent or 'function'", actual=actual)
+                yield of_entry(entry, "type", expected="absent or 'function'", actual=actual)
 
 
 @rule("chunk.first-delta.name", MUST, "stream", has_calls)
@@ -331,7 +322,7 @@ def first_delta_name(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
         if not isinstance(found, str) or not found:
-            yield _at(call.entries[0], "function.name", expected="a string", actual=found)
+            yield of_entry(call.entries[0], "function.name", expected="a string", actual=found)
 
 
 @rule("chunk.name.once", MUST, "stream", has_calls)
@@ -348,4 +339,6 @@ def name_once(evidence: Evidence) -> Findings:
         named = [entry for entry in call.own if entry.function.get("name")]
         for entry in named[1:]:
             actual = entry.function["name"]
-            yield _at(entry, "function.name", expected="no name after the first", actual=actual)
+            yield of_entry(
+                entry, "function.name", expected="no name after the first", actual=actual
+            )

@@ -5,22 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.assemble import Entry, ToolCall
-from conformance.model import Finding
-from conformance.rules.rule import MISTRAL, MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.assemble import ToolCall
+from conformance.rules.rule import (
+    MISTRAL,
+    MUST,
+    SHOULD,
+    Evidence,
+    Findings,
+    has_calls,
+    of_entry,
+    rule,
+)
 
 
 def _calls(evidence: Evidence) -> Iterator[ToolCall]:
     return (call for choice in evidence.choices for call in choice.calls)
-
-
-def _at(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
-    return Finding(
-        where=f"{entry.where}.{field}",
-        expected=expected,
-        actual=repr(actual)[:80],
-        chunk=entry.chunk,
-    )
 
 
 @rule("id.unique", MUST, "any", has_calls)
@@ -37,7 +36,7 @@ def unique(evidence: Evidence) -> Findings:
         if call.id is None:
             continue
         if call.id in seen:
-            yield _at(call.entries[0], "id", expected="an id of its own", actual=call.id)
+            yield of_entry(call.entries[0], "id", expected="an id of its own", actual=call.id)
         seen.add(call.id)
 
 
@@ -55,7 +54,7 @@ def place(evidence: Evidence) -> Findings:
             continue  # chunk.first-delta.id and msg.tool_call.shape
         for entry in call.entries:
             if "id" in entry.function:
-                yield _at(entry, "function.id", expected="absent", actual=entry.function["id"])
+                yield of_entry(entry, "function.id", expected="absent", actual=entry.function["id"])
 
 
 @rule(
@@ -76,6 +75,6 @@ def form(evidence: Evidence) -> Findings:
     pattern = evidence.format.call_id if evidence.format else None
     for call in _calls(evidence):
         if pattern and call.id and not re.fullmatch(pattern, call.id):
-            yield _at(
+            yield of_entry(
                 call.entries[0], "id", expected=f"an id that matches {pattern}", actual=call.id
             )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conformance.assemble import Answer, Choice
+from conformance.assemble import Answer, Choice, Entry
 from conformance.formats.format import Format
 from conformance.model import ClientView, Expectation, Finding, Json, Level, Prompt, Unjudged
 
@@ -106,6 +106,16 @@ def always(evidence: Evidence) -> bool:
 def has_calls(evidence: Evidence) -> bool:
     """Apply to answers that hold a call."""
     return any(choice.calls for choice in evidence.choices)
+
+
+def of_entry(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
+    """Find fault with a field of an entry of `tool_calls`."""
+    return Finding(
+        where=f"{entry.where}.{field}",
+        expected=expected,
+        actual=repr(actual)[:80],
+        chunk=entry.chunk,
+    )
 
 
 def rule(
