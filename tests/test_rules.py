@@ -693,9 +693,10 @@ def explained(evidence: Evidence) -> Findings:
 
 
 def test_a_rule_is_entered_with_what_its_docstring_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("conformance.rules.rule.RULES", entered := {})
+    entered: dict[str, Rule] = {}
+    monkeypatch.setattr("conformance.rules.rule.RULES", entered)
     assert rule("new.rule", MUST)(explained) is explained
-    found: Rule = entered["new.rule"]
+    found = entered["new.rule"]
     told = (found.title, found.why, found.wrong, found.right)
     assert told == ("All is well", "who reads it knows.", "a b", "c")
 
@@ -897,3 +898,42 @@ def test_broken_arguments_are_compared_as_texts_or_as_a_lenient_client_reads_the
     assert told_of_arguments('{"city": "Paris"}', '{"city": "Oslo", "city": "Paris"}') == []
     differ = [("equiv.arguments", "choice 0 call 0 arguments $")]
     assert told_of_arguments('{"city": Paris', '{"city": Paris}') == differ
+
+
+def prompted(file: str, at: int, **fields: Json) -> Evidence:
+    """Give a sample's prompt for a conversation with another message at a place."""
+    found = sample(SAMPLES / file)
+    messages = list(found.request["messages"])
+    messages[at] = {**messages[at], **fields}
+    return replace(found, request={**found.request, "messages": messages})
+
+
+def test_a_message_in_parts_is_looked_for_in_the_prompt_by_its_texts() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = [image, {"type": "text", "text": "How is Paris?"}]
+    assert broken(prompted("template.messages/right.prompt", 1, content=parts)) == []
+    place = "prompt messages[1].content"
+    wrong = prompted("template.messages/wrong-user.prompt", 1, content=parts)
+    assert broken(wrong) == [("template.messages", place)]
+
+
+def test_calls_in_a_prompt_that_quotes_marks_are_not_judged() -> None:
+    found = prompted("template.calls/wrong.prompt", 0, content="Begin with <tool_call>.")
+    judged = judgement(found, "template.calls")
+    told = (Outcome.INCONCLUSIVE, "the conversation quotes the format's own marks")
+    assert (judged.outcome, judged.reason) == told
+
+
+def test_calls_of_an_unknown_format_and_without_a_user_are_judged_as_far_as_they_can_be() -> None:
+    found = prompted("template.calls/wrong.prompt", 1, role="system")
+    assert [id for id, _ in broken(found)] == ["template.calls"]
+    assert broken(replace(found, format=None)) == []
+
+
+@pytest.mark.parametrize(("result", "rules"), [("18", []), ("19", ["template.results"])])
+def test_a_result_may_be_respelt_as_the_same_json(result: str, rules: list[str]) -> None:
+    found = prompted("template.results/right.prompt", 3, content=f'{{"degrees":   {result}}}')
+    assert found.prompt is not None
+    text = found.prompt.text.replace("18 degrees and sunny", '{"degrees": 18}')
+    shown = replace(found, prompt=replace(found.prompt, text=text))
+    assert [id for id, _ in broken(shown)] == rules
