@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 
 from conformance import assemble
 from conformance.formats import FORMATS
-from conformance.model import Call, ClientView, Expectation, Finding, Json, Outcome, Unjudged
+from conformance.model import (
+    Call,
+    ClientView,
+    Expectation,
+    Finding,
+    Json,
+    Outcome,
+    Read,
+    Unjudged,
+)
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
 from conformance.verdict import Judgement, judge
@@ -192,7 +201,7 @@ CHUNKS = [
     ("said.calls/wrong.sse", None),
     ("said.arguments/wrong.json", None),
     ("content.characters/wrong.sse", 1),
-    ("content.characters/wrong-half.sse", 1),
+    ("content.characters/wrong-half.sse", 2),
     ("finish.no-calls/wrong.sse", 2),
     ("finish.named/wrong.sse", 3),
 ]
@@ -224,6 +233,9 @@ TOLD = [
         '"sunny." of 2 tokens as in the complete answer',
         "nothing of",
     ),
+    ("sse.line-ends/wrong.sse", "LF or CRLF throughout", "CRLF, LF"),
+    ("sse.json-valid/wrong.sse", "one JSON object", "Expecting ':' delimiter at character 216: '{"),
+    ("sse.json-valid/wrong-text.sse", "one JSON object", "'\"ping\"'"),
     ("equiv.calls/wrong.sse", "['get_weather', 'get_time'] as in the complete answer", ""),
 ]
 
@@ -318,6 +330,7 @@ def test_a_truncated_call_is_compared_as_text() -> None:
     ):
         complete = assemble.read(exchange(body, stream=False))
         assert broken(replace(found, complete=complete)) == places
+        assert broken(replace(found, complete=complete, said=None)) == places
 
 
 def with_complete(file: Path, body: bytes, *, known: bool = True) -> Evidence:
@@ -398,7 +411,9 @@ NO_TOOLS: list[Json] = [None, []]
 def test_a_call_without_tools_in_the_request_has_no_schema_to_meet() -> None:
     for tools in NO_TOOLS:
         recorded = exchange(GOOD_COMPLETE.read_bytes(), stream=False, options={"tools": tools})
-        assert judgement(evidence(recorded, says=None), "args.schema").outcome is Outcome.PASS
+        found = evidence(recorded, says=None)
+        assert judgement(found, "args.schema").outcome is Outcome.PASS
+        assert broken(found) == [("choice.none", "choice 0 tool_calls")]
 
 
 def test_a_truth_that_is_unknown_is_not_judged() -> None:
@@ -415,6 +430,8 @@ def test_a_truth_that_is_known_makes_the_schema_needless() -> None:
 def test_a_field_that_the_case_leaves_open_is_not_judged() -> None:
     found = sample(SAMPLES / "said.calls" / "wrong.json")
     assert broken(replace(found, expect=Expectation())) == []
+    no_calls = sample(SAMPLES / "said.content" / "wrong.sse")
+    assert broken(replace(no_calls, expect=Expectation(calls=()))) == []
     calls_only = replace(sample(LOST), expect=Expectation(calls=(PARIS,)))
     assert judgement(calls_only, "content.lossless").outcome is Outcome.NA
 
@@ -506,11 +523,15 @@ def test_a_call_before_the_one_that_was_cut_short_is_finished() -> None:
     assert broken(evidence(found, says=None)) == [("args.json", place)]
 
 
+CUT = Expectation(finish_reason=("length",))
+
+
 def test_markup_behind_a_call_that_was_cut_short_is_no_bad_beginning() -> None:
     call = Call(name="get_weather", arguments='{"city": "Paris"}</tool_call>', id="call_1")
     found = exchange(answer_of(call, reason="length"), stream=False)
     told = [("content.no-marker-leak", "choice 0 call 0 arguments")]
     assert broken(evidence(found, says=None)) == told
+    assert broken(evidence(found, expect=CUT)) == told
 
 
 def test_arguments_that_were_whole_before_the_cut_are_no_bad_beginning() -> None:
@@ -518,6 +539,12 @@ def test_arguments_that_were_whole_before_the_cut_are_no_bad_beginning() -> None
     body = file.read_bytes().replace(b'"finish_reason": "tool_calls"', b'"finish_reason": "length"')
     found = evidence(exchange(body, stream=True), says=None)
     assert broken(found) == broken(sample(file))
+    assert broken(evidence(exchange(body, stream=True), expect=CUT)) == broken(sample(file))
+
+
+def test_what_was_cut_short_is_not_held_against_words_that_are_unknown() -> None:
+    found = replace(sample(SAMPLES / "finish.truncated-args" / "wrong.sse"), said=None)
+    assert judgement(found, "finish.truncated-args").outcome is Outcome.NA
 
 
 def test_a_call_that_went_into_anothers_arguments_is_a_lost_call_only() -> None:
@@ -555,6 +582,49 @@ def test_a_stop_string_is_looked_for_as_the_request_has_it(options: Json, rules:
     assert [id for id, _ in broken(asked)] == rules
 
 
+@pytest.mark.parametrize(
+    ("name", "bent", "rules"),
+    [
+        ("logprobs.present", b"", ["logprobs.present"]),
+        ("logprobs.form", b"", ["logprobs.form"]),
+        ("logprobs.count", b"", ["usage.equiv"]),
+        ("logprobs.align", b"", ["logprobs.align"]),
+        ("logprobs.align", b'"length"', ["said.finish"]),
+    ],
+)
+def test_a_fault_in_logprobs_beside_a_right_complete_answer_is_told_once(
+    name: str, bent: bytes, rules: list[str]
+) -> None:
+    folder = SAMPLES / name
+    found = sample(sorted(folder.glob("wrong*.sse"))[-1])
+    options = {key: value for key, value in found.request.items() if not key.startswith("stream")}
+    beside = next(file for file in sorted(folder.glob("*.json")) if "wrong" not in file.name)
+    right = exchange(beside.read_bytes(), stream=False, options=options)
+    body = found.answer.exchange.body.replace(b'"stop"', bent or b'"stop"')
+    answer = assemble.read(replace(found.answer.exchange, reads=(Read(0.1, body),)))
+    both = replace(found, answer=answer, complete=assemble.read(right), client=None)
+    assert [id for id, _ in broken(both)] == rules
+
+
+THOUGHT = SAMPLES / "equiv.reasoning"
+
+
+def test_thoughts_beside_other_words_or_calls_are_not_compared() -> None:
+    complete = (THOUGHT / "complete.json").read_bytes()
+    words = (THOUGHT / "wrong.sse").read_bytes().replace(b"sunny", b"rainy")
+    found = replace(sample(THOUGHT / "wrong.sse"), expect=Expectation())
+    other = replace(found, answer=assemble.read(exchange(words, stream=True)), client=None)
+    assert broken(other) == [("equiv.content", "choice 0 content")]
+    wordless = complete.replace(b'"It is sunny."', b"null")
+    assert broken(with_complete(GOOD, wordless, known=False)) == EQUIV_CALLS
+
+
+def test_a_next_answer_of_which_nothing_is_known_may_say_anything() -> None:
+    found = sample(SAMPLES / "echo.roundtrip" / "wrong-words.json")
+    assert found.echo is not None
+    assert broken(replace(found, echo=replace(found.echo, expect=Expectation()))) == []
+
+
 VIEW = ClientView(
     client="a client",
     calls=((replace(PARIS, id="call_1"),),),
@@ -586,11 +656,6 @@ def test_a_client_that_could_not_be_asked_is_not_judged() -> None:
     assert (judged.outcome, judged.reason) == (Outcome.INCONCLUSIVE, "no time")
 
 
-def test_a_malformed_answer_is_not_held_against_the_client_that_reads_it() -> None:
-    found = sample(SAMPLES / "chunk.index.present" / "wrong.sse")
-    assert broken(replace(found, client=VIEW)) == broken(replace(found, client=None))
-
-
 def test_without_a_client_its_rule_does_not_apply() -> None:
     found = replace(sample(GOOD), client=None)
     assert judgement(found, "client.openai-python").outcome is Outcome.NA
@@ -615,6 +680,27 @@ def without_why(evidence: Evidence) -> Findings:
 def test_a_rule_id_that_is_taken_or_malformed_is_refused(id: str) -> None:
     with pytest.raises(ValueError, match=f"^rule id '{id}' is malformed or taken$"):
         rule(id, MUST)(no_findings)
+
+
+def explained(evidence: Evidence) -> Findings:
+    """All is well.
+
+    Why: who reads it
+        knows.
+    Wrong: a
+        b
+    Right: c
+    """
+    yield from ()
+
+
+def test_a_rule_is_entered_with_what_its_docstring_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered: dict[str, Rule] = {}
+    monkeypatch.setattr("conformance.rules.rule.RULES", entered)
+    assert rule("new.rule", MUST)(explained) is explained
+    found = entered["new.rule"]
+    told = (found.title, found.why, found.wrong, found.right)
+    assert told == ("All is well", "who reads it knows.", "a b", "c")
 
 
 def test_a_rule_without_its_reason_is_refused() -> None:
@@ -814,3 +900,42 @@ def test_broken_arguments_are_compared_as_texts_or_as_a_lenient_client_reads_the
     assert told_of_arguments('{"city": "Paris"}', '{"city": "Oslo", "city": "Paris"}') == []
     differ = [("equiv.arguments", "choice 0 call 0 arguments $")]
     assert told_of_arguments('{"city": Paris', '{"city": Paris}') == differ
+
+
+def prompted(file: str, at: int, **fields: Json) -> Evidence:
+    """Give a sample's prompt for a conversation with another message at a place."""
+    found = sample(SAMPLES / file)
+    messages = list(found.request["messages"])
+    messages[at] = {**messages[at], **fields}
+    return replace(found, request={**found.request, "messages": messages})
+
+
+def test_a_message_in_parts_is_looked_for_in_the_prompt_by_its_texts() -> None:
+    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    parts = [image, {"type": "text", "text": "How is Paris?"}]
+    assert broken(prompted("template.messages/right.prompt", 1, content=parts)) == []
+    place = "prompt messages[1].content"
+    wrong = prompted("template.messages/wrong-user.prompt", 1, content=parts)
+    assert broken(wrong) == [("template.messages", place)]
+
+
+def test_calls_in_a_prompt_that_quotes_marks_are_not_judged() -> None:
+    found = prompted("template.calls/wrong.prompt", 0, content="Begin with <tool_call>.")
+    judged = judgement(found, "template.calls")
+    told = (Outcome.INCONCLUSIVE, "the conversation quotes the format's own marks")
+    assert (judged.outcome, judged.reason) == told
+
+
+def test_calls_of_an_unknown_format_and_without_a_user_are_judged_as_far_as_they_can_be() -> None:
+    found = prompted("template.calls/wrong.prompt", 1, role="system")
+    assert [id for id, _ in broken(found)] == ["template.calls"]
+    assert broken(replace(found, format=None)) == []
+
+
+@pytest.mark.parametrize(("result", "rules"), [("18", []), ("19", ["template.results"])])
+def test_a_result_may_be_respelt_as_the_same_json(result: str, rules: list[str]) -> None:
+    found = prompted("template.results/right.prompt", 3, content=f'{{"degrees":   {result}}}')
+    assert found.prompt is not None
+    text = found.prompt.text.replace("18 degrees and sunny", '{"degrees": 18}')
+    shown = replace(found, prompt=replace(found.prompt, text=text))
+    assert [id for id, _ in broken(shown)] == rules

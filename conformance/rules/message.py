@@ -20,9 +20,11 @@ def is_json(evidence: Evidence) -> Findings:
     """
     answer = evidence.answer
     if answer.problem is not None:
-        yield Finding(where="body", expected="JSON", actual=f"{answer.problem}: {_start(answer)}")
+        yield Finding(
+            where="body", expected="JSON", actual=f"{answer.problem}: {answer.text[:60]!r}"
+        )
     elif not isinstance(answer.document, dict):
-        yield Finding(where="body", expected="a JSON object", actual=_start(answer))
+        yield Finding(where="body", expected="a JSON object", actual=repr(answer.text[:60]))
 
 
 @rule("msg.required", MUST, "complete", lambda evidence: isinstance(evidence.answer.document, dict))
@@ -165,7 +167,3 @@ def _messages(answer: Answer) -> Iterator[tuple[str, Json]]:
         message = choice.get("message") if isinstance(choice, dict) else None
         if isinstance(message, dict):
             yield f"choices[{place}].message", message
-
-
-def _start(answer: Answer) -> str:
-    return repr(answer.text[:60])

@@ -75,8 +75,11 @@ def utf8(evidence: Evidence) -> Findings:
     """
     offset = _stream(evidence).bad_utf8
     if offset is not None:
-        near = evidence.answer.exchange.body[max(0, offset - 8) : offset + 4]
-        yield Finding(where=f"byte {offset}", expected="UTF-8", actual=repr(near))
+        yield Finding(
+            where=f"byte {offset}",
+            expected="UTF-8",
+            actual=repr(evidence.answer.exchange.body[max(0, offset - 8) : offset + 4]),
+        )
 
 
 @rule("sse.bom", INFO, "stream")
