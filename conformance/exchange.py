@@ -24,7 +24,7 @@ MANY = 100
 class Limits:
     """How long and how much to wait for, in seconds and bytes."""
 
-    connect: float = 10
+    connect: float = 30
     first_byte: float = 120
     silence: float = 60
     whole: float = 600

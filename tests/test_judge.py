@@ -105,9 +105,12 @@ def words_of(file: Path, folder: Path) -> list[str]:
     return [str(with_headers(file, folder)), *asked(file, folder), *parser, *compare]
 
 
-# A page of HTML is no answer, whatever was asked; only a run's own file says that it was one.
+# A page of HTML is no answer, whatever was asked; only a run's own file says that it was one, or
+# that a stream was asked for.
 @pytest.mark.parametrize(
-    "file", [file for file in WRONG if name_of(file) != "msg.json/wrong.json"], ids=name_of
+    "file",
+    [f for f in WRONG if name_of(f) not in ("msg.json/wrong.json", "sse.framing/wrong-json.sse")],
+    ids=name_of,
 )
 def test_a_wrong_sample_breaks_its_rule_and_no_other(
     file: Path, tmp_path: Path, capsys: Screen
@@ -128,7 +131,10 @@ def test_a_right_sample_is_clean(file: Path, tmp_path: Path, capsys: Screen) -> 
     assert (status, answer["outcome"], answer["findings"]) == (0, "clean", [])
 
 
-@pytest.mark.parametrize("file", RIGHT, ids=name_of)
+# Half a pair is the server's fault unless it is known that the model said it.
+@pytest.mark.parametrize(
+    "file", [f for f in RIGHT if f.parent.name != "escapes-respelt"], ids=name_of
+)
 def test_a_right_sample_of_which_nothing_is_known_is_clean(file: Path, capsys: Screen) -> None:
     _, (answer,) = judged(capsys, file)
     # Right for the named tool_choice that was asked for, and nothing here says that it was.
