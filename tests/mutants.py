@@ -2,6 +2,7 @@
 
     python -m tests.mutants                       # all of MODULES
     python -m tests.mutants conformance/sse.py    # some of them
+    python -m tests.mutants --sample 600          # so many, drawn at random: minutes, not an hour
     python -m tests.mutants --into docs/mutants.md
 
 Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
@@ -16,11 +17,12 @@ import datetime
 import gc
 import importlib
 import os
+import random
 import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType
@@ -52,8 +54,9 @@ Lines = set[tuple[str, int]]
 class Hunt:
     """Run the tests once, then against every mutant."""
 
-    def __init__(self, mutants: Sequence[Mutant]) -> None:
+    def __init__(self, mutants: Sequence[Mutant], of: int) -> None:
         self.mutants = mutants
+        self.of = of
         self.survivors: list[Mutant] = []
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
         self.lines: dict[pytest.Item, Lines] = {}
@@ -203,19 +206,19 @@ def page(hunt: Hunt, before: str) -> str:
     rows = [line.split(" | ") for line in before.splitlines() if line.startswith("| `")]
     reasons = {row[0].removeprefix("| "): row[-1].removesuffix(" |") for row in rows}
     total, left = len(hunt.mutants), len(hunt.survivors)
-    names = [
-        f"`{one.path}` {one.function}: {one.told}".replace("|", "or") for one in hunt.survivors
-    ]
-    counts = Counter(names)
+    counts = Counter(map(_name, hunt.survivors))
+    # What was not drawn this time keeps its row.
+    drawn = set(map(_name, hunt.mutants))
+    undrawn = {row[0].removeprefix("| "): row[1] for row in rows}
     table = [
         f"| {name} | {count} | {reasons.get(name, 'not looked at')} |"
-        for name, count in sorted(counts.items())
+        for name, count in sorted({**_without(undrawn, drawn), **counts}.items())
     ]
     return "\n".join(
         [
             "# Mutants",
             "",
-            f"{total} mutants of {', '.join(sorted({f'`{one.path}`' for one in hunt.mutants}))}; "
+            f"{_drawn(hunt)} of {', '.join(sorted({f'`{one.path}`' for one in hunt.mutants}))}; "
             f"{total - left} are killed by the tests ({100 * (total - left) / total:.1f} %), "
             f"{datetime.date.today()}.",
             "`make mutants` repeats it and writes this page; reasons are written by hand and kept.",
@@ -228,15 +231,30 @@ def page(hunt: Hunt, before: str) -> str:
     )
 
 
+def _name(mutant: Mutant) -> str:
+    return f"`{mutant.path}` {mutant.function}: {mutant.told}".replace("|", "or")
+
+
+def _without(rows: Mapping[str, str], names: set[str]) -> dict[str, str]:
+    return {name: times for name, times in rows.items() if name not in names}
+
+
+def _drawn(hunt: Hunt) -> str:
+    total = len(hunt.mutants)
+    return f"{total} mutants" if total == hunt.of else f"{total} mutants, drawn from {hunt.of},"
+
+
 def main() -> int:
     """Hunt, print the survivors and the rate."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="MODULE")
     parser.add_argument("--into", type=Path, metavar="FILE", help="renew the page of survivors")
+    parser.add_argument("--sample", type=int, metavar="N", help="of so many, the same each time")
     chosen = parser.parse_args()
-    mutants = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
-    hunt = Hunt(mutants)
+    every = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
+    mutants = random.Random(1).sample(every, chosen.sample) if chosen.sample else every
+    hunt = Hunt(mutants, of=len(every))
     sdk.read = _remember(sdk.read)  # type: ignore[assignment]
     tests = [str(ROOT / "tests" / f"{name}.py") for name in chosen.tests]
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *QUIET, *tests], [hunt])
