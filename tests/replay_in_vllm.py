@@ -13,10 +13,13 @@ from unittest.mock import patch
 
 import torch  # type: ignore[import-not-found]
 import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
-from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
+from vllm.sampling_params import (  # type: ignore[import-not-found]
+    RequestOutputKind,
+    SamplingParams,
+)
 
 from conformance.replay import Replay, processor
-from conformance.replay.processor import IMPOSSIBLE, V1Replay, V2Replay
+from conformance.replay.processor import IMPOSSIBLE, PACE, V1Replay, V2Replay, pace
 from conformance.replay.tokens import Cutter
 
 END = 256
@@ -145,9 +148,19 @@ def test_a_script_that_came_past_the_check_is_answered_with_its_refusal() -> Non
     replay = new_v1()
     bad = SamplingParams(extra_args={"conformance_script": "{}"})
     replay.update_state(update((0, bad, [])))
-    ids, _ = replay.scripts[0]
+    ids, _, _ = replay.scripts[0]
     assert bytes(ids[:-1]) == b"conformance_script: key 'cut' is missing (refused)"
     assert ids[-1] == END
+
+
+def test_a_script_takes_its_time_where_its_deltas_are_sent_one_by_one() -> None:
+    def paced(**options: Any) -> float:
+        return pace(SamplingParams(**options))
+
+    assert paced(output_kind=RequestOutputKind.FINAL_ONLY) == 0
+    assert paced(output_kind=RequestOutputKind.DELTA) == PACE
+    if "stream_interval" in SamplingParams.__annotations__:
+        assert paced(output_kind=RequestOutputKind.DELTA, stream_interval=5) == PACE / 5
 
 
 def test_v2_forces_scripted_rows_only() -> None:
