@@ -12,10 +12,11 @@ from conformance import assemble, capture, jsonvalue, sdk, verdict
 from conformance.assemble import Answer
 from conformance.capture import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
-from conformance.formats.format import Format, Inexpressible, text_of
+from conformance.formats.format import Format, text_of
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Case, Exchange, Expectation, Json, Level, Outcome
 from conformance.report import terminal
+from conformance.request import NotApplicable, script_in
 from conformance.rules import Evidence
 from conformance.rules.rule import NOTHING_KNOWN
 from conformance.strictyaml import did_you_mean
@@ -133,11 +134,9 @@ def said_in(case: Case, format: Format | None) -> str | None:
     """Write what the model says in a case, where its format is known and can say it."""
     if format is None:
         return None
-    if case.says is None:
-        return text_of(case.raw[format.name]) if format.name in case.raw else None
     try:
-        return text_of(format.write(case.says))
-    except Inexpressible:
+        return text_of(script_in(case, format.name))
+    except NotApplicable:
         return None
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
@@ -135,13 +135,15 @@ def run(
     Each combination has a folder with its results, its logs, and a note by which a later matrix
     tells that there is nothing to do again. After Ctrl-C the runs write what they have.
     """
-    ended = {one.combination.name: one for one in _settled(combinations, arguments, folder, tell)}
+    stamps = {one.name: stamp(one, arguments) for one in combinations}
+    ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, tell)}
     waiting = deque(one for one in combinations if one.name not in ended)
     running: list[_Running] = []
     try:
         while waiting or running:
             while waiting and len(running) < servers:
-                running.append(_begin(waiting.popleft(), arguments, folder))
+                one = waiting.popleft()
+                running.append(_begin(one, arguments, folder, stamps[one.name]))
                 tell(f"{running[-1].combination.name}: begun, log {running[-1].process.log}")
             for current in [one for one in running if one.process.code() is not None]:
                 running.remove(current)
@@ -197,12 +199,12 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 
 
 def _settled(
-    combinations: Sequence[Combination], arguments: Sequence[str], folder: Path, tell: Tell
+    combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, tell: Tell
 ) -> Iterator[Ended]:
     """Find what needs no run: done before, or without a vLLM; each vLLM is provisioned once."""
     refused: dict[str, str | None] = {}
     for one in combinations:
-        if done := _done(one, folder / one.name, stamp(one, arguments)):
+        if done := _done(one, folder / one.name, stamps[one.name]):
             tell(f"{one.name}: done before; {said(done)}")
             yield done
             continue
@@ -222,7 +224,9 @@ def _provision(vllm: str, tell: Tell) -> str | None:
     return None
 
 
-def _begin(combination: Combination, arguments: Sequence[str], folder: Path) -> _Running:
+def _begin(
+    combination: Combination, arguments: Sequence[str], folder: Path, stamp: str
+) -> _Running:
     own = folder / combination.name
     for old in ("results.json", "ended.json", "run.log"):
         (own / old).unlink(missing_ok=True)
@@ -235,7 +239,7 @@ def _begin(combination: Combination, arguments: Sequence[str], folder: Path) -> 
     return _Running(
         combination=combination,
         folder=own,
-        stamp=stamp(combination, arguments),
+        stamp=stamp,
         process=process,
         began=now,
         told=now,

@@ -49,25 +49,23 @@ def add(commands: Any) -> None:
         "--servers",
         metavar="N",
         type=int,
-        default=matrix.servers_here(),
-        help="at once; the default is what cores and memory allow, here %(default)s",
+        help="at once (default: what cores and memory allow)",
     )
     one.set_defaults(command=run, arguments=[])
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Run a matrix, write its page, and give the gravest exit status."""
-    if chosen.servers < 1:
-        raise MatrixProblem(f"--servers: {chosen.servers}; allowed: 1 or more")
+    servers = matrix.servers_here() if chosen.servers is None else chosen.servers
+    if servers < 1:
+        raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
     combinations = matrix.combine(
         [target.load(name) for name in chosen.targets],
         chosen.vllm or [launch.DEFAULT_VLLM],
         chosen.template,
     )
     folder = Path(chosen.output)
-    ended = matrix.run(
-        combinations, chosen.arguments, folder=folder, servers=chosen.servers, tell=_tell
-    )
+    ended = matrix.run(combinations, chosen.arguments, folder=folder, servers=servers, tell=_tell)
     for line in _table(ended):
         print(line)
     if runs := _readable(ended):

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from conformance import jsonvalue
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Json, Level, Outcome
+from conformance.strictyaml import validator
 
 LIMIT = 64_000_000
 """Bytes of a file; a larger one is refused."""
-
-SCHEMAS = Path(__file__).parent / "schemas"
 
 
 class ResultsProblem(Exception):
@@ -152,7 +148,7 @@ def load(path: Path) -> Results:
         raise ResultsProblem(
             path, f"schema {version}, and this suite reads schema 1; run both with one suite"
         )
-    error = best_match(_validator().iter_errors(document))
+    error = best_match(validator("results").iter_errors(document))
     if error is not None:
         place = jsonvalue.path(error.absolute_path)
         message = jsonvalue.show(error.message, 200)
@@ -185,11 +181,6 @@ def _document(path: Path) -> Json:
         return jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
     except (UnicodeDecodeError, JsonProblem) as problem:
         raise ResultsProblem(path, f"no JSON: {problem}") from None
-
-
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads((SCHEMAS / "results.json").read_text("utf-8")))
 
 
 def of(path: Path, document: Mapping[str, Any]) -> Results:

@@ -27,27 +27,33 @@ def scripts_of(case: Case, server: Server) -> list[Script]:
     arguments are called `parameters` (hermes before 0.30) or `arguments` (mistral before v11), or
     the arguments alone for a named function.
     """
+    own = script_in(case, server.format)
+    return [own, *(_forced_shapes(case, own) if case.says is not None else ())]
+
+
+def script_in(case: Case, format: str) -> Script:
+    """Write what the model says in its own format; raises `NotApplicable`."""
     if case.says is None:
-        if server.format not in case.raw:
-            raise NotApplicable(f"the case spells out no text for {server.format}")
-        return [case.raw[server.format]]
+        if format not in case.raw:
+            raise NotApplicable(f"the case spells out no text for {format}")
+        return case.raw[format]
     try:
-        own = FORMATS[server.format].write(case.says)
+        return FORMATS[format].write(case.says)
     except Inexpressible as problem:
-        raise NotApplicable(f"{server.format}: {problem}") from None
-    return [own, *_forced_shapes(case, own)]
+        raise NotApplicable(f"{format}: {problem}") from None
 
 
 def formats_of(case: Case) -> list[str]:
     """List the formats in which a case says something."""
     found = []
-    for name, format in FORMATS.items():
-        if name in case.omits or (case.says is None and case.raw and name not in case.raw):
+    for name in FORMATS:
+        if name in case.omits:
             continue
-        try:
-            format.write(case.says or ())
-        except Inexpressible:
-            continue
+        if case.says is not None or case.raw:
+            try:
+                script_in(case, name)
+            except NotApplicable:
+                continue
         found.append(name)
     return found
 

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from conformance import cli, recorded
 from conformance.compare import Comparison, Incomparable, Kind, check, compare
 from conformance.model import Outcome
 from conformance.report import changes
+from conformance.strictyaml import validator
 from tests.made import Items, document, item, results, write
 
 RULE = "args.json"
@@ -178,8 +178,7 @@ def test_the_json_is_as_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFi
     new: Items = {"a/b[s]": {RULE: "known"}, "a/c[s]": {RULE: "pass"}, "a/d[s]": "error"}
     command(tmp_path, old, new, "--format", "json")
     found = json.loads(capsys.readouterr().out)
-    schema = json.loads((recorded.SCHEMAS / "compared.json").read_text("utf-8"))
-    jsonschema.validate(found, schema, cls=jsonschema.Draft202012Validator)
+    validator("compared").validate(found)
     assert found["totals"] == {
         "regressed": 2,
         "fixed": 1,

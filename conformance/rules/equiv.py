@@ -178,15 +178,14 @@ def content(evidence: Evidence) -> Findings:
             continue  # said.content holds both to the truth
         if content_leaks(evidence, streamed) or content_leaks(evidence, complete):
             continue
-        if complete.content.strip() != streamed.content.strip():
-            expected, actual = jsonvalue.show_apart(
-                complete.content.strip(), streamed.content.strip()
-            )
-            yield Finding(
-                where=f"choice {streamed.index} content",
-                expected=f"{expected} as in the complete answer",
-                actual=actual,
-            )
+        where = f"choice {streamed.index} content"
+        yield from _apart(where, complete.content, streamed.content)
+
+
+def _apart(where: str, complete: str, streamed: str) -> Findings:
+    if complete.strip() != streamed.strip():
+        expected, actual = jsonvalue.show_apart(complete.strip(), streamed.strip())
+        yield Finding(where=where, expected=f"{expected} as in the complete answer", actual=actual)
 
 
 @rule("equiv.finish", MUST, "stream", has_complete)
@@ -233,12 +232,5 @@ def reasoning(evidence: Evidence) -> Findings:
             continue  # equiv.content owns thoughts that went into the text
         if thoughts_leak(evidence, streamed) or thoughts_leak(evidence, complete):
             continue  # content.characters
-        if complete.reasoning.strip() != streamed.reasoning.strip():
-            expected, actual = jsonvalue.show_apart(
-                complete.reasoning.strip(), streamed.reasoning.strip()
-            )
-            yield Finding(
-                where=f"choice {streamed.index} reasoning",
-                expected=f"{expected} as in the complete answer",
-                actual=actual,
-            )
+        where = f"choice {streamed.index} reasoning"
+        yield from _apart(where, complete.reasoning, streamed.reasoning)
