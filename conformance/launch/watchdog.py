@@ -26,7 +26,12 @@ def main(command: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: os.close(0))
     try:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=2, stderr=2, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=2,
+            stderr=2,
+            start_new_session=True,
+            preexec_fn=_heed_interrupts,
         )
     except OSError as problem:
         print(f"{command[0]}: {problem.strerror}", flush=True)
@@ -37,6 +42,11 @@ def main(command: list[str]) -> int:
     end(child)
     code = child.wait()
     return 128 - code if code < 0 else code
+
+
+def _heed_interrupts() -> None:
+    # A command inherits what its watchdog ignores, and could not be asked to come to an end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
