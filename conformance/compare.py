@@ -32,6 +32,8 @@ class Kind(StrEnum):
     """Judged now, and not before."""
     GONE = "gone"
     """Judged before, and not now."""
+    CHANCE = "by chance"
+    """Broken in one of the runs, where either knows that it fails by chance."""
     UNCHANGED = "unchanged"
 
 
@@ -152,6 +154,8 @@ def _changes(old: ItemResult | None, new: ItemResult | None) -> Iterator[Change]
         kind = _kind(was, now, asked=asked)
         if kind is None:
             continue
+        if kind in (Kind.REGRESSED, Kind.FIXED) and _by_chance(rule, old, new):
+            kind = Kind.CHANCE
         change = Change(kind=kind, rule=rule, case=some.case, mode=some.mode, before=was, after=now)
         yield replace(change, finding=_finding(rule, new, old), reason=_reason(rule, new, old))
 
@@ -177,6 +181,13 @@ def _kind(was: Outcome | None, now: Outcome | None, *, asked: bool) -> Kind | No
     if now in judged:
         return Kind.FIXED if was in TROUBLE else Kind.ADDED
     return Kind.GONE
+
+
+def _by_chance(rule: str, old: ItemResult | None, new: ItemResult | None) -> bool:
+    """Whether a run lists the rule as failing by chance; each knows its own version only."""
+    if new is not None and rule in new.chance:
+        return new.rules.get(rule) is not Outcome.FAIL  # it fails in other words than are listed
+    return old is not None and rule in old.chance
 
 
 def _finding(rule: str, *items: ItemResult | None) -> Found | None:

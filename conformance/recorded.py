@@ -98,6 +98,8 @@ class ItemResult:
     rules: Mapping[str, Outcome]
     findings: tuple[Found, ...]
     wire: str | None
+    chance: frozenset[str] = frozenset()
+    """Rules that known issues list here as failing by chance, whatever came of them."""
     test: str | None = None
     """What pytest calls it."""
 
@@ -136,8 +138,11 @@ class Results:
     issues: Mapping[str, Issue] = field(default_factory=dict)
 
     def outcomes(self) -> dict[tuple[str, str], Mapping[str, Outcome]]:
-        """Give the outcome of every rule, by case and mode."""
-        return {item.key: item.rules for item in self.items}
+        """Give the outcome of every rule, by case and mode; what fails by chance is not sound."""
+        return {
+            item.key: {**item.rules, **dict.fromkeys(item.chance, Outcome.KNOWN)}
+            for item in self.items
+        }
 
 
 def load(path: Path) -> Results:
@@ -220,5 +225,6 @@ def _item(item: Mapping[str, Any]) -> ItemResult:
             "outcome": Outcome(item["outcome"]),
             "rules": {rule: Outcome(outcome) for rule, outcome in item["rules"].items()},
             "findings": findings,
+            "chance": frozenset(item.get("chance", ())),
         }
     )

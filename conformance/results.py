@@ -58,6 +58,7 @@ def describe(judged: Judged) -> dict[str, Any]:
         "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
         "rules": {found.rule.id: str(found.outcome) for found in verdict.judgements},
         "findings": findings,
+        "chance": [found.rule.id for found in verdict.judgements if found.chance],
         "wire": None,
         "exchange": _exchange(judged) if telling else None,
     }

@@ -31,6 +31,8 @@ class Judgement:
     reason: str | None = None
     issue: Issue | None = None
     """What excuses it; a known one without an issue was broken in the baseline too."""
+    chance: bool = False
+    """Issues list it here, and all say that it may fail or pass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +132,9 @@ def _yield_to_others(found: Judgement) -> Judgement:
 
 
 def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: bool) -> Judgement:
+    found = replace(
+        found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
+    )
     if found.outcome is Outcome.FAIL:
         told = [_first_that_tells(finding, issues) for finding in found.findings]
         # A finding that no issue tells of is a new fault.

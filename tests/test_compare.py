@@ -83,6 +83,35 @@ def test_a_known_issue_hides_no_regression(tmp_path: Path) -> None:
     assert changes.summary(found).startswith("1 regressed (1 listed as known), 0 fixed, ")
 
 
+@pytest.mark.parametrize("knows", ["old", "new"])
+@pytest.mark.parametrize(("was", "now"), [("pass", "known"), ("known", "pass")])
+def test_what_fails_by_chance_neither_regresses_nor_is_fixed(
+    tmp_path: Path, was: str, now: str, knows: str
+) -> None:
+    runs = {}
+    for name, outcome in (("old", was), ("new", now)):
+        written = document({"a/b[s]": {RULE: outcome}})
+        written["results"][0]["chance"] = [RULE] if name == knows else []
+        runs[name] = recorded.load(write(tmp_path / f"{name}.json", written))
+    found = compare(runs["old"], runs["new"])
+    assert kinds(found) == {f"a/b[s] {RULE}": "by chance"}
+    assert not found.regressed
+    assert ", 1 by chance, " in changes.summary(found)
+    validator("compared").validate(changes.document(found))
+
+
+@pytest.mark.parametrize(("knows", "kind"), [("old", "by chance"), ("new", "regressed")])
+def test_a_failure_is_by_chance_where_no_list_speaks_of_its_version(
+    tmp_path: Path, knows: str, kind: str
+) -> None:
+    runs = {}
+    for name, outcome in (("old", "pass"), ("new", "fail")):
+        written = document({"a/b[s]": {RULE: outcome}})
+        written["results"][0]["chance"] = [RULE] if name == knows else []
+        runs[name] = recorded.load(write(tmp_path / f"{name}.json", written))
+    assert kinds(compare(runs["old"], runs["new"])) == {f"a/b[s] {RULE}": kind}
+
+
 def test_a_rule_below_the_bar_regresses_without_failing(tmp_path: Path) -> None:
     new = document({"a/b[stream]": {RULE: "fail"}})
     new["results"][0]["findings"][0]["level"] = "should"
@@ -184,6 +213,7 @@ def test_the_json_is_as_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFi
         "fixed": 1,
         "added": 0,
         "gone": 1,
+        "chance": 0,
         "unchanged": 2,
         "still_broken": 0,
     }
@@ -225,7 +255,7 @@ def test_a_comparison_is_a_table_in_markdown(tmp_path: Path) -> None:
     assert page.splitlines() == [
         "### <code>vllm-0.32.0-hermes</code> → <code>vllm-0.32.0-hermes</code>",
         "",
-        "**Regressed.** 1 regressed, 0 fixed, 0 added, 0 gone, 1 unchanged (0 still broken)",
+        "**Regressed.** 1 regressed, 0 fixed, 0 added, 0 gone, 0 by chance, 1 unchanged (0 still broken)",
         "",
         "#### Regressed",
         "",

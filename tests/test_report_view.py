@@ -7,10 +7,10 @@ import pytest
 
 from conformance.compare import Comparison
 from conformance.model import Outcome
-from conformance.recorded import Results
+from conformance.recorded import Results, load
 from conformance.report import badge, markdown, view
 from conformance.report.visible import cut, visible
-from tests.made import Items, results
+from tests.made import Items, document, results, write
 
 RULE = "args.json"
 
@@ -115,6 +115,20 @@ def test_a_history_counts_what_came_and_what_went(tmp_path: Path) -> None:
         "error": ["", "", "▲ 1 came"],
         RULE: ["", "▲ 1 came", "▽ 1 went"],
     }
+
+
+def test_what_fails_by_chance_has_no_history(tmp_path: Path) -> None:
+    runs = []
+    for name, outcome in (("0.1", "pass"), ("0.2", "known"), ("0.3", "fail")):
+        found = document(
+            {"a/b[s]": {RULE: outcome}, "a/c[s]": {RULE: outcome}}, target_version=name
+        )
+        found["results"][0]["chance"] = [RULE] if name == "0.2" else []
+        runs.append(load(write(tmp_path / f"{name}.json", found)))
+    columns = view.columns(runs)
+    (history,) = view.histories(columns, view.rule_rows(columns))
+    notes = {row.id: [cell.note for cell in cells] for row, cells in history.rows}
+    assert notes == {RULE: ["", "▲ 1 came", ""]}
 
 
 def test_one_version_has_no_history(tmp_path: Path) -> None:

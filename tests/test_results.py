@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from conformance import results
-from conformance.known import Known
+from conformance.known import Issue, Known
 from conformance.model import Case, Mode, Outcome, Server, Text
 from conformance.results import describe, digest, document, totals, write, write_wire
 from conformance.rules import RULES
@@ -136,6 +136,22 @@ def test_a_failure_tells_its_findings_and_its_exchange() -> None:
     assert found["rules"]["said.arguments"] == "fail"
     assert found["exchange"]["answer"].startswith('data: {"id": "chatcmpl-1"')
     assert found["exchange"]["request"]["stream"] is True
+
+
+def test_a_pass_that_may_fail_by_chance_says_so() -> None:
+    issue = Issue(
+        id="i", about="a", modes=(), flaky_modes=("stream",), cases=("*",), rules=("args.json",)
+    )
+    item = Item(case=CASE, mode=Mode(name="stream", stream=True))
+    verdict = decide(
+        judge(sample(SAMPLES / "said.arguments/right.sse")),
+        known=Known(issues=(issue,)),
+        case=item.case,
+        mode=item.mode,
+    )
+    found = describe(Judged(item=item, verdict=verdict))
+    assert (found["chance"], found["outcome"]) == (["args.json"], "pass")
+    assert written(found)["chance"] == ["args.json"]
 
 
 def test_a_pass_keeps_no_exchange() -> None:

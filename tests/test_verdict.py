@@ -106,6 +106,7 @@ def test_what_is_known_is_weighed_and_then_the_baseline(
     weighed = verdict(judgement(found), issues=LISTINGS[listing], before=before).judgements[0]
     by_list = WEIGHED[listing].get(found, found)
     assert (weighed.issue is not None) == (by_list in (KNOWN, STALE))
+    assert weighed.chance == listing.startswith("flaky")
     still = by_list is FAIL and before in (FAIL, KNOWN)
     assert weighed.outcome is (KNOWN if still else by_list)
 

@@ -82,13 +82,14 @@ def summary(comparison: Comparison) -> str:
     return (
         f"{count[Kind.REGRESSED]:,} regressed{told}, {count[Kind.FIXED]:,} fixed, "
         f"{count[Kind.ADDED]:,} added, {count[Kind.GONE]:,} gone, "
+        f"{count[Kind.CHANCE]:,} by chance, "
         f"{comparison.unchanged:,} unchanged ({comparison.still_broken:,} still broken)"
     )
 
 
 def document(comparison: Comparison) -> dict[str, Any]:
     """Write a comparison for programs; `schemas/compared.json` describes it."""
-    count = {str(kind): len(comparison.of(kind)) for kind in Kind}
+    count = {kind.name.lower(): len(comparison.of(kind)) for kind in Kind}
     return {
         "schema": 1,
         "old": _facts(comparison.old),
@@ -213,7 +214,7 @@ def _facts(results: Results) -> Mapping[str, Any]:
 def _change(change: Change) -> dict[str, Any]:
     finding = change.finding
     return {
-        "change": str(change.kind),
+        "change": change.kind.name.lower(),
         "rule": change.rule,
         "level": str(change.level),
         "case": change.case,

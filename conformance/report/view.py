@@ -266,12 +266,18 @@ def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]
 
 
 def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
-    """Count, for each version, the items in which the fault came with it or went with it."""
+    """Count, for each version, the items in which the fault came with it or went with it.
+
+    Where it is known to fail by chance in any of the versions, it neither comes nor goes.
+    """
     cells: list[Cell] = []
+    chance = {
+        item.key for column in versions for item in column.results.items if row.id in item.chance
+    }
     before: Mapping[tuple[str, str], bool] = {}
     for column in versions:
         now = _broken(row.id, column.results)
-        both = before.keys() & now.keys()
+        both = (before.keys() & now.keys()) - chance
         came = sum(now[key] and not before[key] for key in both)
         went = sum(before[key] and not now[key] for key in both)
         told = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
