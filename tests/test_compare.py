@@ -255,7 +255,8 @@ def test_a_comparison_is_a_table_in_markdown(tmp_path: Path) -> None:
     assert page.splitlines() == [
         "### <code>vllm-0.32.0-hermes</code> → <code>vllm-0.32.0-hermes</code>",
         "",
-        "**Regressed.** 1 regressed, 0 fixed, 0 added, 0 gone, 0 by chance, 1 unchanged (0 still broken)",
+        "**Regressed.** 1 regressed, 0 fixed, 0 added, 0 gone, 0 by chance, "
+        "1 unchanged (0 still broken)",
         "",
         "#### Regressed",
         "",
