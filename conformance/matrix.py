@@ -36,6 +36,8 @@ _GRAVEST_FIRST = (INTERRUPTED, INTERNAL, FINDINGS, USAGE, NOTHING)
 
 _COUNT = re.compile(r"\[ *([0-9]+)/([0-9]+)\]")
 """How pytest says how many items are done, of how many."""
+_COLLECTED = re.compile(r"^collected ([0-9]+) items", re.MULTILINE)
+"""How it says that the server is up, and how many there are to do."""
 
 
 class MatrixProblem(Exception):
@@ -333,5 +335,9 @@ def seconds_left(
 
 
 def _counted(process: Process) -> tuple[int, int] | None:
-    found = _COUNT.findall(process.output())
-    return (int(found[-1][0]), int(found[-1][1])) if found else None
+    """Say how many items are done, of how many; `None` before the server is up."""
+    output = process.output()
+    if found := _COUNT.findall(output):
+        return int(found[-1][0]), int(found[-1][1])
+    collected = _COLLECTED.search(output)
+    return (0, int(collected[1])) if collected else None
