@@ -20,7 +20,9 @@ VALUE = 160
 def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
     """Write the summary; what is too much for a comment is left out and counted."""
     columns = view.columns(runs)
-    blocks = list(_blocks(columns))
+    rules = view.rule_rows(columns)
+    sections = view.rule_sections(columns, rules, view.case_rows(columns))
+    blocks = [*_tables(columns, rules), *(block for one in sections for block in _section(one))]
     kept: list[str] = []
     room = limit - 200
     for place, block in enumerate(blocks):
@@ -33,7 +35,13 @@ def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def _blocks(columns: Sequence[view.Column]) -> Iterator[str]:
+def tables(runs: Sequence[Results]) -> str:
+    """Write what became of each rule, without the findings behind it."""
+    columns = view.columns(runs)
+    return "\n\n".join(_tables(columns, view.rule_rows(columns))) + "\n"
+
+
+def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> Iterator[str]:
     yield "## Tool-call conformance"
     yield "\n".join(_runs(columns))
     compared = view.comparison(columns)
@@ -41,13 +49,16 @@ def _blocks(columns: Sequence[view.Column]) -> Iterator[str]:
         yield from changes.markdown(compared).strip().split("\n\n")
     elif compared:
         yield f"Not compared: {code(compared)}"
-    rules, cases = view.rule_rows(columns), view.case_rows(columns)
     troubled = [row for row in rules if row.troubled]
-    if troubled:
-        yield "\n".join(_table(columns, troubled))
+    histories = view.histories(columns, rules)
+    told = {column.number for history in histories for column in history.columns}
+    alone = [column for column in columns if column.number not in told]
+    if troubled and alone:
+        yield "\n".join(_table(alone, troubled))
+    for history in histories:
+        yield f"### {code(history.name)}, release by release"
+        yield "\n".join(_history(history))
     yield f"{len(rules) - len(troubled)} rules hold wherever they apply."
-    for section in view.rule_sections(columns, rules, cases):
-        yield from _section(section)
 
 
 def _runs(columns: Sequence[view.Column]) -> Iterator[str]:
@@ -64,8 +75,17 @@ def _table(columns: Sequence[view.Column], rows: Sequence[view.RuleRow]) -> Iter
     yield f"| rule | level | {' | '.join(code(column.name) for column in columns)} |"
     yield "|" + " --- |" * (len(columns) + 2)
     for row in rows:
-        cells = " | ".join(cell.text for cell in row.cells)
+        cells = " | ".join(row.cells[column.number].text for column in columns)
         yield f"| {code(row.id)} | {row.level} | {cells} |"
+
+
+def _history(history: view.History) -> Iterator[str]:
+    versions = (column.results.target.version or "unknown" for column in history.columns)
+    yield f"| rule | level | {' | '.join(map(code, versions))} |"
+    yield "|" + " --- |" * (len(history.columns) + 2)
+    for row, cells in history.rows:
+        told = (f"{cell.text} {cell.note}".strip() for cell in cells)
+        yield f"| {code(row.id)} | {row.level} | {' | '.join(told)} |"
 
 
 def _section(section: view.RuleSection) -> Iterator[str]:
