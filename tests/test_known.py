@@ -121,6 +121,11 @@ COVERS = [
         ("args.json", "single/one-call", "complete"),
         True,
     ),
+    # What only the thorough sweep asks for has the faults of the usual streams, perhaps.
+    ({"modes": ["stream"]}, ("args.json", "single/one-call", "stream-pieces-2"), True),
+    ({"flaky_modes": ["stream"]}, ("args.json", "single/one-call", "stream-interval-3"), True),
+    ({"modes": ["complete"]}, ("args.json", "single/one-call", "stream-interval-3"), False),
+    ({"modes": ["stream-stop-3"]}, ("args.json", "single/one-call", "stream-stop-4"), False),
 ]
 
 
@@ -134,8 +139,9 @@ def test_an_issue_covers_a_rule_in_a_case_and_a_mode(
 
 
 FAILS_IN = [
-    ({}, {"complete", "stream", "stream-interval-5"}),
-    ({"modes": ["stream*"]}, {"stream", "stream-interval-5"}),
+    ({}, {"complete", "stream", "stream-interval-5", "stream-pieces-2"}),
+    ({"modes": ["stream*"]}, {"stream", "stream-interval-5", "stream-pieces-2"}),
+    ({"modes": ["stream"]}, {"stream"}),
     ({"flaky_modes": ["stream"]}, set()),
     ({"flaky_modes": ["stream"], "modes": ["complete"]}, {"complete"}),
 ]
@@ -146,7 +152,7 @@ def test_an_issue_fails_always_in_its_modes_and_perhaps_in_its_flaky_ones(
     tmp_path: Path, change: dict[str, Any], modes: set[str]
 ) -> None:
     (found,) = load(SERVER, [write(tmp_path, {"issue": LINK, **change})]).issues
-    asked = ("complete", "stream", "stream-interval-5")
+    asked = ("complete", "stream", "stream-interval-5", "stream-pieces-2")
     assert {mode for mode in asked if found.fails_in(mode)} == modes
 
 
