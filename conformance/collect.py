@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from conformance import casefile, modes
+from conformance.item import Item, Judged
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
-from conformance.session import Item, Judged
 from conformance.strictyaml import FileProblem
 
 _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)

@@ -51,6 +51,8 @@ class Target:
     model: str
     packages: Mapping[str, str]
     emission: Literal["scripted", "sampled"]
+    tokens: bool = False
+    """A sampled answer's tokens are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,9 @@ class RunFacts:
     openai: str
     deselected: int = 0
     baseline: str | None = None
+    repeats: int = 1
+    """How often a sampled model was asked each item at most."""
+    require_calls: float | None = None
     repeat: str | None = None
     """The options that reach such a server again."""
 
@@ -87,6 +92,21 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One of the times that a sampled model was asked."""
+
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+    fault: str | None
+    called: bool | None
+    """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    broken: tuple[str, ...]
+    """Rules."""
+    wire: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
     """What became of a case in a mode."""
 
@@ -102,6 +122,9 @@ class ItemResult:
     """Rules that known issues list here as failing by chance, whatever came of them."""
     test: str | None = None
     """What pytest calls it."""
+    fault: str | None = None
+    """Whose fault it is that a sampled item failed or was not decided."""
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
@@ -226,5 +249,11 @@ def _item(item: Mapping[str, Any]) -> ItemResult:
             "rules": {rule: Outcome(outcome) for rule, outcome in item["rules"].items()},
             "findings": findings,
             "chance": frozenset(item.get("chance", ())),
+            "attempts": tuple(map(_attempt, item.get("attempts", ()))),
         }
     )
+
+
+def _attempt(found: Mapping[str, Any]) -> Attempt:
+    told = {"outcome": Outcome(found["outcome"]), "broken": tuple(found["broken"])}
+    return Attempt(**{**found, **told})

@@ -14,11 +14,12 @@ from conformance import collect, modes
 from conformance.collect import CaseItem
 from conformance.compare import Comparison
 from conformance.exchange import Limits
+from conformance.item import Judged
 from conformance.known import Known
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.recorded import Results
-from conformance.session import NO_BASELINE, Judged, Session
+from conformance.session import NO_BASELINE, Session
 
 
 class Run:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.formats import FORMATS
+from conformance.item import Judged
 from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Text, Utterance
 from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import Reference, Variant, answer, reply
@@ -20,7 +21,6 @@ from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
 from conformance.request import build, encode, scripts_of
-from conformance.session import Judged
 from tests.kill_matrix import SHIPPED, judge, server_of
 
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)

@@ -168,6 +168,8 @@ def test_a_sampled_request_leaves_the_model_free() -> None:
         "messages": [{"role": "user", "content": "Hi"}],
         "tools": TOOLS,
         "temperature": 0,
+        "seed": 1,
+        "max_completion_tokens": 1024,
     }
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.assemble import Answer
+from conformance.item import Item, Judged
 from conformance.known import Issue
 from conformance.model import Outcome, Server
 from conformance.rules import RULES
-from conformance.session import Item, Judged
 from conformance.verdict import Judgement
 
 WIDTH = 80
