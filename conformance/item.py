@@ -59,7 +59,8 @@ def is_clear(attempts: Sequence[Judged], bar: float) -> bool:
     calls = [one.called for one in attempts if one.called is not None]
     if calls:
         return Rate(sum(calls), len(calls)).is_clear(bar)
-    return len(attempts) >= rates.fewest(bar)
+    # Where no call is wanted, as many as would tell what the model mostly does.
+    return len(attempts) >= rates.fewest(rates.DEFAULT_BAR)
 
 
 def summed_up(

@@ -11,7 +11,8 @@ import pytest
 
 from conformance import launch, modes, target
 from conformance.formats import FORMATS, PARSERS
-from conformance.model import Level, Target
+from conformance.model import Level, Server, Target
+from conformance.rates import DEFAULT_BAR
 from conformance.reference import FAULTS, Variant
 from conformance.strictyaml import did_you_mean
 
@@ -38,6 +39,8 @@ class Options:
     model: str | None
     emission: str
     concurrency: int
+    repeat_sampled: int
+    require_calls: float | None
     cuts: str
     level: Level
     known: tuple[Path, ...]
@@ -46,6 +49,11 @@ class Options:
     results: Path
     launch_timeout: float
     timeout: float
+
+    @property
+    def bar(self) -> float:
+        """The rate of wanted calls on whose one side a sampled item's must clearly be."""
+        return DEFAULT_BAR if self.require_calls is None else self.require_calls
 
     @property
     def via(self) -> str:
@@ -83,6 +91,7 @@ class Options:
             ("--template", self.template),
             ("--emission", None if self.emission == "auto" else self.emission),
             ("--cuts", None if self.cuts == "default" else self.cuts),
+            ("--repeat", None if self.repeat_sampled == 1 else str(self.repeat_sampled)),
         ):
             if value is not None:
                 words.append(f"{name}={value}")
@@ -134,6 +143,19 @@ def add(parser: pytest.Parser) -> None:
         type=int,
         default=32,
         help="requests at once (default: %(default)s)",
+    )
+    add(
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=1,
+        help="how often a sampled model is asked each item at most (default: %(default)s)",
+    )
+    add(
+        "--require-calls",
+        metavar="RATE",
+        type=float,
+        help="fail if a sampled model makes fewer of the wanted calls, 0 to 1 (default: never)",
     )
     add(
         "--cuts",
@@ -201,6 +223,7 @@ def read(config: pytest.Config) -> Options | None:
         _check_parser(parser, get("--format"))
     if get("--concurrency") < 1:
         raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
+    _check_sampling(get("--repeat"), get("--require-calls"))
     return Options(
         server_url=url,
         launch=launched,
@@ -214,6 +237,8 @@ def read(config: pytest.Config) -> Options | None:
         model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
         emission=get("--emission"),
         concurrency=get("--concurrency"),
+        repeat_sampled=get("--repeat"),
+        require_calls=get("--require-calls"),
         cuts=get("--cuts"),
         level=Level(get("--level")),
         known=tuple(Path(name) for name in get("--known")),
@@ -223,6 +248,28 @@ def read(config: pytest.Config) -> Options | None:
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),
     )
+
+
+def _check_sampling(repeat: int, rate: float | None) -> None:
+    if repeat < 1:
+        raise pytest.UsageError(f"--repeat: {repeat}; allowed: 1 and more")
+    if rate is not None and not 0 <= rate <= 1:
+        raise pytest.UsageError(f"--require-calls: {rate:g}; allowed: 0 to 1, such as 0.8")
+
+
+def check_sampling(chosen: Options, server: Server) -> None:
+    """Raise `pytest.UsageError` for options that say nothing of a scripted server."""
+    if server.emission == "sampled":
+        return
+    for name, given in (
+        ("--repeat", chosen.repeat_sampled > 1),
+        ("--require-calls", chosen.require_calls is not None),
+    ):
+        if given:
+            raise pytest.UsageError(
+                f"{name}: this server is scripted, and says what it is told each time; "
+                "leave it out, or let the model answer as it likes with --emission sampled"
+            )
 
 
 def _is_given(option: object) -> bool:

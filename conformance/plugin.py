@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from conformance.probe import RENDER
 from conformance.recorded import Results, ResultsProblem
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
-from conformance.report import changes, terminal
+from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.strictyaml import FileProblem
@@ -62,6 +62,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         server = _reach(config, chosen)
         shares = 1
+    options.check_sampling(chosen, server)
     if baseline is not None:
         _check_baseline(baseline, server)
     known = _known(chosen, server)
@@ -241,12 +242,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say how much there is to test."""
-    cases = {item.subject.case.id for item in items if isinstance(item, CaseItem)}
+    ours = [item.subject.case for item in items if isinstance(item, CaseItem)]
+    cases = {case.id: case for case in ours}
     if RUN not in config.stash or not cases:
         return []
     names = [mode.name for mode in config.stash[RUN].modes]
     listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
-    return [f"{len(cases)} cases, each {listed}"]
+    told = f"{len(cases)} cases, each {listed}"
+    return [told, *sampled.left_out(config.stash[RUN].server, cases.values())]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -315,6 +318,24 @@ class _Gatherer:
         decided = {"pass", "fail", "known", "stale", "error"}
         if exitstatus == 0 and not any(item["outcome"] in decided for item in run.items):
             session.exitstatus = NOTHING_TESTED
+        elif exitstatus == 0 and self._calls_too_seldom(run):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @staticmethod
+    def _since_baseline(run: Run) -> Iterator[str]:
+        if run.baseline is None or run.written is None:
+            return
+        yield ""
+        yield f"since the baseline, {run.baseline.target.id}:"
+        if run.server.emission == "sampled":
+            yield from sampled.against_baseline(run.baseline, run.written)
+        else:
+            yield from changes.against_baseline(compare.compare(run.baseline, run.written))
+
+    @staticmethod
+    def _calls_too_seldom(run: Run) -> bool:
+        required = run.options.require_calls
+        return required is not None and sampled.shortfall(run.items, required) is not None
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         run = self._run
@@ -337,12 +358,11 @@ class _Gatherer:
         if run.unmatched:
             write("")
             write(terminal.unmatched(run.unmatched))
-        if run.compared is not None:
-            write("")
-            write(f"since the baseline, {run.compared.old.target.id}:")
-            for line in changes.against_baseline(run.compared):
-                write(line)
+        for line in self._since_baseline(run):
+            write(line)
         write("")
+        for line in sampled.lines(run.items, run.options.require_calls):
+            write(line)
         write(terminal.totals_line(results.totals(run.items)))
         write(f"results: {run.options.results}")
 
@@ -361,9 +381,12 @@ def _write(run: Run, interrupted: bool) -> None:
         "known": list(run.known.files),
         "repeat": run.options.recipe,
     }
+    if run.server.emission == "sampled":
+        facts = {**facts, "repeats": run.options.repeat_sampled}
+    if run.options.require_calls is not None:
+        facts = {**facts, "require_calls": run.options.require_calls}
     if run.options.baseline is not None:
         facts = {**facts, "baseline": run.options.baseline.name}
     found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     results.write(path, found)
-    if run.baseline is not None:
-        run.compared = compare.compare(run.baseline, recorded.of(path, found))
+    run.written = recorded.of(path, found)

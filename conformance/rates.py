@@ -9,6 +9,9 @@ from itertools import count
 Z = 1.959964
 """Standard deviations on either side that hold 95 % of a normal distribution."""
 
+DEFAULT_BAR = 0.5
+"""Does it mostly, or mostly not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rate:

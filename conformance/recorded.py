@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from jsonschema.exceptions import best_match
 from conformance import jsonvalue
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Json, Level, Outcome
+from conformance.rates import Rate
 from conformance.strictyaml import validator
 
 LIMIT = 64_000_000
@@ -131,6 +133,13 @@ class ItemResult:
         """Name the item."""
         return (self.case, self.mode)
 
+    def rates(self) -> dict[str, Rate]:
+        """Give how often each rule was broken among the attempts that had an answer."""
+        unasked = {Outcome.NA, Outcome.ERROR}
+        asked = [one for one in self.attempts if one.outcome not in unasked]
+        broken = Counter(rule for one in asked for rule in one.broken)
+        return {rule: Rate(count, len(asked)) for rule, count in broken.items()}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
@@ -166,6 +175,10 @@ class Results:
             item.key: {**item.rules, **dict.fromkeys(item.chance, Outcome.KNOWN)}
             for item in self.items
         }
+
+    def rates(self) -> dict[tuple[str, str], Mapping[str, Rate]]:
+        """Give how often each rule was broken in each item of a sampled run, if it ever was."""
+        return {item.key: item.rates() for item in self.items if item.attempts}
 
 
 def load(path: Path) -> Results:

@@ -12,14 +12,13 @@ import pytest
 
 from conformance import collect, modes
 from conformance.collect import CaseItem
-from conformance.compare import Comparison
 from conformance.exchange import Limits
 from conformance.item import Judged
 from conformance.known import Known
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.recorded import Results
-from conformance.session import NO_BASELINE, Session
+from conformance.session import NO_BASELINE, NO_RATES, Session
 
 
 class Run:
@@ -49,7 +48,7 @@ class Run:
         self.cases: dict[str, Case] = {}
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
-        self.compared: Comparison | None = None
+        self.written: Results | None = None
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -60,10 +59,13 @@ class Run:
                 self.server,
                 known=self.known,
                 before=self.baseline.outcomes() if self.baseline else NO_BASELINE,
+                earlier=self.baseline.rates() if self.baseline else NO_RATES,
                 level=self.options.level,
                 limits=Limits(whole=self.options.timeout),
                 concurrency=max(1, self.options.concurrency // self.shares),
                 api_key=os.environ.get("CONFORMANCE_API_KEY"),
+                repeat=self.options.repeat_sampled,
+                bar=self.options.bar,
             )
         share = collect.share_of(item.nodeid, self.shares)
         if share not in self._begun:

@@ -91,7 +91,7 @@ class Session:
         concurrency: int = 32,
         api_key: str | None = None,
         repeat: int = 1,
-        bar: float = 0.5,
+        bar: float = rates.DEFAULT_BAR,
     ) -> None:
         """Start the thread; ask nothing yet.
 

@@ -25,9 +25,10 @@ Result = Mapping[str, Any]
 
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
+    known = "what it said is read from its tokens" if server.tokens else "the truth is not known"
     emission = {
         "scripted": "scripted: the server says exactly what each case wants",
-        "sampled": "sampled: the model answers as it likes; the truth is not known",
+        "sampled": f"sampled: the model answers as it likes; {known}",
     }
     lines = [
         f"conformance: {server.id} at {server.url}, model {server.model}, format {server.format}",
