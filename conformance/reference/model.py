@@ -2,13 +2,15 @@
 
 It calls the first tool it is offered, with arguments made up from the schema. Of every six answers
 one is the call, one the call with other arguments, one has words before the call, one has words
-alone, one calls twice, and one breaks off inside its own markup.
+alone, one calls twice, and one breaks off inside its own markup: in which order they are asked for
+decides who gets which. Requests of a kind are counted apart, so that each kind has all six.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import count
 
 from conformance.formats import Format, Inexpressible
@@ -21,28 +23,34 @@ Says = Callable[[Json, Format], Script]
 
 def dithering() -> Says:
     """Make a model that counts how often it was asked."""
-    asked = count()
+    asked: dict[tuple[Json, ...], Iterator[int]] = defaultdict(count)
 
     def says(request: Json, format: Format) -> Script:
-        return _say(request, format, next(asked))
+        choice = request.get("tool_choice") or "auto"
+        tools = request.get("tools") or []
+        if not tools or choice == "none":
+            return format.write([Text(text="I have nothing to call.")])
+        kind = (bool(request.get("stream")), _limited(request), tools[0]["function"]["name"])
+        return _say(request, format, choice, next(asked[kind]))
 
     return says
 
 
-def _say(request: Json, format: Format, number: int) -> Script:
-    tools = request.get("tools") or []
-    choice = request.get("tool_choice") or "auto"
-    text = Text(text=f"I have thought about it {number} times.")
-    if not tools or choice == "none":
-        return format.write([text])
-    first, other = (_call(tools, choice, seed) for seed in (0, number + 1))
+def _limited(request: Json) -> bool:
+    return request.get("max_tokens") is not None
+
+
+def _say(request: Json, format: Format, choice: Json, number: int) -> Script:
+    # It ends like a mark that begins.
+    text = Text(text=f"I have thought about it {number} times, and {number} <")
+    first, other = (_call(request["tools"], choice, seed) for seed in (0, number + 1))
     ways: list[list[Utterance]] = [[first], [other], [text, first], [text], [first, other]]
     if choice != "auto":
         return format.write(ways[number % 2])
     if number % 6 == len(ways):
-        # A limit breaks off by itself, and where this server knows what would have come.
-        limited = request.get("max_tokens") is not None
-        return format.write([text]) if limited else _broken_off(format.write([first]))
+        # A limit breaks off by itself, and this server knows what would have come behind it.
+        whole = format.write([first])
+        return format.write([text]) if _limited(request) else _broken_off(whole)
     try:
         return format.write(ways[number % 6])
     except Inexpressible:
@@ -78,9 +86,11 @@ def _made_up(schema: Json, seed: int) -> Json:
         return schema["enum"][seed % len(schema["enum"])]
     match schema.get("type"):
         case "string":
-            return f"the {seed}. word"
-        case "integer" | "number":
+            return f"the {seed}. wörd 🎉"
+        case "integer":
             return seed
+        case "number":
+            return seed + 0.5
         case "boolean":
             return seed % 2 == 0
         case "array":
