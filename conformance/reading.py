@@ -136,10 +136,7 @@ def _in_format(text: str, format: Format) -> Sequence[Utterance]:
 def _forced(text: str, choice: Json) -> list[Call]:
     """Read bare JSON: a list of calls, or the arguments alone of a named function."""
     if text.lstrip().startswith("["):
-        try:
-            return read_calls(text)
-        except Unreadable:
-            return read_calls(text, "parameters")
+        return _listed(text)
     function = choice.get("function") if isinstance(choice, dict) else None
     try:
         value = jsonvalue.parse(text)
@@ -150,6 +147,16 @@ def _forced(text: str, choice: Json) -> list[Call]:
     if "name" in value and value.keys() & {"arguments", "parameters"}:
         raise Unreadable("an object that may be a call, or the arguments of one")
     return [Call(name=str(function.get("name")), arguments=text.strip())]
+
+
+def _listed(text: str) -> list[Call]:
+    try:
+        calls = read_calls(text)
+    except Unreadable:
+        calls = read_calls(text, "parameters")
+    if not calls:
+        raise Unreadable("a list without a call")
+    return calls
 
 
 def _sound_calls(says: Sequence[Utterance], request: Mapping[str, Json]) -> tuple[Call, ...]:

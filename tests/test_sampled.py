@@ -14,7 +14,7 @@ from conformance.model import Level, Outcome
 from conformance.reference import FAULTS, Variant
 from conformance.reference.fault import Fault
 from conformance.rules import RULES
-from tests.sampling import play
+from tests.sampling import CASES, play
 
 BAD = {Outcome.FAIL, Outcome.STALE, Outcome.ERROR}
 UNHEARD = (Variant.DITHERS, Variant.NO_TOKEN_IDS)
