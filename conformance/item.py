@@ -39,6 +39,8 @@ class Judged:
     """Whose fault it is, where a sampled item failed or was not decided."""
     called: bool | None = None
     """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    said: str | None = None
+    """The sampled model's own text, where its tokens are known."""
     attempts: tuple[Judged, ...] = ()
     """Every time that a sampled model was asked, in order."""
 
@@ -82,5 +84,6 @@ def summed_up(
         verdict=verdict,
         answer=alike[0].answer,
         fault=alike[0].fault,
+        said=alike[0].said,
         called=all(calls) if calls else None,
     )

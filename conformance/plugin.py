@@ -318,7 +318,7 @@ class _Gatherer:
         decided = {"pass", "fail", "known", "stale", "error"}
         if exitstatus == 0 and not any(item["outcome"] in decided for item in run.items):
             session.exitstatus = NOTHING_TESTED
-        elif exitstatus == 0 and self._calls_too_seldom(run):
+        elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     @staticmethod
@@ -331,11 +331,6 @@ class _Gatherer:
             yield from sampled.against_baseline(run.baseline, run.written)
         else:
             yield from changes.against_baseline(compare.compare(run.baseline, run.written))
-
-    @staticmethod
-    def _calls_too_seldom(run: Run) -> bool:
-        required = run.options.require_calls
-        return required is not None and sampled.shortfall(run.items, required) is not None
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         run = self._run
@@ -361,7 +356,7 @@ class _Gatherer:
         for line in self._since_baseline(run):
             write(line)
         write("")
-        for line in sampled.lines(run.items, run.options.require_calls):
+        for line in sampled.summary(run.written) if run.written else ():
             write(line)
         write(terminal.totals_line(results.totals(run.items)))
         write(f"results: {run.options.results}")

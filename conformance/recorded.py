@@ -103,6 +103,8 @@ class Attempt:
     fault: str | None
     called: bool | None
     """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    said: str | None
+    """The beginning of the model's own text, where its tokens are known."""
     broken: tuple[str, ...]
     """Rules."""
     wire: str | None

@@ -149,7 +149,8 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
     for omitted in (server.format, mode.name):
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])
-    if server.emission == "sampled" and not case.sampled:
+    # A prompt is the template's, whatever a model would make of it.
+    if server.emission == "sampled" and not case.sampled and mode != PROMPT:
         raise NotApplicable("only a scripted model says this")
 
 

@@ -24,6 +24,9 @@ from conformance.verdict import BROKEN, Judgement, Verdict
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
 
+SAID_LIMIT = 4_000
+"""Characters of a sampled model's own text that are kept."""
+
 BASELINE = "baseline"
 """Stands where the id of a known issue would, if the rule was broken in the baseline too."""
 
@@ -88,6 +91,7 @@ def _attempt(judged: Judged) -> dict[str, Any]:
         "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
         "fault": judged.fault and str(judged.fault),
         "called": judged.called,
+        "said": judged.said[:SAID_LIMIT] if judged.said is not None else None,
         "broken": broken,
         "wire": None,
         "exchange": _exchange(answer) if answer and several else None,

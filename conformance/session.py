@@ -187,6 +187,7 @@ class Session:
             verdict=verdict,
             answer=answer,
             fault=self._fault(verdict, heard, unexercised=unexercised is not None),
+            said=reading.text if reading else None,
             called=None if scripted else exercise.called(item, evidence, reading),
         )
 

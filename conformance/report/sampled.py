@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 from conformance import rates
 from conformance.attribution import Fault
@@ -13,9 +12,6 @@ from conformance.model import Case, Outcome, Server
 from conformance.rates import Rate
 from conformance.recorded import ItemResult, Results
 from conformance.report.terminal import WIDTH
-
-Result = Mapping[str, Any]
-"""One entry of `results`."""
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
@@ -26,37 +22,54 @@ def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
         yield f"left out: {cases_told}, because only a script makes a model say that"
 
 
-def calls(items: Sequence[Result]) -> Rate:
-    """Count the attempts in which the model made the wanted call."""
-    told = [one["called"] for item in items for one in item.get("attempts", ())]
-    return Rate(sum(one is True for one in told), sum(one is not None for one in told))
-
-
-def lines(items: Sequence[Result], required: float | None) -> Iterator[str]:
+def lines(results: Results) -> Iterator[str]:
     """Say how often the model called, and how many items failed or stayed open by whose fault."""
-    attempts = sum(len(item.get("attempts", ())) for item in items)
+    attempts = sum(len(item.attempts) for item in results.items)
     if not attempts:
         return
-    yield f"wanted calls made: {calls(items)}; {attempts} answers to {len(items)} items"
-    owners = Counter(item["fault"] for item in items if item.get("fault"))
+    yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
+    owners = Counter(item.fault for item in results.items if item.fault)
     if owners:
         told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Fault) if owners[fault])
         yield f"failed or not decided, by whose fault it is: {told}"
-    flaky = sum(len({one["outcome"] for one in item.get("attempts", ())}) > 1 for item in items)
-    if flaky:
-        yield f"items that came out otherwise from one attempt to the next: {flaky}"
-    if required is not None and (lacking := shortfall(items, required)):
+    unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
+    if unsteady:
+        yield f"items that came out otherwise from one attempt to the next: {unsteady}"
+    if lacking := shortfall(results):
         yield lacking
 
 
-def shortfall(items: Sequence[Result], required: float) -> str | None:
+def summary(results: Results) -> Iterator[str]:
+    """Write the same for a terminal."""
+    for line in lines(results):
+        yield from _wrapped(line)
+
+
+def _items(results: Results) -> str:
+    return "1 item" if len(results.items) == 1 else f"{len(results.items)} items"
+
+
+def shortfall(results: Results) -> str | None:
     """Say that the model called too seldom, if so; no wanted call at all is too seldom."""
-    rate = calls(items)
+    required, rate = results.run.require_calls, _calls(results.items)
+    if required is None:
+        return None
     if not rate.of:
         return f"--require-calls={required:g}: FAILED, no call was wanted in any item"
     if rate.value < required:
-        return f"--require-calls={required:g}: FAILED, the model made {rate} of the wanted calls"
+        return f"--require-calls={required:g}: FAILED, only {rate} of the wanted calls were made"
     return None
+
+
+def reason(item: ItemResult) -> str | None:
+    """Say why an item came out as it did, whose fault that is, and how each attempt came out."""
+    told = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
+    told = told.replace("fault of the unclear", "the model's fault or the parser's")
+    if len(item.attempts) > 1:
+        counted = Counter(str(one.outcome) for one in item.attempts)
+        each = ", ".join(f"{count} {outcome}" for outcome, count in counted.items())
+        told = f"{told}{'; ' if told else ''}{len(item.attempts)} attempts: {each}"
+    return told or None
 
 
 def against_baseline(old: Results, new: Results) -> Iterator[str]:
@@ -65,19 +78,19 @@ def against_baseline(old: Results, new: Results) -> Iterator[str]:
     before, after = (
         [item for item in one.items if item.key in shared and item.attempts] for one in (old, new)
     )
-    yield from textwrap.wrap(
-        f"wanted calls: {_apart(_calls(before), _calls(after))}", WIDTH, subsequent_indent="  "
-    )
+    yield from _wrapped(f"wanted calls: {_apart(_calls(before), _calls(after))}")
     was, now = _broken(before), _broken(after)
     clear = 0
     for rule in sorted(was.keys() | now.keys()):
         left, right = was.get(rule, Rate(0, _asked(before))), now.get(rule, Rate(0, _asked(after)))
         clear += rates.rose(left, right) or rates.fell(left, right)
-        yield from textwrap.wrap(
-            f"{rule} broken: {_apart(left, right)}", WIDTH, subsequent_indent="  "
-        )
+        yield from _wrapped(f"{rule} broken: {_apart(left, right)}")
     told = f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
     yield f"{told} (95 %), over {len(shared)} items"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
 
 
 def _apart(old: Rate, new: Rate) -> str:

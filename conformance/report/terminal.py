@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance import jsonvalue
 from conformance.assemble import Answer
 from conformance.item import Item, Judged
 from conformance.known import Issue
@@ -19,6 +20,7 @@ WIDTH = 80
 SHOWN_FINDINGS = 3
 SHOWN_WIRE = 320
 SHOWN_ISSUES = 3
+SHOWN_SAID = 240
 Result = Mapping[str, Any]
 """One entry of `results`."""
 
@@ -105,6 +107,10 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
     else:
         rows.extend(_finding_rows(judged.answer, judgement))
+        if judged.said is not None:
+            rows.append(("said", f"the model said {jsonvalue.show(judged.said, SHOWN_SAID)}"))
+        if judged.fault is not None:
+            rows.append(("fault", f"the {judged.fault}'s"))
         rows.append(("why", judgement.rule.why))
         listed = f"no entry in {', '.join(known_files)} matches" if known_files else ""
         rows.append(("known", listed or "no known issues are listed for this server"))
