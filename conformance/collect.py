@@ -83,6 +83,8 @@ def properties(judged: Judged) -> list[tuple[str, object]]:
         ("conformance.mode", judged.item.mode.name),
         ("conformance.outcome", str(judged.verdict.outcome)),
     ]
+    if judged.fault is not None:
+        found.append(("conformance.fault", str(judged.fault)))
     for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
         found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
     return found

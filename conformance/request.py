@@ -115,7 +115,7 @@ def _for_sampling(body: Mapping[str, Json], server: Server) -> dict[str, Json]:
         fields["return_token_ids"] = True
         if body.get("stream"):
             # The count tells whether all ids of a stream were shown.
-            fields["stream_options"] = {"include_usage": True, **body.get("stream_options", {})}
+            fields["stream_options"] = {"include_usage": True, **(body.get("stream_options") or {})}
     return fields
 
 
@@ -185,6 +185,12 @@ def refusal(answer: Answer) -> str | None:
             return told
     said = answer.choices[0].content if answer.choices else ""
     return said if said.startswith(f"{SCRIPT_FIELD}:") else None
+
+
+def is_too_long(answer: Answer) -> bool:
+    """Whether a server refused a request because of the room that the suite asked for."""
+    limit = answer.exchange.request.get("max_completion_tokens")
+    return answer.exchange.status == 400 and limit == ROOM and "context length" in answer.text
 
 
 def encode(script: Script, cut: str) -> str:

@@ -33,10 +33,12 @@ from conformance.modes import COMPLETE, PROMPT
 from conformance.rates import Rate
 from conformance.reading import Reading
 from conformance.request import (
+    ROOM,
     NotApplicable,
     build,
     check_applies,
     is_bound,
+    is_too_long,
     refusal,
     scripts_of,
 )
@@ -301,6 +303,8 @@ class Session:
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
+        if script is None and is_too_long(answer):
+            raise NotApplicable(f"the prompt and {ROOM} tokens are more than the server's context")
         heard = await self._hear(item.case, answer) if script is None else None
         following = turn.answered(item.case, answer)
         echo = await self._run(replace(item, case=following)) if following else None

@@ -232,3 +232,40 @@ def test_prompts_are_read_where_the_server_shows_them() -> None:
     assert probe._prompts(paths("/tokenize", "/detokenize", probe.RENDER)) == probe.RENDER
     documents: list[Json] = [paths(probe.RENDER), paths("/detokenize"), {"paths": []}, {}, None]
     assert {probe._prompts(one) for one in documents} == {None}
+
+
+SHOWN: Json = {"choices": [{"message": {"content": "x"}, "token_ids": [1]}]}
+HARD: Json = {"prompt": f"<s> {probe.HARD_TO_TELL}"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "detokenized", "trusted"),
+    [
+        (SHOWN, HARD, True),
+        (SHOWN, {"prompt": probe.HARD_TO_TELL.replace(" ,", ",")}, False),  # tidied up
+        (SHOWN, {"prompt": probe.HARD_TO_TELL.replace("<tool_call>", "")}, False),  # left out
+        (SHOWN, None, False),
+        ({"choices": [{"message": {"content": "x"}, "token_ids": None}]}, HARD, False),
+        ({"choices": [{"message": {"content": "x"}}]}, HARD, False),
+        ({"choices": []}, HARD, False),
+        ([], HARD, False),
+        (None, HARD, False),
+    ],
+)
+def test_tokens_are_trusted_if_their_text_comes_back_to_the_letter(
+    answer: Json, detokenized: Json, trusted: bool
+) -> None:
+    documents = {
+        "/v1/models": MODELS,
+        "/v1/chat/completions": answer,
+        "/tokenize": {"tokens": [1, 2]},
+        "/detokenize": detokenized,
+    }
+    with serve(pages(documents)) as url:
+        assert probe.examine(url, parser="hermes", emission="sampled").tokens is trusted
+
+
+def test_a_scripted_server_is_not_asked_for_tokens() -> None:
+    with Reference("hermes") as running:
+        assert not probe.examine(running.url, parser="hermes").tokens
+        assert probe.examine(running.url, parser="hermes", emission="sampled").tokens

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from starlette.responses import JSONResponse, Response
 
 from conformance import attribution
 from conformance.attribution import Fault as Owner
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.model import Level, Outcome
+from conformance.model import Json, Level, Outcome
 from conformance.reference import FAULTS, Variant
 from conformance.reference.fault import Fault
 from conformance.rules import RULES
@@ -105,3 +106,21 @@ def test_an_item_that_has_failed_is_not_asked_until_it_passes() -> None:
     assert len(found[0].attempts) < 10
     assert found[0].attempts[-1].verdict.outcome is Outcome.FAIL
     assert all(one.verdict.outcome is not Outcome.FAIL for one in found[0].attempts[:-1])
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("This model's maximum context length is 512 tokens.", Outcome.NA),
+        ("The moon is full.", Outcome.FAIL),
+    ],
+)
+def test_a_server_whose_context_is_short_is_not_blamed_for_the_room_we_ask_for(
+    text: str, outcome: Outcome
+) -> None:
+    def refused(request: Json, response: Response) -> Response:
+        return JSONResponse({"error": {"message": text, "type": "x", "code": 400}}, 400)
+
+    fault = Fault(name="short", about="It has no room.", owner="http.ok", turn=refused)
+    found = play(fault=fault, cases=CASES[:1], repeat=1)
+    assert {one.verdict.outcome for one in found} == {outcome}
