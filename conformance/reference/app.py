@@ -76,6 +76,17 @@ def build(
         text = fault.prompt(lambda asked: render(asked, format), body)
         return JSONResponse({"token_ids": [ord(character) for character in text]})
 
+    routes = [
+        Route("/v1/models", models),
+        Route("/v1/chat/completions", completions, methods=["POST"]),
+        Route("/v1/chat/completions/render", rendered, methods=["POST"]),
+        *_tokenizer(vocabulary),
+        Route("/openapi.json", openapi),
+    ]
+    return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
+
+
+def _tokenizer(vocabulary: Vocabulary) -> list[Route]:
     async def tokenize(request: Request) -> Response:
         text = json.loads(await request.body())["prompt"]
         return JSONResponse({"tokens": [ord(character) for character in text]})
@@ -84,15 +95,10 @@ def build(
         tokens = json.loads(await request.body())["tokens"]
         return JSONResponse({"prompt": vocabulary.text(tokens)})
 
-    routes = [
-        Route("/v1/models", models),
-        Route("/v1/chat/completions", completions, methods=["POST"]),
-        Route("/v1/chat/completions/render", rendered, methods=["POST"]),
+    return [
         Route("/tokenize", tokenize, methods=["POST"]),
         Route("/detokenize", detokenize, methods=["POST"]),
-        Route("/openapi.json", openapi),
     ]
-    return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
 
 
 def refuse(message: str, field: str | None, status: int = 400) -> Response:

@@ -3,13 +3,13 @@
 It calls the first tool it is offered, with arguments made up from the schema. Of every six answers
 one is the call, one the call with other arguments, one has words before the call, one has words
 alone, one calls twice, and one breaks off inside its own markup: in which order they are asked for
-decides who gets which. Requests of a kind are counted apart, so that each kind has all six.
+decides who gets which. Requests of a kind are counted apart, so that each kind has all six;
+streams begin at the second, so that they differ from the complete answers.
 """
 
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from itertools import count
 
@@ -23,7 +23,7 @@ Says = Callable[[Json, Format], Script]
 
 def dithering() -> Says:
     """Make a model that counts how often it was asked."""
-    asked: dict[tuple[Json, ...], Iterator[int]] = defaultdict(count)
+    asked: dict[tuple[Json, ...], Iterator[int]] = {}
 
     def says(request: Json, format: Format) -> Script:
         choice = request.get("tool_choice") or "auto"
@@ -31,7 +31,8 @@ def dithering() -> Says:
         if not tools or choice == "none":
             return format.write([Text(text="I have nothing to call.")])
         kind = (bool(request.get("stream")), _limited(request), tools[0]["function"]["name"])
-        return _say(request, format, choice, next(asked[kind]))
+        number = next(asked.setdefault(kind, count(int(kind[0]))))
+        return _say(request, format, choice, number)
 
     return says
 

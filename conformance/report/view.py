@@ -51,10 +51,8 @@ class Column:
         if lacking := sampled.shortfall(self.results):
             return Outcome.FAIL, lacking
         if items[Outcome.KNOWN]:
-            return (
-                Outcome.KNOWN,
-                f"conforming, but for known issues in {items[Outcome.KNOWN]} items",
-            )
+            told = f"conforming, but for known issues in {items[Outcome.KNOWN]} items"
+            return Outcome.KNOWN, told
         return Outcome.PASS, "conforming"
 
     @property
@@ -332,19 +330,16 @@ def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Grou
 
 def _findings(rule: str, item: ItemResult) -> list[Found]:
     """Give an item's findings of a rule; what has none, such as an error, is told as one."""
+    reason = sampled.reason(item) or "none"
     if rule == ERROR:
         if item.outcome is not Outcome.ERROR:
             return []
-        return [_told(rule, Outcome.ERROR, "a whole answer", sampled.reason(item) or "no reason")]
+        return [_told(rule, Outcome.ERROR, "a whole answer", reason)]
     outcome = item.rules.get(rule)
     if outcome is Outcome.STALE:
         return [_told(rule, outcome, "a known issue that still shows", "the rule holds")]
     if outcome is Outcome.INCONCLUSIVE:
-        return [
-            _told(
-                rule, outcome, "an answer that lets the rule decide", sampled.reason(item) or "none"
-            )
-        ]
+        return [_told(rule, outcome, "an answer that lets the rule decide", reason)]
     return [finding for finding in item.findings if finding.rule == rule]
 
 
