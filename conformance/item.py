@@ -54,9 +54,11 @@ class Judged:
 def is_clear(attempts: Sequence[Judged], bar: float) -> bool:
     """Whether more attempts would change nothing: the item has failed, or its rate is sure.
 
-    The rate is that of wanted calls, and sure if it is clearly on one side of `bar`.
+    The rate is that of wanted calls, and sure if it is clearly on one side of `bar`. After an
+    error there is no more asking either: the next wait may be as long.
     """
-    if any(one.verdict.outcome in (Outcome.FAIL, Outcome.NA) for one in attempts):
+    ends = {Outcome.FAIL, Outcome.ERROR, Outcome.NA}
+    if any(one.verdict.outcome in ends for one in attempts):
         return True
     calls = [one.called for one in attempts if one.called is not None]
     if calls:
