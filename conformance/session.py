@@ -34,6 +34,7 @@ from conformance.rates import Rate
 from conformance.reading import Reading
 from conformance.request import (
     ROOM,
+    SPARE_TOKENS,
     NotApplicable,
     build,
     check_applies,
@@ -55,6 +56,8 @@ class Heard:
     hearing: Hearing | None = None
     prompt: Prompt | None = None
     echo: Heard | None = None
+    unforced: bool = False
+    """The request fails without its script too, so that no grammar stumbled over that."""
 
     @property
     def reading(self) -> Reading | None:
@@ -255,7 +258,7 @@ class Session:
         told = f"the server answered 500: {heard.answer.text[:300]}"
         if heard.script is None:
             return told
-        if is_bound(item.case, self.server):
+        if is_bound(item.case, self.server) and not heard.unforced:
             return f"{told} (a grammar that forbids the script may be why)"
         return None  # the server's own failure over a good request
 
@@ -306,9 +309,18 @@ class Session:
         if script is None and is_too_long(answer):
             raise NotApplicable(f"the prompt and {ROOM} tokens are more than the server's context")
         heard = await self._hear(item.case, answer) if script is None else None
+        doubtful = script is not None and is_bound(item.case, self.server)
+        failed = answer.exchange.status == 500
+        unforced = doubtful and failed and await self._fails_unforced(item)
         following = turn.answered(item.case, answer)
         echo = await self._run(replace(item, case=following)) if following else None
-        return Heard(script=script, answer=answer, hearing=heard, echo=echo)
+        return Heard(script=script, answer=answer, hearing=heard, echo=echo, unforced=unforced)
+
+    async def _fails_unforced(self, item: Item) -> bool:
+        """Ask a request that was answered 500 again, and let the model say what it likes."""
+        body = build(item.case, item.mode, self.server, None)
+        body["max_completion_tokens"] = SPARE_TOKENS
+        return (await self._asker.ask(body)).status == 500
 
     async def _hear(self, case: Case, answer: Answer) -> Hearing | None:
         if not self.server.tokens or case.expect.refused:
