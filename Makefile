@@ -2,9 +2,10 @@
 PYTHON ?= python3
 VLLM ?=
 TARGETS ?= hermes mistral
+RELEASES ?= 0.27.0 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0
 BIN := .venv/bin
 
-.PHONY: help run test quick lint docs mutants clean
+.PHONY: help run test quick lint docs mutants history clean
 .DEFAULT_GOAL := help
 
 help:
@@ -48,6 +49,11 @@ docs: .venv/ready
 
 mutants: .venv/ready
 	@nice $(BIN)/python -m tests.mutants --into docs/mutants.md
+
+history: .venv/ready
+	@$(BIN)/python -m conformance matrix hermes mistral mistral-tekken mistral-v11 \
+	  $(foreach version,$(RELEASES),--vllm $(version)) -o .conformance/history || [ $$? = 1 ]
+	@$(BIN)/python -m tests.history .conformance/history
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

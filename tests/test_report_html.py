@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance import cli, recorded
-from conformance.report import evidence, html
+from conformance.report import html
 from tests import golden
 from tests.made import Items, document, finding, item, results, write
 
@@ -255,11 +255,8 @@ def test_a_page_about_many_findings_stays_small_enough_to_open(tmp_path: Path) -
     Page(text)
 
 
-def test_where_room_is_short_the_page_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(evidence, "PAGE", 1)
-    page = Page(html.render([many(tmp_path, "server", 3)]))
+def test_where_room_is_short_the_page_says_so(tmp_path: Path) -> None:
+    page = Page(html.render([many(tmp_path, "server", 3)], room=1))
     assert page.text.count("this page would be too large with it; see wire/w.json beside") == 4
 
 

@@ -17,7 +17,7 @@ from conformance.report.visible import cut
 from conformance.request import SCRIPT_FIELD
 
 PAGE = 8_000_000
-"""Characters of evidence on a page; beyond it the files beside the results are named instead."""
+"""Characters of evidence on a page; beyond them the files beside the results are named instead."""
 
 TEXT, EVENT, BODY, COMMAND = 4_000, 700, 6_000, 20_000
 """Characters of a message, of an event, of a complete answer, of a command."""
@@ -80,7 +80,9 @@ class Evidence:
     answers: tuple[Answer, ...]
 
 
-def gather(columns: Sequence[Column], cases: Sequence[CaseRow]) -> list[Evidence]:
+def gather(
+    columns: Sequence[Column], cases: Sequence[CaseRow], *, room: int = PAGE
+) -> list[Evidence]:
     """Read what is kept beside the results; what fails comes first where room is short."""
     wanted = [
         (column, row)
@@ -98,7 +100,6 @@ def gather(columns: Sequence[Column], cases: Sequence[CaseRow]) -> list[Evidence
     items = [
         _by_case([item for item in column.results.items if telling(item)]) for column in columns
     ]
-    room = PAGE
     found: dict[tuple[int, int], Evidence] = {}
     for column, row in by_weight:
         one = _evidence(column, row, items[column.number][row.id], room=room > 0)

@@ -37,8 +37,8 @@ LEGEND = {
 }
 
 
-def render(runs: Sequence[Results]) -> str:
-    """Write the page."""
+def render(runs: Sequence[Results], *, room: int = evidence.PAGE) -> str:
+    """Write the page, with about so many characters of evidence at most."""
     columns = view.columns(runs)
     rules, cases = view.rule_rows(columns), view.case_rows(columns)
     css = (FOLDER / "page.css").read_text("utf-8")
@@ -63,7 +63,7 @@ def render(runs: Sequence[Results]) -> str:
             topics=[
                 (topic, list(rows)) for topic, rows in groupby(cases, key=lambda row: row.topic)
             ],
-            evidence=evidence.gather(columns, cases),
+            evidence=evidence.gather(columns, cases, room=room),
         )
     )
 
