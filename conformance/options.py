@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance import launch, modes, target
+from conformance import access, launch, modes, target
+from conformance.access import Access, AccessProblem, Header
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Level, Target
 from conformance.reference import FAULTS, Variant
@@ -46,6 +47,18 @@ class Options:
     results: Path
     launch_timeout: float
     timeout: float
+    patience: float
+    headers: tuple[Header, ...]
+    ca_file: Path | None
+
+    def access(self) -> Access:
+        """Give what every request needs, read anew; raises `pytest.UsageError`."""
+        try:
+            believed = access.authority(self.ca_file) if self.ca_file else None
+        except AccessProblem as problem:
+            raise pytest.UsageError(str(problem)) from None
+        key = os.environ.get("CONFORMANCE_API_KEY")
+        return Access(api_key=key, headers=self.headers, authority=believed)
 
     @property
     def via(self) -> str:
@@ -86,7 +99,9 @@ class Options:
         ):
             if value is not None:
                 words.append(f"{name}={value}")
-        return shlex.join(words)
+        shown = [header.shown for header in self.headers]
+        authority = [] if self.ca_file is None else [shlex.quote(f"--ca-file={self.ca_file}")]
+        return " ".join([shlex.join(words), *shown, *authority])
 
 
 def add(parser: pytest.Parser) -> None:
@@ -172,6 +187,22 @@ def add(parser: pytest.Parser) -> None:
         default=600,
         help="the longest wait for one answer (default: %(default)s)",
     )
+    add(
+        "--patience",
+        metavar="S",
+        type=float,
+        default=120,
+        help="the longest wait for a server that is busy (429, 503) or gone (default: %(default)s)",
+    )
+    add(
+        "--header",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --server-url: send a header, whose value is in CONFORMANCE_HEADER_NAME; may be "
+        "given several times; 'NAME: value' works, but shows the value in lists of processes",
+    )
+    add("--ca-file", metavar="FILE", help="with --server-url: whose certificates to believe (PEM)")
 
 
 def read(config: pytest.Config) -> Options | None:
@@ -190,6 +221,9 @@ def read(config: pytest.Config) -> Options | None:
     if url is not None and "@" in url:
         # It would be printed and written with the results.
         raise pytest.UsageError("--server-url: leave out the password; give CONFORMANCE_API_KEY")
+    for name in ("--header", "--ca-file"):
+        if get(name) and url is None:
+            raise pytest.UsageError(f"{name} is for --server-url only")
     for name in ("--variant", "--fault"):
         if get(name) and not get("--reference"):
             raise pytest.UsageError(f"{name} is for --reference only")
@@ -201,6 +235,8 @@ def read(config: pytest.Config) -> Options | None:
         _check_parser(parser, get("--format"))
     if get("--concurrency") < 1:
         raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
+    if not 0 <= get("--patience") < float("inf"):
+        raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
     return Options(
         server_url=url,
         launch=launched,
@@ -222,7 +258,17 @@ def read(config: pytest.Config) -> Options | None:
         results=Path(get("--results")),
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),
+        patience=get("--patience"),
+        headers=_headers(get("--header")),
+        ca_file=Path(get("--ca-file")) if get("--ca-file") else None,
     )
+
+
+def _headers(given: list[str]) -> tuple[Header, ...]:
+    try:
+        return access.headers(given, os.environ)
+    except AccessProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
 def _is_given(option: object) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, replace
@@ -84,7 +83,6 @@ def _named(config: pytest.Config) -> list[Path]:
 
 
 def _reach(config: pytest.Config, chosen: Options) -> Server:
-    key = os.environ.get("CONFORMANCE_API_KEY")
     try:
         if chosen.reference:
             return _start_reference(config, chosen)
@@ -95,7 +93,8 @@ def _reach(config: pytest.Config, chosen: Options) -> Server:
                 model=chosen.model,
                 format=chosen.format,
                 emission=chosen.emission,
-                api_key=key,
+                access=chosen.access(),
+                patience=chosen.patience,
                 template=chosen.template,
             )
         if config.option.collectonly:
@@ -208,6 +207,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     told = getattr(node, "workeroutput", {}).get("conformance_collected")
     if run is not None and told is not None:
         run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
+        run.waits.times += told["waits"]["times"]
+        run.waits.seconds += told["waits"]["seconds"]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -263,7 +264,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     output = getattr(session.config, "workeroutput", None)
     if run is not None and output is not None:
-        output["conformance_collected"] = {"items": run.collected, "unmatched": run.unmatched}
+        output["conformance_collected"] = {
+            "items": run.collected,
+            "unmatched": run.unmatched,
+            "waits": asdict(run.waits),
+        }
 
 
 @pytest.hookimpl(wrapper=True)
@@ -343,6 +348,8 @@ class _Gatherer:
             for line in changes.against_baseline(run.compared):
                 write(line)
         write("")
+        if run.waits.times:
+            write(terminal.waits_line(run.waits))
         write(terminal.totals_line(results.totals(run.items)))
         write(f"results: {run.options.results}")
 
@@ -361,6 +368,9 @@ def _write(run: Run, interrupted: bool) -> None:
         "known": list(run.known.files),
         "repeat": run.options.recipe,
     }
+    if run.waits.times:
+        waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
+        facts = {**facts, "waited": waited}
     if run.options.baseline is not None:
         facts = {**facts, "baseline": run.options.baseline.name}
     found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)

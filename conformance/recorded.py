@@ -70,6 +70,8 @@ class RunFacts:
     baseline: str | None = None
     repeat: str | None = None
     """The options that reach such a server again."""
+    waited: Mapping[str, float] | None = None
+    """How many `times`, and `seconds`, the server was waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,10 +12,11 @@ import pytest
 from conformance import collect, modes
 from conformance.collect import CaseItem
 from conformance.compare import Comparison
-from conformance.exchange import Limits
+from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.known import Known
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
+from conformance.patience import Waits
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, Judged, Session
 
@@ -49,6 +49,7 @@ class Run:
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
         self.compared: Comparison | None = None
+        self.waits = Waits()
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -60,9 +61,7 @@ class Run:
                 known=self.known,
                 before=self.baseline.outcomes() if self.baseline else NO_BASELINE,
                 level=self.options.level,
-                limits=Limits(whole=self.options.timeout),
-                concurrency=max(1, self.options.concurrency // self.shares),
-                api_key=os.environ.get("CONFORMANCE_API_KEY"),
+                asker=Asker(self._sender()),
             )
         share = collect.share_of(item.nodeid, self.shares)
         if share not in self._begun:
@@ -74,6 +73,13 @@ class Run:
                 and collect.share_of(other.nodeid, self.shares) == share
             )
         return self._session.judge(item.subject)
+
+    def _sender(self) -> Sender:
+        limits = Limits(whole=self.options.timeout, patience=self.options.patience)
+        concurrency = max(1, self.options.concurrency // self.shares)
+        live = Live(self.server.url, self.options.access(), limits=limits, concurrency=concurrency)
+        self.waits = live.waits
+        return live
 
     def close(self) -> None:
         """Break off what is under way."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from conformance import assemble, sdk, turn
 from conformance.assemble import Answer, Choice
 from conformance.casefile import CUTS, derive
-from conformance.exchange import Asker, Limits
+from conformance.exchange import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.known import Known
@@ -94,11 +94,9 @@ class Session:
         known: Known,
         before: Baseline = NO_BASELINE,
         level: Level = Level.MUST,
-        limits: Limits,
-        concurrency: int = 32,
-        api_key: str | None = None,
+        asker: Asker,
     ) -> None:
-        """Start the thread; ask nothing yet."""
+        """Start the thread; ask nothing yet. The session closes the asker."""
         self.server = server
         self._known = known
         self._before = before
@@ -108,7 +106,7 @@ class Session:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._asker = Asker(server.url, api_key, limits, concurrency)
+        self._asker = asker
 
     def close(self) -> None:
         """Break off what is under way and end the thread."""
@@ -210,6 +208,7 @@ class Session:
         return self._asked[item.key]
 
     async def _run(self, item: Item) -> Heard:
+        ASKED_FOR.set(f"{item.case.id} {item.mode.name}")
         check_applies(item.case, item.mode, self.server)
         if item.mode == PROMPT:
             return await self._read_prompt(item.case)
@@ -255,6 +254,7 @@ class Session:
         A script that leads to no answer at all decides nothing: if every one does, the case's own
         exchange will tell what is wrong.
         """
+        ASKED_FOR.set(f"{case.id} script")
         mode = replace(COMPLETE, cut=cut)
         diverted = False
         for script in scripts:

@@ -21,7 +21,7 @@ LISTS = {"options.add"}
 LAYERS = [
     {"model", "replay"},
     {"jsonvalue", "sse", "strictyaml", "formats"},
-    {"modes"},
+    {"modes", "access", "patience"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
     {"request", "rules", "turn"},
     {"verdict", "probe"},
