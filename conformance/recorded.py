@@ -70,6 +70,8 @@ class RunFacts:
     baseline: str | None = None
     repeat: str | None = None
     """The options that reach such a server again."""
+    unasked: Mapping[str, int] | None = None
+    """Items that were not asked, by the reason."""
     waited: Mapping[str, float] | None = None
     """How many `times`, and `seconds`, the server was waited for."""
 

@@ -8,9 +8,12 @@ from collections.abc import Sequence
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
+from conformance.modes import PROMPT
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
+SAMPLED_TOKENS = 1024
+"""For an answer of a model that answers as it likes; those that the cases are about are shorter."""
 STRANGE = "\u2021\u2620\u2702\ua66e"
 """Characters that hardly any text has."""
 
@@ -86,9 +89,11 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body["stream_interval"] = mode.interval
     if mode.stop is not None:
         body["stop"] = never(mode.stop, script)
-    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
-    # the request makes no sense.
-    limit = SPARE_TOKENS if case.expect.refused else None
+    # Nothing else stops a model that a grammar keeps from its script, that is asked although the
+    # request makes no sense, or that goes on and on.
+    limit = SAMPLED_TOKENS if server.emission == "sampled" and mode != PROMPT else None
+    if case.expect.refused:
+        limit = SPARE_TOKENS
     if script is not None:
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
         cut = mode.cut

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance import collect, modes
+from conformance.budget import Budget, Purse
 from conformance.collect import CaseItem
 from conformance.compare import Comparison
 from conformance.exchange import Asker, Limits, Live, Sender
@@ -19,6 +21,7 @@ from conformance.options import Options
 from conformance.patience import Waits
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, Judged, Session
+from conformance.tape import Facts, Player, Recorder
 
 
 class Run:
@@ -32,12 +35,16 @@ class Run:
         known: Known,
         baseline: Results | None,
         shares: int,
+        tapes: Facts | None = None,
     ) -> None:
         """Take what was found out; ask nothing yet."""
         self.options = options
         self.server = server
         self.known = known
         self.shares = shares
+        self.tapes = tapes
+        self.via = tapes.via if tapes else options.via
+        self.recipe = tapes.repeat if tapes else options.recipe
         self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
         self.started = datetime.now(UTC)
         self.clock = time.monotonic()
@@ -50,6 +57,8 @@ class Run:
         self.baseline = baseline
         self.compared: Comparison | None = None
         self.waits = Waits()
+        self.unasked: Counter[str] = Counter()
+        """Items that were not asked, by the reason."""
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -75,11 +84,20 @@ class Run:
         return self._session.judge(item.subject)
 
     def _sender(self) -> Sender:
+        if self.options.tapes is not None:
+            return Player(self.options.tapes)
         limits = Limits(whole=self.options.timeout, patience=self.options.patience)
         concurrency = max(1, self.options.concurrency // self.shares)
         live = Live(self.server.url, self.options.access(), limits=limits, concurrency=concurrency)
         self.waits = live.waits
-        return live
+        sender: Sender = live
+        if self.options.record is not None:
+            sender = Recorder(sender, self.options.record)
+        if (whole := self.options.budget) is not None:
+            # A worker cannot know what the others use.
+            share = Budget(most=whole.most // self.shares, unit=whole.unit)
+            sender = Purse(sender, share)
+        return sender
 
     def close(self) -> None:
         """Break off what is under way."""

@@ -125,7 +125,8 @@ class Session:
     def ask_ahead(self, items: Iterable[Item]) -> None:
         """Begin the exchanges of these items, the longest scripts first.
 
-        A long answer begun last would leave the server with one request to do.
+        A long answer begun last would leave the server with one request to do. The modes of a case
+        stay together, so that little is asked in vain if the run must end early.
         """
         for item in sorted(items, key=_effort, reverse=True):
             self._ask(item)
@@ -316,8 +317,7 @@ def prompt_ids(answer: Answer) -> list[int]:
 
 def _effort(item: Item) -> int:
     says = item.case.says or ()
-    length = sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
-    return length * (4 if item.mode.cut == "characters" else 1)
+    return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
 
 
 def _unexercised(item: Item, evidence: Evidence) -> str | None:
