@@ -14,7 +14,7 @@ from conformance.model import Exchange, Json
 
 BYTES = 4
 """Of text to a token: English and JSON have 3 to 5, by the tokenizer."""
-TEMPLATE = 200
+TEMPLATE = 250
 """Tokens that a chat template says about calls, beside the tools."""
 UNLIMITED = 4096
 """Tokens of an answer whose request sets no limit; the suite sets one."""

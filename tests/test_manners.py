@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
+import threading
+import time
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from conformance.reference import Reference
 from conformance.reference.fault import Fault
@@ -51,6 +55,38 @@ def test_a_server_that_is_busy_now_and_then_passes_and_the_waits_are_told(
     found.stdout.fnmatch_lines(
         ["waited * times for the server, * s in all (busy or gone)", "10 items: 10 pass, *"]
     )
+
+
+def test_a_server_that_is_started_again_in_the_middle_costs_the_answer_it_was_giving(
+    run: Run,
+) -> None:
+    answered = itertools.count()
+    running: list[Reference] = []
+
+    def start_again() -> None:
+        port = int(running[0].url.rpartition(":")[2].partition("/")[0])
+        running[0].stop()
+        time.sleep(0.7)
+        running.append(Reference("hermes", port=port))
+
+    async def cut(events: list[bytes]) -> AsyncIterator[bytes]:
+        yield events[0]
+        await asyncio.Event().wait()
+
+    def die(response: Response) -> Response:
+        if next(answered) != 3:
+            return response
+        threading.Thread(target=start_again).start()
+        return StreamingResponse(cut([b": the last words"]), media_type="text/event-stream")
+
+    fault = Fault(name="dies", about="Dies once.", owner="error", response=die)
+    running.append(Reference("hermes", fault=fault))
+    words = ("--server-url", running[0].url, "--parser", "hermes", "--concurrency", "1")
+    found = run(*words, "--patience", "20")
+    running[-1].stop()
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 9, "error": 1}
+    assert run.results["run"]["waited"]["times"] >= 1
 
 
 def test_a_server_that_was_never_busy_was_not_waited_for(run: Run) -> None:
