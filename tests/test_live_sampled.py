@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 def run(folder: Path, *words: str) -> Json:
     """Run the suite on a handful of conversations; gives the results."""
     results = folder / "results.json"
-    command = [sys.executable, "-m", "pytest", "-q", folder / "smollm2.yaml", *words]
+    command = [sys.executable, "-m", "conformance", "run", folder / "smollm2.yaml", *words]
     done = subprocess.run(
         [*command, f"--results={results}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
