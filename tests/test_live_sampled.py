@@ -21,10 +21,9 @@ ROOT = Path(__file__).parents[1]
 def run(folder: Path, *words: str) -> Json:
     """Run the suite on a handful of conversations; gives the results."""
     results = folder / "results.json"
-    command = [sys.executable, "-m", "conformance", "run", folder / "smollm2.yaml", *words]
-    done = subprocess.run(
-        [*command, f"--results={results}"], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "conformance", "run", str(folder / "smollm2.yaml"), *words]
+    command.append(f"--results={results}")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     print(done.stdout[-6000:], done.stderr[-2000:])
     return json.loads(results.read_text("utf-8"))
 
