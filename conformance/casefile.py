@@ -29,6 +29,9 @@ LIMITS = {"max_tokens", "max_completion_tokens"}
 CUTS = {*LIMITS, "stop"}
 """Options that may end an answer before all is said."""
 
+MANY, LONG = 4, 500
+"""Calls, and characters of one, that a model of seven billion parameters gets right."""
+
 Place = tuple[str | int, ...]
 
 
@@ -122,10 +125,24 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         expect=_merged(derived, written),
         omits=_omits(document, at, spec),
         cut_after=cut_after,
-        sampled=spec.get("sampled", (says is not None and cut_after is None) or written.refused),
+        sampled=spec.get("sampled", _can_be_asked(says, cut_after) or written.refused),
         modes=_modes(document, at, spec),
         echo=_echo(document, at, spec, tools, says),
     )
+
+
+def _can_be_asked(says: Sequence[Utterance] | None, cut_after: str | None) -> bool:
+    """Whether a model may say the like of itself, when it is asked for it.
+
+    None breaks its markup on command, ends at an exact place, talks on behind its calls, or gets
+    many calls or a long text right.
+    """
+    if says is None or cut_after is not None:
+        return False
+    calls = [place for place, item in enumerate(says) if isinstance(item, Call)]
+    long = any(len(item.arguments if isinstance(item, Call) else item.text) > LONG for item in says)
+    talks_on = bool(calls) and any(isinstance(item, Text) for item in says[calls[0] :])
+    return not (long or talks_on or len(calls) > MANY)
 
 
 def _echo(

@@ -12,9 +12,9 @@ import pytest
 
 from conformance import casefile, modes
 from conformance.exchange import NotAsked
+from conformance.item import Item, Judged
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
-from conformance.session import Item, Judged
 from conformance.strictyaml import FileProblem
 from conformance.tape import TapeProblem
 
@@ -85,6 +85,8 @@ def properties(judged: Judged) -> list[tuple[str, object]]:
         ("conformance.mode", judged.item.mode.name),
         ("conformance.outcome", str(judged.verdict.outcome)),
     ]
+    if judged.fault is not None:
+        found.append(("conformance.fault", str(judged.fault)))
     for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
         found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
     return found

@@ -108,6 +108,11 @@ def check(old: Results, new: Results) -> None:
     _check_alike(old, "parser", target.parser, other.parser, str(new.path))
     _check_alike(old, "format", target.format, other.format, str(new.path))
     _check_emission(old, other.emission, str(new.path))
+    if other.emission == "sampled":
+        raise Incomparable(
+            f"{new.path}: sampled, so that one answer differs from the next by chance; weigh rates "
+            "with --baseline, or give both servers the script plugin (README, 'Test your own vLLM')"
+        )
 
 
 def check_baseline(baseline: Results, server: Server) -> None:
@@ -223,11 +228,6 @@ def _check_emission(old: Results, now: str, who: str) -> None:
         raise Incomparable(
             f"{who}: {now}, and {old.path} is {old.target.emission}; "
             "run both with the same --emission"
-        )
-    if now == "sampled":
-        raise Incomparable(
-            f"{who}: sampled, so that one answer differs from the next by chance; "
-            "give both servers the script plugin (README, 'Test your own vLLM')"
         )
 
 

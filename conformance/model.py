@@ -172,6 +172,8 @@ class Server:
     """A grammar may bind what the model says: a script must be heard before it is trusted."""
     prompts: str | None = None
     """Where the server shows the tokens of the prompt that it makes of a request."""
+    tokens: bool = False
+    """It shows the tokens of a sampled answer, and tells their text to the letter."""
 
     @property
     def id(self) -> str:

@@ -15,7 +15,8 @@ from conformance import access, budget, launch, modes, target
 from conformance.access import Access, AccessProblem, Header
 from conformance.budget import Budget, BudgetProblem
 from conformance.formats import FORMATS, PARSERS
-from conformance.model import Level, Target
+from conformance.model import Level, Server, Target
+from conformance.rates import DEFAULT_BAR
 from conformance.reference import FAULTS, Variant
 from conformance.strictyaml import did_you_mean
 
@@ -43,6 +44,8 @@ class Options:
     model: str | None
     emission: str
     concurrency: int
+    repeat_sampled: int
+    require_calls: float | None
     cuts: str
     level: Level
     known: tuple[Path, ...]
@@ -66,6 +69,11 @@ class Options:
             raise pytest.UsageError(str(problem)) from None
         key = os.environ.get("CONFORMANCE_API_KEY")
         return Access(api_key=key, headers=self.headers, authority=believed)
+
+    @property
+    def bar(self) -> float:
+        """The rate of wanted calls on whose one side a sampled item's must clearly be."""
+        return DEFAULT_BAR if self.require_calls is None else self.require_calls
 
     @property
     def via(self) -> str:
@@ -105,6 +113,7 @@ class Options:
             ("--template", self.template),
             ("--emission", None if self.emission == "auto" else self.emission),
             ("--cuts", None if self.cuts == "default" else self.cuts),
+            ("--repeat", None if self.repeat_sampled == 1 else str(self.repeat_sampled)),
         ):
             if value is not None:
                 words.append(f"{name}={value}")
@@ -158,6 +167,19 @@ def add(parser: pytest.Parser) -> None:
         type=int,
         default=32,
         help="requests at once (default: %(default)s)",
+    )
+    add(
+        "--repeat",
+        metavar="N",
+        type=int,
+        default=1,
+        help="how often a sampled model is asked each item at most (default: %(default)s)",
+    )
+    add(
+        "--require-calls",
+        metavar="RATE",
+        type=float,
+        help="fail if a sampled model makes fewer of the wanted calls, 0 to 1 (default: never)",
     )
     add(
         "--cuts",
@@ -247,6 +269,7 @@ def read(config: pytest.Config) -> Options | None:
         raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
     if not 0 <= get("--patience") < float("inf"):
         raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
+    _check_sampling(get("--repeat"), get("--require-calls"))
     return Options(
         server_url=url,
         launch=launched,
@@ -260,6 +283,8 @@ def read(config: pytest.Config) -> Options | None:
         model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
         emission=get("--emission"),
         concurrency=get("--concurrency"),
+        repeat_sampled=get("--repeat"),
+        require_calls=get("--require-calls"),
         cuts=get("--cuts"),
         level=Level(get("--level")),
         known=tuple(Path(name) for name in get("--known")),
@@ -315,6 +340,28 @@ def _headers(given: list[str]) -> tuple[Header, ...]:
         return access.headers(given, os.environ)
     except AccessProblem as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def _check_sampling(repeat: int, rate: float | None) -> None:
+    if repeat < 1:
+        raise pytest.UsageError(f"--repeat: {repeat}; allowed: 1 and more")
+    if rate is not None and not 0 <= rate <= 1:
+        raise pytest.UsageError(f"--require-calls: {rate:g}; allowed: 0 to 1, such as 0.8")
+
+
+def check_sampling(chosen: Options, server: Server) -> None:
+    """Raise `pytest.UsageError` for options that say nothing of a scripted server."""
+    if server.emission == "sampled":
+        return
+    for name, given in (
+        ("--repeat", chosen.repeat_sampled > 1),
+        ("--require-calls", chosen.require_calls is not None),
+    ):
+        if given:
+            raise pytest.UsageError(
+                f"{name}: this server is scripted, and says what it is told each time; "
+                "leave it out, or let the model answer as it likes with --emission sampled"
+            )
 
 
 def _is_given(option: object) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from conformance.model import Server
 from conformance.options import Options
 from conformance.reach import reach
 from conformance.recorded import Results, ResultsProblem
-from conformance.report import changes, terminal
+from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.strictyaml import FileProblem
@@ -56,8 +56,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         server = tapes.server if tapes else reach(config, chosen)
         shares = 1
-        if chosen.record is not None and not config.option.collectonly:
-            _begin_tapes(chosen, server)
+    options.check_sampling(chosen, server)
+    if told is None and chosen.record is not None and not config.option.collectonly:
+        _begin_tapes(chosen, server)
     if baseline is not None:
         _check_baseline(baseline, server)
     known = _known(chosen, server)
@@ -182,12 +183,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
     """Say how much there is to test."""
-    cases = {item.subject.case.id for item in items if isinstance(item, CaseItem)}
+    ours = [item.subject.case for item in items if isinstance(item, CaseItem)]
+    cases = {case.id: case for case in ours}
     if RUN not in config.stash or not cases:
         return []
     names = [mode.name for mode in config.stash[RUN].modes]
     listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
-    return [f"{len(cases)} cases, each {listed}"]
+    told = f"{len(cases)} cases, each {listed}"
+    return [told, *sampled.left_out(config.stash[RUN].server, cases.values())]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -266,6 +269,19 @@ class _Gatherer:
         tested = any(item["outcome"] in decided for item in run.items)
         if exitstatus == 0 and (run.unasked or not tested):
             session.exitstatus = NOTHING_TESTED
+        elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @staticmethod
+    def _since_baseline(run: Run) -> Iterator[str]:
+        if run.baseline is None or run.written is None:
+            return
+        yield ""
+        yield f"since the baseline, {run.baseline.target.id}:"
+        if run.server.emission == "sampled":
+            yield from sampled.against_baseline(run.baseline, run.written)
+        else:
+            yield from changes.against_baseline(compare.compare(run.baseline, run.written))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         run = self._run
@@ -288,12 +304,11 @@ class _Gatherer:
         if run.unmatched:
             write("")
             write(terminal.unmatched(run.unmatched))
-        if run.compared is not None:
-            write("")
-            write(f"since the baseline, {run.compared.old.target.id}:")
-            for line in changes.against_baseline(run.compared):
-                write(line)
+        for line in self._since_baseline(run):
+            write(line)
         write("")
+        for line in sampled.summary(run.written) if run.written else ():
+            write(line)
         if run.waits.times:
             write(terminal.waits_line(run.waits))
         write(terminal.totals_line(results.totals(run.items)))
@@ -321,9 +336,12 @@ def _write(run: Run, interrupted: bool) -> None:
     if run.waits.times:
         waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
         facts = {**facts, "waited": waited}
+    if run.server.emission == "sampled":
+        facts = {**facts, "repeats": run.options.repeat_sampled}
+    if run.options.require_calls is not None:
+        facts = {**facts, "require_calls": run.options.require_calls}
     if run.options.baseline is not None:
         facts = {**facts, "baseline": run.options.baseline.name}
     found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     results.write(path, found)
-    if run.baseline is not None:
-        run.compared = compare.compare(run.baseline, recorded.of(path, found))
+    run.written = recorded.of(path, found)

@@ -29,6 +29,8 @@ ANSWER = 120.0
 
 PATIENCE = 120.0
 """Seconds to wait for a server that is busy."""
+HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here .'
+"""Text that tokenizers are known to tidy up."""
 
 
 class ProbeProblem(Exception):
@@ -84,6 +86,34 @@ class Probe:
             return str(document["choices"][0]["message"]["content"])
         except (LookupError, TypeError):
             return None
+
+    def shows_tokens(self, model: str) -> bool:
+        """Whether an answer's token ids are shown, and their text is told to the letter.
+
+        Some tokenizers take out spaces before signs where they decode; what they tell is not what
+        the model said.
+        """
+        body = {
+            "model": model,
+            "messages": [{"role": "user", "content": "Hello"}],
+            "max_tokens": 4,
+            "temperature": 0,
+            "return_token_ids": True,
+        }
+        _, document = self._ask("POST", f"{self.url}/chat/completions", body)
+        try:
+            shown = document["choices"][0]["token_ids"] if document else None
+        except (LookupError, TypeError):
+            return False
+        if not isinstance(shown, list) or not shown:
+            return False
+        root = self.url.removesuffix("/v1")
+        asked = {"model": model, "prompt": HARD_TO_TELL, "add_special_tokens": False}
+        _, document = self._ask("POST", f"{root}/tokenize", asked)
+        ids = document.get("tokens") if isinstance(document, dict) else None
+        _, document = self._ask("POST", f"{root}/detokenize", {"model": model, "tokens": ids})
+        told = document.get("prompt") if isinstance(document, dict) else None
+        return isinstance(told, str) and HARD_TO_TELL in told
 
     def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
         """Ask until the server is not busy, for what it says then tells nothing of it."""
@@ -173,6 +203,7 @@ def examine(
         emission="scripted" if scripted else "sampled",
         intervals=_has_field(openapi, "stream_interval"),
         prompts=_prompts(openapi),
+        tokens=not scripted and probe.shows_tokens(model),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from jsonschema.exceptions import best_match
 from conformance import jsonvalue
 from conformance.jsonvalue import JsonProblem
 from conformance.model import Json, Level, Outcome
+from conformance.rates import Rate
 from conformance.strictyaml import validator
 
 LIMIT = 64_000_000
@@ -51,6 +53,8 @@ class Target:
     model: str
     packages: Mapping[str, str]
     emission: Literal["scripted", "sampled"]
+    tokens: bool = False
+    """A sampled answer's tokens are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,9 @@ class RunFacts:
     openai: str
     deselected: int = 0
     baseline: str | None = None
+    repeats: int = 1
+    """How often a sampled model was asked each item at most."""
+    require_calls: float | None = None
     repeat: str | None = None
     """The options that reach such a server again."""
     unasked: Mapping[str, int] | None = None
@@ -91,6 +98,23 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One of the times that a sampled model was asked."""
+
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+    fault: str | None
+    called: bool | None
+    """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    said: str | None
+    """The beginning of the model's own text, where its tokens are known."""
+    broken: tuple[str, ...]
+    """Rules."""
+    wire: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
     """What became of a case in a mode."""
 
@@ -106,11 +130,21 @@ class ItemResult:
     """Rules that known issues list here as failing by chance, whatever came of them."""
     test: str | None = None
     """What pytest calls it."""
+    fault: str | None = None
+    """Whose fault it is that a sampled item failed or was not decided."""
+    attempts: tuple[Attempt, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
         """Name the item."""
         return (self.case, self.mode)
+
+    def rates(self) -> dict[str, Rate]:
+        """Give how often each rule was broken among the attempts that had an answer."""
+        unasked = {Outcome.NA, Outcome.ERROR}
+        asked = [one for one in self.attempts if one.outcome not in unasked]
+        broken = Counter(rule for one in asked for rule in one.broken)
+        return {rule: Rate(count, len(asked)) for rule, count in broken.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +181,10 @@ class Results:
             item.key: {**item.rules, **dict.fromkeys(item.chance, Outcome.KNOWN)}
             for item in self.items
         }
+
+    def rates(self) -> dict[tuple[str, str], Mapping[str, Rate]]:
+        """Give how often each rule was broken in each item of a sampled run, if it ever was."""
+        return {item.key: item.rates() for item in self.items if item.attempts}
 
 
 def load(path: Path) -> Results:
@@ -230,5 +268,11 @@ def _item(item: Mapping[str, Any]) -> ItemResult:
             "rules": {rule: Outcome(outcome) for rule, outcome in item["rules"].items()},
             "findings": findings,
             "chance": frozenset(item.get("chance", ())),
+            "attempts": tuple(map(_attempt, item.get("attempts", ()))),
         }
     )
+
+
+def _attempt(found: Mapping[str, Any]) -> Attempt:
+    told = {"outcome": Outcome(found["outcome"]), "broken": tuple(found["broken"])}
+    return Attempt(**{**found, **told})

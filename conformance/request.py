@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from conformance.assemble import Answer
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
@@ -12,8 +13,9 @@ from conformance.modes import PROMPT
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
-SAMPLED_TOKENS = 1024
-"""For an answer of a model that answers as it likes; those that the cases are about are shorter."""
+SEED = 1
+ROOM = 1024
+"""Tokens that a sampled answer may have; a model that finds no end fills its whole context."""
 STRANGE = "\u2021\u2620\u2702\ua66e"
 """Characters that hardly any text has."""
 
@@ -89,11 +91,12 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body["stream_interval"] = mode.interval
     if mode.stop is not None:
         body["stop"] = never(mode.stop, script)
-    # Nothing else stops a model that a grammar keeps from its script, that is asked although the
-    # request makes no sense, or that goes on and on.
-    limit = SAMPLED_TOKENS if server.emission == "sampled" and mode != PROMPT else None
-    if case.expect.refused:
-        limit = SPARE_TOKENS
+    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
+    # the request makes no sense.
+    limit = SPARE_TOKENS if case.expect.refused else None
+    if server.emission == "sampled" and not case.expect.refused and mode != PROMPT:
+        limit = ROOM
+        body |= _for_sampling(body, server)
     if script is not None:
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
         cut = mode.cut
@@ -103,6 +106,17 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
         body["max_completion_tokens"] = limit
     return body
+
+
+def _for_sampling(body: Mapping[str, Json], server: Server) -> dict[str, Json]:
+    """Give the fields that make a model's answer repeatable, and its tokens known."""
+    fields: dict[str, Json] = {"seed": body.get("seed", SEED)}
+    if server.tokens:
+        fields["return_token_ids"] = True
+        if body.get("stream"):
+            # The count tells whether all ids of a stream were shown.
+            fields["stream_options"] = {"include_usage": True, **(body.get("stream_options") or {})}
+    return fields
 
 
 def never(length: int, script: Script | None) -> str:
@@ -135,7 +149,8 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
     for omitted in (server.format, mode.name):
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])
-    if server.emission == "sampled" and not case.sampled:
+    # A prompt is the template's, whatever a model would make of it.
+    if server.emission == "sampled" and not case.sampled and mode != PROMPT:
         raise NotApplicable("only a scripted model says this")
 
 
@@ -155,6 +170,27 @@ def _forced_shapes(case: Case, own: Script) -> list[Script]:
 def _listed(calls: Sequence[Call], key: str) -> str:
     objects = (f'{{"name": {json.dumps(call.name)}, "{key}": {call.arguments}}}' for call in calls)
     return f"[{', '.join(objects)}]"
+
+
+def refusal(answer: Answer) -> str | None:
+    """Read the script plugin's own words, if it refused a script.
+
+    New releases of vLLM answer a streamed request before they look at the script, and then put
+    the refusal into the stream; the engine, where it is asked, can only say it.
+    """
+    for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
+        error = document.get("error") if isinstance(document, dict) else None
+        told = error.get("message") if isinstance(error, dict) else None
+        if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
+            return told
+    said = answer.choices[0].content if answer.choices else ""
+    return said if said.startswith(f"{SCRIPT_FIELD}:") else None
+
+
+def is_too_long(answer: Answer) -> bool:
+    """Whether a server refused a request because of the room that the suite asked for."""
+    limit = answer.exchange.request.get("max_completion_tokens")
+    return answer.exchange.status == 400 and limit == ROOM and "context length" in answer.text
 
 
 def encode(script: Script, cut: str) -> str:

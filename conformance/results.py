@@ -14,14 +14,18 @@ import openai
 import pytest
 
 from conformance import __version__
+from conformance.assemble import Answer
+from conformance.item import Judged
 from conformance.known import Known
 from conformance.model import Json, Outcome, Server
 from conformance.rules import RULES
-from conformance.session import Judged
-from conformance.verdict import Judgement
+from conformance.verdict import BROKEN, Judgement, Verdict
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
+
+SAID_LIMIT = 4_000
+"""Characters of a sampled model's own text that are kept."""
 
 BASELINE = "baseline"
 """Stands where the id of a known issue would, if the rule was broken in the baseline too."""
@@ -35,7 +39,25 @@ Item = Mapping[str, Any]
 def describe(judged: Judged) -> dict[str, Any]:
     """Write an item's result as plain JSON types, so that it can travel between processes."""
     verdict, answer = judged.verdict, judged.answer
-    findings = [
+    findings = _findings(verdict)
+    telling = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
+    return {
+        "case": judged.item.case.id,
+        "mode": judged.item.mode.name,
+        "outcome": str(verdict.outcome),
+        "reason": verdict.reason,
+        "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
+        "rules": {found.rule.id: str(found.outcome) for found in verdict.judgements},
+        "findings": findings,
+        "chance": [found.rule.id for found in verdict.judgements if found.chance],
+        "wire": None,
+        "exchange": _exchange(answer) if answer and telling else None,
+        **(_sampled(judged) if judged.attempts else {}),
+    }
+
+
+def _findings(verdict: Verdict) -> list[dict[str, Any]]:
+    return [
         {
             "rule": found.rule.id,
             "level": str(found.rule.level),
@@ -49,18 +71,30 @@ def describe(judged: Judged) -> dict[str, Any]:
         for found in verdict.judgements
         for finding in found.findings
     ]
-    telling = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
+
+
+def _sampled(judged: Judged) -> dict[str, Any]:
+    """Write what is told of a sampled item beside: whose fault, and every attempt."""
     return {
-        "case": judged.item.case.id,
-        "mode": judged.item.mode.name,
+        "fault": judged.fault and str(judged.fault),
+        "attempts": [_attempt(one) for one in judged.attempts],
+    }
+
+
+def _attempt(judged: Judged) -> dict[str, Any]:
+    verdict, answer = judged.verdict, judged.answer
+    broken = sorted(found.rule.id for found in verdict.of(*BROKEN))
+    several = answer is not None and (broken or verdict.outcome is Outcome.ERROR)
+    return {
         "outcome": str(verdict.outcome),
         "reason": verdict.reason,
         "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
-        "rules": {found.rule.id: str(found.outcome) for found in verdict.judgements},
-        "findings": findings,
-        "chance": [found.rule.id for found in verdict.judgements if found.chance],
+        "fault": judged.fault and str(judged.fault),
+        "called": judged.called,
+        "said": judged.said[:SAID_LIMIT] if judged.said is not None else None,
+        "broken": broken,
         "wire": None,
-        "exchange": _exchange(judged) if telling else None,
+        "exchange": _exchange(answer) if answer and several else None,
     }
 
 
@@ -70,15 +104,14 @@ def _excuse(found: Judgement) -> str | None:
     return BASELINE if found.outcome is Outcome.KNOWN else None
 
 
-def _exchange(judged: Judged) -> dict[str, Any]:
-    assert judged.answer is not None
-    exchange = judged.answer.exchange
+def _exchange(answer: Answer) -> dict[str, Any]:
+    exchange = answer.exchange
     return {
         "request": exchange.request,
         "status": exchange.status,
         "headers": [list(pair) for pair in exchange.headers],
         "error": exchange.error,
-        "answer": judged.answer.text[:WIRE_LIMIT],
+        "answer": answer.text[:WIRE_LIMIT],
     }
 
 
@@ -120,6 +153,7 @@ def document(
             "model": server.model,
             "packages": dict(sorted(server.packages.items())),
             "emission": server.emission,
+            **({"tokens": server.tokens} if server.emission == "sampled" else {}),
         },
         "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
         "issues": {
@@ -128,8 +162,15 @@ def document(
             if issue.id in met
         },
         "totals": totals(kept),
-        "results": [{k: v for k, v in item.items() if k != "exchange"} for item in kept],
+        "results": [_without_exchange(item) for item in kept],
     }
+
+
+def _without_exchange(item: Item) -> dict[str, Any]:
+    kept = {key: value for key, value in item.items() if key != "exchange"}
+    if "attempts" in kept:
+        kept["attempts"] = [_without_exchange(one) for one in kept["attempts"]]
+    return kept
 
 
 def totals(items: Iterable[Item]) -> dict[str, int]:
@@ -152,9 +193,22 @@ def write(path: Path, found: Json) -> None:
 
 
 def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
-    """Write the exchanges of telling items below `folder`, and note the place in each item."""
+    """Write the exchanges of telling items below `folder`, and note the place in each item.
+
+    Of several attempts each has its own file, and the item that of the one that tells.
+    """
     for item in items:
-        if item.get("exchange"):
-            name = f"{item['case'].replace('/', '.')}.{item['mode']}.json"
-            write(folder / "wire" / name, item["exchange"])
-            item["wire"] = f"wire/{name}"
+        name = f"{item['case'].replace('/', '.')}.{item['mode']}"
+        _write_exchange(folder, f"{name}.json", item)
+        attempts = item.get("attempts", ())
+        for number, attempt in enumerate(attempts, 1):
+            if len(attempts) > 1:
+                _write_exchange(folder, f"{name}.{number}.json", attempt)
+            else:
+                attempt["wire"] = item["wire"]
+
+
+def _write_exchange(folder: Path, name: str, told: dict[str, Any]) -> None:
+    if told.get("exchange"):
+        write(folder / "wire" / name, told["exchange"])
+        told["wire"] = f"wire/{name}"

@@ -13,14 +13,14 @@ import pytest
 from conformance import collect, modes
 from conformance.budget import Budget, Purse
 from conformance.collect import CaseItem
-from conformance.compare import Comparison
 from conformance.exchange import Asker, Limits, Live, Sender
+from conformance.item import Judged
 from conformance.known import Known
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.patience import Waits
 from conformance.recorded import Results
-from conformance.session import NO_BASELINE, Judged, Session
+from conformance.session import NO_BASELINE, NO_RATES, Session
 from conformance.tape import Facts, Player, Recorder
 
 
@@ -55,10 +55,10 @@ class Run:
         self.cases: dict[str, Case] = {}
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
-        self.compared: Comparison | None = None
         self.waits = Waits()
         self.unasked: Counter[str] = Counter()
         """Items that were not asked, by the reason."""
+        self.written: Results | None = None
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -69,8 +69,11 @@ class Run:
                 self.server,
                 known=self.known,
                 before=self.baseline.outcomes() if self.baseline else NO_BASELINE,
+                earlier=self.baseline.rates() if self.baseline else NO_RATES,
                 level=self.options.level,
                 asker=Asker(self._sender()),
+                repeat=self.options.repeat_sampled,
+                bar=self.options.bar,
             )
         share = collect.share_of(item.nodeid, self.shares)
         if share not in self._begun:

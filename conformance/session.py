@@ -8,20 +8,21 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, sdk, turn
-from conformance.assemble import Answer, Choice
+from conformance import assemble, attribution, exercise, hearing, rates, sdk, tokens, turn
+from conformance.assemble import Answer
+from conformance.attribution import Fault
 from conformance.casefile import CUTS, derive
 from conformance.exchange import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
+from conformance.hearing import Hearing, hear
+from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Known
 from conformance.model import (
     Case,
     Exchange,
     Expectation,
-    Json,
     Level,
-    Mode,
     Outcome,
     Prompt,
     Script,
@@ -29,12 +30,17 @@ from conformance.model import (
     Text,
 )
 from conformance.modes import COMPLETE, PROMPT
+from conformance.rates import Rate
+from conformance.reading import Reading
 from conformance.request import (
-    SCRIPT_FIELD,
+    ROOM,
+    SPARE_TOKENS,
     NotApplicable,
     build,
     check_applies,
     is_bound,
+    is_too_long,
+    refusal,
     scripts_of,
 )
 from conformance.rules import Evidence
@@ -43,12 +49,20 @@ from conformance.verdict import Verdict, decide, judge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heard:
-    """An answer, and the script that was to be said in it."""
+    """An answer, and the script that was to be said in it, or what a sampled model said."""
 
     answer: Answer
     script: Script | None
+    hearing: Hearing | None = None
     prompt: Prompt | None = None
     echo: Heard | None = None
+    unforced: bool = False
+    """The request fails without its script too, so that no grammar stumbled over that."""
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the text of a sampled model comes to, where it is known."""
+        return self.hearing.reading if self.hearing else None
 
 
 Baseline = Mapping[tuple[str, str], Mapping[str, Outcome]]
@@ -56,29 +70,12 @@ Baseline = Mapping[tuple[str, str], Mapping[str, Outcome]]
 
 NO_BASELINE: Baseline = {}
 
+Earlier = Mapping[tuple[str, str], Mapping[str, Rate]]
+"""How often each rule was broken in each item of a sampled baseline."""
+
+NO_RATES: Earlier = {}
+
 Future = concurrent.futures.Future[Heard]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A case in a mode."""
-
-    case: Case
-    mode: Mode
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Name the item."""
-        return (self.case.id, self.mode.name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """An item with all that there is to say about it."""
-
-    item: Item
-    verdict: Verdict
-    answer: Answer | None = None
 
 
 class Session:
@@ -93,15 +90,25 @@ class Session:
         *,
         known: Known,
         before: Baseline = NO_BASELINE,
+        earlier: Earlier = NO_RATES,
         level: Level = Level.MUST,
         asker: Asker,
+        repeat: int = 1,
+        bar: float = rates.DEFAULT_BAR,
     ) -> None:
-        """Start the thread; ask nothing yet. The session closes the asker."""
+        """Start the thread; ask nothing yet. The session closes the asker.
+
+        A sampled model is asked each item up to `repeat` times, until its rate of wanted calls is
+        clearly on one side of `bar`.
+        """
         self.server = server
         self._known = known
         self._before = before
+        self._earlier = earlier
         self._level = level
-        self._asked: dict[tuple[str, str], Future] = {}
+        self._repeat = repeat
+        self._bar = bar
+        self._asked: dict[tuple[str, str, int], Future] = {}
         self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -129,53 +136,113 @@ class Session:
         stay together, so that little is asked in vain if the run must end early.
         """
         for item in sorted(items, key=_effort, reverse=True):
-            self._ask(item)
+            for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
+                self._ask(replace(item, attempt=attempt))
 
     def judge(self, item: Item) -> Judged:
-        """Wait for an item's exchange and judge it."""
+        """Wait for an item's exchange and judge it; a sampled one as often as it takes."""
+        if self.server.emission == "scripted":
+            return self._judge(item)
+        attempts: list[Judged] = []
+        rest = [replace(item, attempt=number) for number in range(1, self._times(item) + 1)]
+        while rest and not is_clear(attempts, self._bar):
+            if len(attempts) >= rates.fewest(self._bar):
+                for one in rest:  # all at once: waiting for each in turn would take as many times
+                    self._ask(one)
+            attempts.append(self._judge(rest.pop(0)))
+        for one in rest:
+            self._forget(one)
+        return summed_up(item, attempts, earlier=self._earlier.get(item.key, {}), level=self._level)
+
+    def _times(self, item: Item) -> int:
+        """Say how often an item may be asked: what the model has no part in, once."""
+        sampled = self.server.emission == "sampled"
+        return (
+            self._repeat if sampled and item.mode != PROMPT and not item.case.expect.refused else 1
+        )
+
+    def _judge(self, item: Item) -> Judged:
         try:
             heard = self._ask(item).result()
         except NotApplicable as reason:
             return Judged(item=item, verdict=Verdict(outcome=Outcome.NA, reason=str(reason)))
-        answer, exchange = heard.answer, heard.answer.exchange
+        answer = heard.answer
         if trouble := self._trouble(item, heard):
             verdict = Verdict(outcome=Outcome.ERROR, reason=trouble)
-            return Judged(item=item, verdict=verdict, answer=answer)
+            return Judged(item=item, verdict=verdict, answer=answer, fault=self._fault(verdict))
+        evidence, reading = self._evidence(item, heard), heard.reading
         scripted = heard.script is not None
-        refused = item.case.expect.refused
-        evidence = Evidence(
+        judgements = judge(evidence)
+        if not scripted and not heard.prompt:
+            judgements = attribution.excuse(judgements, evidence, reading)
+        unexercised = exercise.missed(item, evidence, reading)
+        verdict = decide(
+            judgements,
+            known=self._known,
+            case=item.case,
+            mode=item.mode,
+            bar=self._level,
+            unexercised=unexercised,
+            sampled=not (scripted or item.case.expect.refused or heard.prompt),
+            before=self._before.get(item.key, {}),
+        )
+        return Judged(
+            item=item,
+            verdict=verdict,
             answer=answer,
+            fault=self._fault(verdict, heard, unexercised=unexercised is not None),
+            said=reading.text if reading else None,
+            called=None if scripted else exercise.called(item, evidence, reading),
+        )
+
+    def _evidence(self, item: Item, heard: Heard) -> Evidence:
+        """Put an answer together with what is known about it."""
+        exchange = heard.answer.exchange
+        reading = heard.reading
+        expect = Expectation()
+        said = reading.text if reading else None
+        if heard.script is not None:
+            expect, said = item.case.expect, text_of(heard.script)
+        elif item.case.expect.refused:
+            expect = item.case.expect
+        elif reading is not None:
+            expect = reading.expect
+        complete, unlike = self._complete(item, heard) if item.mode.stream else (None, None)
+        return Evidence(
+            answer=heard.answer,
             request=exchange.request,
-            expect=item.case.expect if scripted or refused else Expectation(),
-            said=text_of(heard.script) if heard.script is not None else None,
+            expect=expect,
+            said=said,
             format=FORMATS[self.server.format],
-            complete=self._complete(item) if scripted and item.mode.stream else None,
+            complete=complete,
+            unlike=unlike,
             client=sdk.read(exchange) if exchange.status == 200 and not heard.prompt else None,
             prompt=heard.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
             echo=self._next(item, heard),
         )
-        verdict = decide(
-            judge(evidence),
-            known=self._known,
-            case=item.case,
-            mode=item.mode,
-            bar=self._level,
-            unexercised=_unexercised(item, evidence),
-            sampled=not (scripted or refused or heard.prompt),
-            before=self._before.get(item.key, {}),
+
+    def _fault(
+        self, verdict: Verdict, heard: Heard | None = None, *, unexercised: bool = False
+    ) -> Fault | None:
+        """Say whose fault it is, of a sampled server; a scripted model has none of its own."""
+        if self.server.emission == "scripted":
+            return None
+        hearing = (heard.hearing if heard else None) or Hearing()
+        return attribution.of(
+            verdict, hearing.reading, unexercised=unexercised, unshown=hearing.unshown
         )
-        return Judged(item=item, verdict=verdict, answer=answer)
 
     def _next(self, item: Item, heard: Heard) -> Evidence | None:
         """Put the answer to the answer together with what it must be."""
         if heard.echo is None or item.case.echo is None:
             return None
-        answer, scripted = heard.echo.answer, heard.echo.script is not None
-        # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
-        says, options = item.case.echo.says, turn.options(item.case)
-        expect = derive(says, options) if scripted else Expectation()
+        answer, reading = heard.echo.answer, heard.echo.reading
+        expect = reading.expect if reading else Expectation()
+        if heard.echo.script is not None:
+            # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
+            expect = derive(item.case.echo.says, turn.options(item.case))
         return Evidence(answer=answer, request=answer.exchange.request, expect=expect)
 
     def _trouble(self, item: Item, heard: Heard) -> str | None:
@@ -190,26 +257,47 @@ class Session:
         told = f"the server answered 500: {heard.answer.text[:300]}"
         if heard.script is None:
             return told
-        if is_bound(item.case, self.server):
+        if is_bound(item.case, self.server) and not heard.unforced:
             return f"{told} (a grammar that forbids the script may be why)"
         return None  # the server's own failure over a good request
 
-    def _complete(self, item: Item) -> Answer | None:
-        """Give the answer to the same case asked without `stream`, if it is a good one."""
+    def _complete(self, item: Item, heard: Heard) -> tuple[Answer | None, str | None]:
+        """Give the answer to the same case asked without `stream`, if it is a good one.
+
+        Of a sampled model, only one of the same tokens, or why there is none.
+        """
+        sampled = heard.script is None
+        if sampled and (heard.hearing is None or not self.server.tokens):
+            return None, None
         try:
-            answer = self._ask(Item(case=item.case, mode=COMPLETE)).result().answer
+            other = self._ask(replace(item, mode=COMPLETE)).result()
         except NotApplicable:
-            return None
-        good = answer.exchange.error is None and answer.exchange.status == 200
-        return answer if good else None
+            return None, None
+        answer = other.answer
+        if answer.exchange.error is not None or answer.exchange.status != 200:
+            return None, None
+        if sampled and (other.hearing is None or other.hearing.ids is None):
+            return None, None
+        if sampled and heard.hearing is not None and other.hearing is not None:
+            unlike = hearing.apart(other.hearing, heard.hearing)
+            return (None, unlike) if unlike else (answer, None)
+        return answer, None
 
     def _ask(self, item: Item) -> Future:
-        if item.key not in self._asked:
-            self._asked[item.key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
-        return self._asked[item.key]
+        key = (*item.key, item.attempt)
+        if key not in self._asked:
+            self._asked[key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
+        return self._asked[key]
+
+    def _forget(self, item: Item) -> None:
+        """Break off an exchange that is not needed any more, unless it was not begun."""
+        begun = self._asked.get((*item.key, item.attempt))
+        # The complete answer is what its streams are compared with.
+        if begun is not None and item.mode != COMPLETE:
+            begun.cancel()
 
     async def _run(self, item: Item) -> Heard:
-        ASKED_FOR.set(f"{item.case.id} {item.mode.name}")
+        ASKED_FOR.set(f"{item.case.id} {item.mode.name} {item.attempt}")
         check_applies(item.case, item.mode, self.server)
         if item.mode == PROMPT:
             return await self._read_prompt(item.case)
@@ -218,9 +306,27 @@ class Session:
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
+        if script is None and is_too_long(answer):
+            raise NotApplicable(f"the prompt and {ROOM} tokens are more than the server's context")
+        heard = await self._hear(item.case, answer) if script is None else None
+        doubtful = script is not None and is_bound(item.case, self.server)
+        failed = answer.exchange.status == 500
+        unforced = doubtful and failed and await self._fails_unforced(item)
         following = turn.answered(item.case, answer)
-        echo = await self._run(Item(case=following, mode=item.mode)) if following else None
-        return Heard(script=script, answer=answer, echo=echo)
+        echo = await self._run(replace(item, case=following)) if following else None
+        return Heard(script=script, answer=answer, hearing=heard, echo=echo, unforced=unforced)
+
+    async def _fails_unforced(self, item: Item) -> bool:
+        """Ask a request that was answered 500 again, and let the model say what it likes."""
+        body = build(item.case, item.mode, self.server, None)
+        body["max_completion_tokens"] = SPARE_TOKENS
+        return (await self._asker.ask(body)).status == 500
+
+    async def _hear(self, case: Case, answer: Answer) -> Hearing | None:
+        if not self.server.tokens or case.expect.refused:
+            return None
+        wanted = [call.name for call in case.expect.calls or ()]
+        return await hear(self._asker, answer, FORMATS[self.server.format], wanted=wanted)
 
     async def _read_prompt(self, case: Case) -> Heard:
         """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
@@ -229,12 +335,12 @@ class Session:
         answer = assemble.read(await self._asker.render(path, body))
         if answer.exchange.status != 200 or answer.exchange.error:
             return Heard(script=None, answer=answer)
-        text = await self._asker.detokenize(prompt_ids(answer))
+        text = await self._asker.detokenize(list(tokens.prompt(answer)))
         if text is None:
             raise NotApplicable(f"{path} and /detokenize do not show the prompt")
         without = body | {"add_generation_prompt": False}
         shorter = assemble.read(await self._asker.render(path, without))
-        bare = await self._asker.detokenize(prompt_ids(shorter))
+        bare = await self._asker.detokenize(list(tokens.prompt(shorter)))
         return Heard(script=None, answer=answer, prompt=Prompt(text=text, bare=bare))
 
     async def _script(self, case: Case, cut: str) -> Script | None:
@@ -272,78 +378,18 @@ class Session:
 
     async def _is_said(self, case: Case, exchange: Exchange, script: str) -> bool:
         """Whether the model said the script to its end, or as far as the case lets it."""
-        tokens = token_ids(assemble.read(exchange))
-        if len(tokens) < 2:
+        ids = tokens.of_first_choice(assemble.read(exchange))
+        if len(ids) < 2:
             return True  # a server that shows no tokens has none that a grammar could bind
         if case.cut_after is None:
-            tokens = tokens[:-1]  # the end of the sequence
-        said = await self._asker.detokenize(tokens)
+            ids = ids[:-1]  # the end of the sequence
+        said = await self._asker.detokenize(ids)
         if said is None or said == script:
             return True
         limited = case.cut_after is not None or bool(CUTS & case.options.keys())
         return limited and script.startswith(said)
 
 
-def refusal(answer: Answer) -> str | None:
-    """Read the script plugin's own words, if it refused a script.
-
-    New releases of vLLM answer a streamed request before they look at the script, and then put
-    the refusal into the stream; the engine, where it is asked, can only say it.
-    """
-    for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
-        error = document.get("error") if isinstance(document, dict) else None
-        told = error.get("message") if isinstance(error, dict) else None
-        if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
-            return told
-    said = answer.choices[0].content if answer.choices else ""
-    return said if said.startswith(f"{SCRIPT_FIELD}:") else None
-
-
-def token_ids(answer: Answer) -> list[int]:
-    """Read the tokens of the first choice of a complete answer; empty if there are none."""
-    try:
-        found = answer.document["choices"][0]["token_ids"]
-    except (LookupError, TypeError):
-        return []
-    return found if isinstance(found, list) else []
-
-
-def prompt_ids(answer: Answer) -> list[int]:
-    """Read the tokens of a prompt; empty if there are none."""
-    document = answer.document if isinstance(answer.document, dict) else {}
-    found = document.get("token_ids") or document.get("tokens")
-    return found if isinstance(found, list) else []
-
-
 def _effort(item: Item) -> int:
     says = item.case.says or ()
     return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
-
-
-def _unexercised(item: Item, evidence: Evidence) -> str | None:
-    answer = evidence.answer
-    if answer.exchange.status != 200 or evidence.prompt is not None:
-        return None
-    if item.case.echo is not None and evidence.echo is None:
-        return "the answer has not the calls that the results are for, so it was not sent back"
-    if evidence.said is None:
-        wanted = [call.name for call in item.case.expect.calls or ()]
-        got = [[call.name for call in choice.calls] for choice in answer.choices]
-        if item.case.expect.calls is not None and any(names != wanted for names in got):
-            return f"the model called {got}, and the case is about {wanted}"
-        return None
-    fed_whole = item.mode.interval is not None and item.mode.interval >= 1000
-    sent = max((_length(choice) for choice in answer.choices), default=0)
-    if item.mode.stream and not fed_whole and sent > 40 and not evidence.truncated:
-        full = [delta for choice in answer.choices for _, delta in choice.deltas if _carries(delta)]
-        if len(full) == 1:
-            return "the stream came in one chunk"
-    return None
-
-
-def _length(choice: Choice) -> int:
-    return len(choice.content) + sum(len(call.arguments) for call in choice.calls)
-
-
-def _carries(delta: Json) -> bool:
-    return bool(delta.get("content") or delta.get("tool_calls"))

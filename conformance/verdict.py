@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.known import Issue, Known
@@ -105,7 +105,50 @@ def decide(
     return Verdict(outcome=Outcome.PASS, judgements=weighed)
 
 
+GRAVEST_FIRST = (
+    Outcome.FAIL,
+    Outcome.STALE,
+    Outcome.ERROR,
+    Outcome.KNOWN,
+    Outcome.PASS,
+    Outcome.INCONCLUSIVE,
+    Outcome.NA,
+)
+"""Which of several attempts at one item tells: no later one makes good a fault."""
+
+
+def merge(
+    verdicts: Sequence[Verdict],
+    *,
+    worse: Collection[str] = (),
+    bar: Level = Level.MUST,
+) -> Verdict:
+    """Make one verdict of several on the same item, the gravest; rule by rule too.
+
+    The baseline does not excuse the rules in `worse`.
+    """
+    judged: dict[str, Judgement] = {}
+    for found in (found for verdict in verdicts for found in verdict.judgements):
+        if found.rule.id in worse and found.outcome is Outcome.KNOWN and found.issue is None:
+            found = replace(found, outcome=Outcome.FAIL)
+        kept = judged.setdefault(found.rule.id, found)
+        if _gravity(found.outcome) < _gravity(kept.outcome):
+            judged[found.rule.id] = found
+    gravest = min(verdicts, key=lambda verdict: _gravity(verdict.outcome))
+    failed = any(
+        found.outcome is Outcome.FAIL and counts(found.rule.level, bar) for found in judged.values()
+    )
+    outcome = Outcome.FAIL if failed else gravest.outcome
+    return replace(gravest, outcome=outcome, judgements=tuple(judged.values()))
+
+
+def _gravity(outcome: Outcome) -> int:
+    return GRAVEST_FIRST.index(outcome)
+
+
 def _ask(rule: Rule, evidence: Evidence) -> Judgement:
+    if evidence.unlike is not None and rule.id.startswith("equiv."):
+        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.unlike)
     if not rule.applies(evidence):
         return Judgement(rule=rule, outcome=Outcome.NA)
     findings: list[Finding] = []

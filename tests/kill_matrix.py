@@ -14,6 +14,7 @@ from types import TracebackType
 from conformance import casefile, sdk
 from conformance.exchange import Asker, Limits, Live
 from conformance.formats import FORMATS, PARSERS
+from conformance.item import Item, Judged
 from conformance.known import Known
 from conformance.model import Mode, Outcome, Server
 from conformance.modes import COMPLETE, STREAM, of_case
@@ -21,7 +22,7 @@ from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
-from conformance.session import Item, Judged, Session
+from conformance.session import Session
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
 

@@ -287,6 +287,26 @@ def test_a_cut_answer_ends_with_length_and_no_model_is_asked_for_it(tmp_path: Pa
     assert found == ("wa", False, Expectation(finish_reason=("length",)))
 
 
+@pytest.mark.parametrize(
+    ("says", "sampled"),
+    [
+        ("[{call: wave, arguments: {}}]", True),
+        ("[{text: Hi}, {call: wave, arguments: {}}]", True),
+        ("[{call: wave, arguments: {}}, {text: Hi}]", False),
+        ("[{call: wave, arguments: {}}, {text: Hi}, {call: wave, arguments: {}}]", False),
+        (f"[{', '.join(['{call: wave, arguments: {}}'] * 4)}]", True),
+        (f"[{', '.join(['{call: wave, arguments: {}}'] * 5)}]", False),
+        ("[{text: a, times: 500}]", True),
+        ("[{text: a, times: 501}]", False),
+        ("[{call: look, arguments: {at: a}, times: {at: 500}}]", False),
+    ],
+)
+def test_no_model_is_asked_for_what_none_can_do(tmp_path: Path, says: str, sampled: bool) -> None:
+    assert only(tmp_path, f"tools: [wave, look]\nsays: {says}").sampled is sampled
+    wished = only(tmp_path, f"tools: [wave, look]\nsays: {says}\nsampled: true")
+    assert wished.sampled
+
+
 def test_an_answer_that_is_broken_may_be_held_to_words_of_it(tmp_path: Path) -> None:
     case = only(tmp_path, "raw: {hermes: 'a b'}\nexpect: {keeps: [a, b], broken: true}")
     assert case.expect == Expectation(keeps=("a", "b"), broken=True)

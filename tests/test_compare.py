@@ -168,7 +168,7 @@ def test_what_cannot_be_compared_is_refused_by_name(
 
 def test_sampled_runs_have_no_single_answers_to_compare(tmp_path: Path) -> None:
     one = results(tmp_path / "a.json", SAME, target_emission="sampled")
-    with pytest.raises(Incomparable, match="differs from the next by chance; give both"):
+    with pytest.raises(Incomparable, match="by chance; weigh rates with --baseline"):
         check(one, one)
 
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import capture, cli, judge, results, sdk
+from conformance.item import Item, Judged
 from conformance.judge import Basis
 from conformance.known import Known
 from conformance.model import Case, Json, Mode
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
-from conformance.session import Item, Judged
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of

@@ -23,8 +23,11 @@ LAYERS = [
     {"jsonvalue", "sse", "strictyaml", "formats"},
     {"modes", "access", "patience"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
-    {"request", "rules", "turn", "budget"},
-    {"verdict", "probe"},
+    {"request", "rules", "turn", "budget", "tokens", "reading"},
+    {"verdict", "probe", "hearing", "rates"},
+    {"attribution"},
+    {"item"},
+    {"exercise"},
     {"session"},
     {"results", "recorded", "options"},
     {"compare", "tape", "reach"},
@@ -36,7 +39,7 @@ LAYERS = [
     {"cli"},
     {"__main__"},
 ]
-PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules"}
+PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules", "tokens", "rates"}
 """What judges an answer: no input, no output, no clock, no client."""
 
 PURE_IMPORTS = {

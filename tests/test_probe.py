@@ -263,3 +263,40 @@ def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str) -> 
         told = problem_with(url, patience=1)
     assert time.monotonic() - started < 3
     assert told == f"{url}/models answered 429, for longer than --patience 1; try again later"
+
+
+SHOWN: Json = {"choices": [{"message": {"content": "x"}, "token_ids": [1]}]}
+HARD: Json = {"prompt": f"<s> {probe.HARD_TO_TELL}"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "detokenized", "trusted"),
+    [
+        (SHOWN, HARD, True),
+        (SHOWN, {"prompt": probe.HARD_TO_TELL.replace(" ,", ",")}, False),  # tidied up
+        (SHOWN, {"prompt": probe.HARD_TO_TELL.replace("<tool_call>", "")}, False),  # left out
+        (SHOWN, None, False),
+        ({"choices": [{"message": {"content": "x"}, "token_ids": None}]}, HARD, False),
+        ({"choices": [{"message": {"content": "x"}}]}, HARD, False),
+        ({"choices": []}, HARD, False),
+        ([], HARD, False),
+        (None, HARD, False),
+    ],
+)
+def test_tokens_are_trusted_if_their_text_comes_back_to_the_letter(
+    answer: Json, detokenized: Json, trusted: bool
+) -> None:
+    documents = {
+        "/v1/models": MODELS,
+        "/v1/chat/completions": answer,
+        "/tokenize": {"tokens": [1, 2]},
+        "/detokenize": detokenized,
+    }
+    with serve(pages(documents)) as url:
+        assert probe.examine(url, parser="hermes", emission="sampled").tokens is trusted
+
+
+def test_a_scripted_server_is_not_asked_for_tokens() -> None:
+    with Reference("hermes") as running:
+        assert not probe.examine(running.url, parser="hermes").tokens
+        assert probe.examine(running.url, parser="hermes", emission="sampled").tokens

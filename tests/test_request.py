@@ -14,7 +14,6 @@ from conformance.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
 from conformance.request import (
-    SAMPLED_TOKENS,
     SCRIPT_FIELD,
     SPARE_TOKENS,
     STRANGE,
@@ -169,7 +168,8 @@ def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
         "messages": [{"role": "user", "content": "Hi"}],
         "tools": TOOLS,
         "temperature": 0,
-        "max_completion_tokens": SAMPLED_TOKENS,
+        "seed": 1,
+        "max_completion_tokens": 1024,
     }
     own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
     assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
@@ -288,3 +288,28 @@ def test_the_server_reads_the_script_that_is_sent(cut: str) -> None:
 def test_a_script_with_half_a_character_has_a_limit() -> None:
     body = build(CASE, COMPLETE, SCRIPTED, (Piece("text", "\ud800"),))
     assert body["max_completion_tokens"] == 3 + SPARE_TOKENS
+
+
+def test_a_sampled_request_asks_for_tokens_where_the_server_shows_them() -> None:
+    shows = replace(SAMPLED, tokens=True)
+    assert build(CASE, COMPLETE, shows, None)["return_token_ids"] is True
+    streamed = build(CASE, STREAM, shows, None)
+    assert streamed["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in build(CASE, STREAM, SAMPLED, None)
+    own = replace(CASE, options={"stream_options": {"include_usage": False}, "seed": 7})
+    asked = build(own, STREAM, shows, None)
+    assert (asked["stream_options"], asked["seed"]) == ({"include_usage": False}, 7)
+    nothing = replace(CASE, options={"stream_options": None})
+    assert build(nothing, STREAM, shows, None)["stream_options"] == {"include_usage": True}
+
+
+def test_a_prompt_is_asked_for_without_what_is_for_answers() -> None:
+    asked = build(CASE, PROMPT, replace(SAMPLED, tokens=True), None)
+    assert not asked.keys() & {"seed", "return_token_ids", "max_completion_tokens"}
+
+
+def test_a_prompt_can_be_read_even_of_a_case_that_no_model_can_be_asked() -> None:
+    scripted_only = replace(CASE, sampled=False)
+    check_applies(scripted_only, PROMPT, SAMPLED)
+    with pytest.raises(NotApplicable, match="only a scripted model says this"):
+        check_applies(scripted_only, COMPLETE, SAMPLED)

@@ -10,11 +10,11 @@ import jsonschema
 import pytest
 
 from conformance import results
+from conformance.item import Item, Judged
 from conformance.known import Issue, Known
 from conformance.model import Case, Mode, Outcome, Server, Text
 from conformance.results import describe, digest, document, totals, write, write_wire
 from conformance.rules import RULES
-from conformance.session import Item, Judged
 from conformance.verdict import Verdict, decide, judge
 from tests.evidence import SAMPLES, sample
 

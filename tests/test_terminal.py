@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from conformance.item import Item, Judged
 from conformance.known import Issue, Known
 from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.report.terminal import (
@@ -19,7 +20,6 @@ from conformance.report.terminal import (
     trouble,
 )
 from conformance.rules import RULES
-from conformance.session import Item, Judged
 from conformance.verdict import Judgement, decide, judge
 from tests.evidence import SAMPLES, sample
 

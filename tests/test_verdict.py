@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from conformance.exchange import Asker, Limits, Live
+from conformance.item import Item
 from conformance.known import Issue, Known
 from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.rules import RULES
-from conformance.session import Item, Session
+from conformance.session import Session
 from conformance.verdict import Judgement, Verdict, decide, judge
 from tests.evidence import SAMPLES, sample
 

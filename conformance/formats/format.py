@@ -70,7 +70,22 @@ def read_value(text: str, start: int) -> tuple[str, int]:
     return text[start:stop], stop
 
 
-def read_call(text: str, start: int) -> tuple[Call, int]:
+def read_calls(text: str, key: str = "arguments") -> list[Call]:
+    """Read a text that is one array of calls."""
+    whole, stop = read_value(text, 0)
+    if not whole.startswith("[") or text[stop:].strip():
+        raise Unreadable(f"calls are one array, not {text[:20]!r}")
+    calls: list[Call] = []
+    at = 1
+    while whole[at:].lstrip() != "]":
+        call, at = read_call(whole, at, key)
+        calls.append(call)
+        if whole[at:].lstrip().startswith(","):
+            at = _after(whole, at, ",")
+    return calls
+
+
+def read_call(text: str, start: int, key: str = "arguments") -> tuple[Call, int]:
     """Take the object with `name` and `arguments` that begins at or after `start`.
 
     The arguments keep their exact text. Other keys are ignored, as the parsers do.
@@ -81,19 +96,19 @@ def read_call(text: str, start: int) -> tuple[Call, int]:
     found: dict[str, str] = {}
     at = 1
     while whole[at:].lstrip() != "}":
-        key, at = read_value(whole, at)
+        label, at = read_value(whole, at)
         at = _after(whole, at, ":")
         value, at = read_value(whole, at)
-        found[json.loads(key)] = value
+        found[json.loads(label)] = value
         if whole[at:].lstrip().startswith(","):
             at = _after(whole, at, ",")
-    missing = {"name", "arguments"} - found.keys()
+    missing = {"name", key} - found.keys()
     if missing:
         raise Unreadable(f"a call has no {' and no '.join(sorted(missing))}")
     name = json.loads(found["name"])
     if not isinstance(name, str):
         raise Unreadable(f"a call's name is a string, not {found['name'][:20]}")
-    return Call(name=name, arguments=found["arguments"]), stop
+    return Call(name=name, arguments=found[key]), stop
 
 
 def write_call(call: Call) -> str:

@@ -12,7 +12,7 @@ from conformance.formats.format import (
     Format,
     Inexpressible,
     Unreadable,
-    read_call,
+    read_calls,
     read_value,
     write_call,
 )
@@ -44,16 +44,7 @@ def read(script: Script) -> tuple[Utterance, ...]:
     if len(parts) > 1:
         raise Unreadable(f"{CALLS} {len(parts)} times")
     for part in parts:
-        array = "".join(piece.text for piece in part)
-        whole, stop = read_value(array, 0)
-        if not whole.startswith("[") or array[stop:].strip():
-            raise Unreadable(f"{CALLS} is followed by one array, not {array[:20]!r}")
-        at = 1
-        while whole[at:].lstrip() != "]":
-            call, at = read_call(whole, at)
-            says.append(call)
-            if whole[at:].lstrip().startswith(","):
-                at = whole.index(",", at) + 1
+        says += read_calls("".join(piece.text for piece in part))
     return tuple(says)
 
 

@@ -96,6 +96,29 @@ def _logprobs(request: Json, tokens: Iterable[str]) -> Json:
     return {"content": told, "refusal": None} if request.get("logprobs") and told else None
 
 
+def show_in_body(body: Json, ids: Sequence[int], prompt: Json) -> None:
+    """Show the tokens of a complete answer, as vLLM does, if its choices are still there."""
+    if not isinstance(body, dict) or not isinstance(body.get("choices"), list):
+        return
+    body["prompt_token_ids"] = prompt
+    for choice in body["choices"]:
+        if isinstance(choice, dict):
+            choice["token_ids"] = list(ids)
+
+
+def show_in_chunks(chunks: Sequence[Json], ids: Sequence[int], prompt: Json) -> None:
+    """Show the tokens of a stream, each choice's in its last chunk, the prompt's in the first."""
+    last: dict[int, Json] = {}
+    for chunk in chunks:
+        for choice in chunk.get("choices") or ():
+            if isinstance(choice, dict) and isinstance(choice.get("index"), int):
+                last[choice["index"]] = choice
+    for choice in last.values():
+        choice["token_ids"] = list(ids)
+    if chunks:
+        chunks[0]["prompt_token_ids"] = prompt
+
+
 def events(chunks: Sequence[Json], variants: Variants) -> Iterator[bytes]:
     """Write chunks as server-sent events."""
     colon = "data:" if Variant.NO_SPACE in variants else "data: "

@@ -14,12 +14,16 @@ from conformance.model import Json
 from conformance.reference import answer, reply
 from conformance.reference.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault
+from conformance.reference.model import dithering
 from conformance.reference.prompt import render
 from conformance.reference.speech import Speech, speak
-from conformance.reference.variant import Variants
+from conformance.reference.variant import Variant, Variants
+from conformance.reference.vocabulary import Vocabulary
 from conformance.replay.script import Refused
 
 MODEL = "reference"
+END = {"hermes": "<|im_end|>", "mistral": "</s>", "mistral-v11": "</s>"}
+"""What ends a model's turn, in each format."""
 
 
 def build(
@@ -34,10 +38,12 @@ def build(
 
     With `version` it has the document by which a vLLM tells its own.
     """
+    vocabulary = Vocabulary()
+    model = dithering() if Variant.DITHERS in variants else None
 
     async def models(request: Request) -> Response:
-        model = {"id": MODEL, "object": "model", "created": 0, "owned_by": "conformance"}
-        return JSONResponse({"object": "list", "data": [model]})
+        only = {"id": MODEL, "object": "model", "created": 0, "owned_by": "conformance"}
+        return JSONResponse({"object": "list", "data": [only]})
 
     async def openapi(request: Request) -> Response:
         return JSONResponse(OPENAPI)
@@ -58,10 +64,10 @@ def build(
         own = fault if body.get("tools") else NONE
         body = own.request(body)
         try:
-            speech = speak(body, format, scripted=scripted)
+            speech = speak(body, format, scripted=scripted, model=model)
         except Refused as problem:
             return refuse(str(problem), "vllm_xargs")
-        return _answer(body, speech, format, variants, own)
+        return _answer(body, speech, format, variants, own, vocabulary)
 
     async def rendered(request: Request) -> Response:
         body = json.loads(await request.body())
@@ -70,18 +76,29 @@ def build(
         text = fault.prompt(lambda asked: render(asked, format), body)
         return JSONResponse({"token_ids": [ord(character) for character in text]})
 
-    async def detokenize(request: Request) -> Response:
-        tokens = json.loads(await request.body())["tokens"]
-        return JSONResponse({"prompt": "".join(map(chr, tokens))})
-
     routes = [
         Route("/v1/models", models),
         Route("/v1/chat/completions", completions, methods=["POST"]),
         Route("/v1/chat/completions/render", rendered, methods=["POST"]),
-        Route("/detokenize", detokenize, methods=["POST"]),
+        *_tokenizer(vocabulary),
         Route("/openapi.json", openapi),
     ]
     return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
+
+
+def _tokenizer(vocabulary: Vocabulary) -> list[Route]:
+    async def tokenize(request: Request) -> Response:
+        text = json.loads(await request.body())["prompt"]
+        return JSONResponse({"tokens": [ord(character) for character in text]})
+
+    async def detokenize(request: Request) -> Response:
+        tokens = json.loads(await request.body())["tokens"]
+        return JSONResponse({"prompt": vocabulary.text(tokens)})
+
+    return [
+        Route("/tokenize", tokenize, methods=["POST"]),
+        Route("/detokenize", detokenize, methods=["POST"]),
+    ]
 
 
 def refuse(message: str, field: str | None, status: int = 400) -> Response:
@@ -92,17 +109,35 @@ def refuse(message: str, field: str | None, status: int = 400) -> Response:
 
 
 def _answer(
-    request: Json, speech: Speech, format: Format, variants: Variants, fault: Fault
+    request: Json,
+    speech: Speech,
+    format: Format,
+    variants: Variants,
+    fault: Fault,
+    vocabulary: Vocabulary,
 ) -> Response:
     count = request.get("n") or 1
     replies = [fault.reply(reply.read(request, speech, format, variants)) for _ in range(count)]
-    usage = _usage(request, count * len(speech.tokens))
+    shown = None
+    said = [token.text for token in speech.tokens]
+    if request.get("return_token_ids") and Variant.NO_TOKEN_IDS not in variants:
+        # The end of the sequence is counted where it is shown.
+        said += [END[format.name]] if speech.ended else []
+        shown = vocabulary.ids(said)
+    usage = _usage(request, count * len(said))
+    prompt = [ord(character) for character in render(request, format)] if shown else None
     if request.get("stream"):
         chunks = fault.chunks(list(answer.chunks(request, replies, usage, variants)))
+        if shown:
+            # Whatever a fault has made of the chunks: the tokens are the engine's to tell.
+            answer.show_in_chunks(chunks, shown, prompt)
         events = fault.wire(list(answer.events(chunks, variants)))
         response: Response = StreamingResponse(events, media_type="text/event-stream")
     else:
-        response = JSONResponse(fault.body(answer.complete(request, replies, usage, variants)))
+        body = fault.body(answer.complete(request, replies, usage, variants))
+        if shown:
+            answer.show_in_body(body, shown, prompt)
+        response = JSONResponse(body)
     return fault.turn(request, fault.response(response))
 
 

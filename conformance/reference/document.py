@@ -94,6 +94,11 @@ REQUEST: Json = {
             "properties": {"include_usage": {"type": "boolean"}},
         },
         "add_generation_prompt": {"type": "boolean"},
+        "seed": {"type": ["integer", "null"]},
+        "return_token_ids": {
+            "type": ["boolean", "null"],
+            "description": "Show the ids of the tokens; no part of OpenAI's API, but of vLLM's.",
+        },
         "stream_interval": {
             **_COUNT,
             "description": "Tokens in a delta; no part of OpenAI's API, but of vLLM's.",

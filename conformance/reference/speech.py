@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from conformance.formats import Format
 from conformance.formats.format import text_of
 from conformance.model import Json, Piece, Script
+from conformance.reference.model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts
 
@@ -37,10 +38,14 @@ class Speech:
     """All that would be said without a stop string or a limit, a run of text as one token."""
     cut: bool = False
     """The limit of tokens was reached before the end."""
+    ended: bool = False
+    """The model ended it, with a token of its own; neither a limit nor a stop string did."""
 
 
-def speak(request: Json, format: Format, *, scripted: bool = True) -> Speech:
-    """Say what a request's script says, or a plain text; raises `Refused`."""
+def speak(
+    request: Json, format: Format, *, scripted: bool = True, model: Says | None = None
+) -> Speech:
+    """Say what a request's script says, or what a model does; raises `Refused`."""
     source = (request.get("vllm_xargs") or {}).get(FIELD) if scripted else None
     pieces: Script = (Piece("text", PLAIN),)
     cut = "tokens"
@@ -48,10 +53,18 @@ def speak(request: Json, format: Format, *, scripted: bool = True) -> Speech:
         script = read(source)
         given = [Piece(piece.kind, piece.text) for piece in script.pieces]
         pieces, cut = tuple(_known(given, format)), script.cut
+    elif model is not None:
+        pieces = tuple(_known(model(request, format), format))
     whole = tuple(Token(piece.text, mark=piece.kind != "text") for piece in pieces)
     tokens = tuple(_tokens(_until_stop(pieces, _stops(request)), cut))
     limit = request.get("max_completion_tokens") or request.get("max_tokens") or len(tokens)
-    return Speech(tokens=tokens[:limit], whole=whole, cut=len(tokens) > limit)
+    stopped = any(stop in text_of(pieces) for stop in _stops(request))
+    return Speech(
+        tokens=tokens[:limit],
+        whole=whole,
+        cut=len(tokens) > limit,
+        ended=not stopped and len(tokens) <= limit,
+    )
 
 
 def _known(pieces: Sequence[Piece], format: Format) -> Iterator[Piece]:

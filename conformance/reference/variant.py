@@ -54,6 +54,10 @@ class Variant(StrEnum):
     """Lines end with CR and LF."""
     NO_SPACE = "no-space"
     """No space follows `data:`."""
+    DITHERS = "dithers"
+    """Without a script it plays a model that answers otherwise each time; see `model`."""
+    NO_TOKEN_IDS = "no-token-ids"
+    """It does not show the ids of an answer's tokens, whoever asks."""
 
 
 Variants = frozenset[Variant]

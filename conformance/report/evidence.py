@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from conformance import recorded, sse
 from conformance.model import Json, Outcome, Read
 from conformance.recorded import Found, ItemResult
-from conformance.report import terminal
+from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
 from conformance.report.visible import cut
 from conformance.request import SCRIPT_FIELD
@@ -138,7 +138,7 @@ def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bo
     return Answer(
         modes=tuple(one.mode for one in items),
         outcome=item.outcome,
-        reason=item.reason,
+        reason=sampled.reason(item),
         findings=tuple(_shown(finding) for finding in item.findings),
         status=_status(wire) if request else "",
         lines=tuple(_lines(wire, item.findings)) if request else (),

@@ -44,6 +44,8 @@ def tables(runs: Sequence[Results]) -> str:
 def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> Iterator[str]:
     yield "## Tool-call conformance"
     yield "\n".join(_runs(columns))
+    for column in columns:
+        yield from (f"{code(column.name)}: {line}" for line in column.rates)
     compared = view.comparison(columns)
     if isinstance(compared, Comparison):
         yield from changes.markdown(compared).strip().split("\n\n")

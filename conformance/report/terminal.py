@@ -8,27 +8,30 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance import jsonvalue
 from conformance.assemble import Answer
+from conformance.item import Item, Judged
 from conformance.known import Issue
 from conformance.model import Outcome, Server
 from conformance.patience import Waits
 from conformance.rules import RULES
-from conformance.session import Item, Judged
 from conformance.verdict import Judgement
 
 WIDTH = 80
 SHOWN_FINDINGS = 3
 SHOWN_WIRE = 320
 SHOWN_ISSUES = 3
+SHOWN_SAID = 240
 Result = Mapping[str, Any]
 """One entry of `results`."""
 
 
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
+    known = "what it said is read from its tokens" if server.tokens else "the truth is not known"
     emission = {
         "scripted": "scripted: the server says exactly what each case wants",
-        "sampled": "sampled: the model answers as it likes; the truth is not known",
+        "sampled": f"sampled: the model answers as it likes; {known}",
     }
     lines = [
         f"conformance: {server.id} at {server.url}, model {server.model}, format {server.format}",
@@ -105,6 +108,10 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
     else:
         rows.extend(_finding_rows(judged.answer, judgement))
+        if judged.said is not None:
+            rows.append(("said", f"the model said {jsonvalue.show(judged.said, SHOWN_SAID)}"))
+        if judged.fault is not None:
+            rows.append(("fault", f"the {judged.fault}'s"))
         rows.append(("why", judgement.rule.why))
         listed = f"no entry in {', '.join(known_files)} matches" if known_files else ""
         rows.append(("known", listed or "no known issues are listed for this server"))

@@ -12,6 +12,7 @@ from conformance import compare
 from conformance.compare import ERROR, Comparison, Incomparable
 from conformance.model import Level, Outcome
 from conformance.recorded import Found, ItemResult, Results
+from conformance.report import sampled
 from conformance.rules import RULES
 from conformance.verdict import BROKEN
 from conformance.verdict import counts as can_fail
@@ -47,12 +48,17 @@ class Column:
             return bad[0], f"not conforming: {told} of {len(self.results.items)} items"
         if not totals or not items[Outcome.PASS] + items[Outcome.KNOWN]:
             return Outcome.ERROR, "nothing was tested"
+        if lacking := sampled.shortfall(self.results):
+            return Outcome.FAIL, lacking
         if items[Outcome.KNOWN]:
-            return (
-                Outcome.KNOWN,
-                f"conforming, but for known issues in {items[Outcome.KNOWN]} items",
-            )
+            told = f"conforming, but for known issues in {items[Outcome.KNOWN]} items"
+            return Outcome.KNOWN, told
         return Outcome.PASS, "conforming"
+
+    @property
+    def rates(self) -> tuple[str, ...]:
+        """Say how often a sampled model called, and whose the faults are."""
+        return tuple(sampled.lines(self.results))
 
 
 _ITEM_WORDS = {Outcome.FAIL: "failing", Outcome.ERROR: "in error", Outcome.STALE: "stale"}
@@ -324,15 +330,16 @@ def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Grou
 
 def _findings(rule: str, item: ItemResult) -> list[Found]:
     """Give an item's findings of a rule; what has none, such as an error, is told as one."""
+    reason = sampled.reason(item) or "none"
     if rule == ERROR:
         if item.outcome is not Outcome.ERROR:
             return []
-        return [_told(rule, Outcome.ERROR, "a whole answer", item.reason or "no reason")]
+        return [_told(rule, Outcome.ERROR, "a whole answer", reason)]
     outcome = item.rules.get(rule)
     if outcome is Outcome.STALE:
         return [_told(rule, outcome, "a known issue that still shows", "the rule holds")]
     if outcome is Outcome.INCONCLUSIVE:
-        return [_told(rule, outcome, "an answer that lets the rule decide", item.reason or "none")]
+        return [_told(rule, outcome, "an answer that lets the rule decide", reason)]
     return [finding for finding in item.findings if finding.rule == rule]
 
 

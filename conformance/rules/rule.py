@@ -32,7 +32,9 @@ class Evidence:
     format: Format | None = None
     """How the model behind the server writes calls."""
     complete: Answer | None = None
-    """The same case asked without `stream`, where there is such an answer."""
+    """The same case asked without `stream`, where there is such an answer of the same tokens."""
+    unlike: str | None = None
+    """Why there is none, where a sampled model was asked both ways."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
     implementation: str | None = None

@@ -1,0 +1,114 @@
+"""What a sampled run comes to: how often the model called, and whose the faults are."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from conformance import rates
+from conformance.attribution import Fault
+from conformance.model import Case, Outcome, Server
+from conformance.rates import Rate
+from conformance.recorded import ItemResult, Results
+from conformance.report.terminal import WIDTH
+
+
+def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
+    """Say how many cases are not asked of a sampled model."""
+    count = sum(not case.sampled for case in cases)
+    if server.emission == "sampled" and count:
+        cases_told = "1 case" if count == 1 else f"{count} cases"
+        yield f"left out: {cases_told}, because only a script makes a model say that"
+
+
+def lines(results: Results) -> Iterator[str]:
+    """Say how often the model called, and how many items failed or stayed open by whose fault."""
+    attempts = sum(len(item.attempts) for item in results.items)
+    if not attempts:
+        return
+    yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
+    owners = Counter(item.fault for item in results.items if item.fault)
+    if owners:
+        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Fault) if owners[fault])
+        yield f"failed or not decided, by whose fault it is: {told}"
+    unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
+    if unsteady:
+        yield f"items that came out otherwise from one attempt to the next: {unsteady}"
+    if lacking := shortfall(results):
+        yield lacking
+
+
+def summary(results: Results) -> Iterator[str]:
+    """Write the same for a terminal."""
+    for line in lines(results):
+        yield from _wrapped(line)
+
+
+def _items(results: Results) -> str:
+    return "1 item" if len(results.items) == 1 else f"{len(results.items)} items"
+
+
+def shortfall(results: Results) -> str | None:
+    """Say that the model called too seldom, if so; no wanted call at all is too seldom."""
+    required, rate = results.run.require_calls, _calls(results.items)
+    if required is None:
+        return None
+    if not rate.of:
+        return f"--require-calls={required:g}: FAILED, no call was wanted in any item"
+    if rate.value < required:
+        return f"--require-calls={required:g}: FAILED, only {rate} of the wanted calls were made"
+    return None
+
+
+def reason(item: ItemResult) -> str | None:
+    """Say why an item came out as it did, whose fault that is, and how each attempt came out."""
+    told = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
+    told = told.replace("fault of the unclear", "the model's fault or the parser's")
+    if len(item.attempts) > 1:
+        counted = Counter(str(one.outcome) for one in item.attempts)
+        each = ", ".join(f"{count} {outcome}" for outcome, count in counted.items())
+        told = f"{told}{'; ' if told else ''}{len(item.attempts)} attempts: {each}"
+    return told or None
+
+
+def against_baseline(old: Results, new: Results) -> Iterator[str]:
+    """Compare how often the model called, and each rule was broken, in the items of both runs."""
+    shared = {item.key for item in old.items} & {item.key for item in new.items}
+    before, after = (
+        [item for item in one.items if item.key in shared and item.attempts] for one in (old, new)
+    )
+    yield from _wrapped(f"wanted calls: {_apart(_calls(before), _calls(after))}")
+    was, now = _broken(before), _broken(after)
+    clear = 0
+    for rule in sorted(was.keys() | now.keys()):
+        left, right = was.get(rule, Rate(0, _asked(before))), now.get(rule, Rate(0, _asked(after)))
+        clear += rates.rose(left, right) or rates.fell(left, right)
+        yield from _wrapped(f"{rule} broken: {_apart(left, right)}")
+    told = f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
+    yield f"{told} (95 %), over {len(shared)} items"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+
+
+def _apart(old: Rate, new: Rate) -> str:
+    word = "more often" if rates.rose(old, new) else "less often"
+    clear = rates.rose(old, new) or rates.fell(old, new)
+    return f"{old} then, {new} now: {word if clear else 'no clear change'}"
+
+
+def _calls(items: Sequence[ItemResult]) -> Rate:
+    told = [one.called for item in items for one in item.attempts]
+    return Rate(sum(one is True for one in told), sum(one is not None for one in told))
+
+
+def _asked(items: Sequence[ItemResult]) -> int:
+    unasked = {Outcome.NA, Outcome.ERROR}
+    return sum(one.outcome not in unasked for item in items for one in item.attempts)
+
+
+def _broken(items: Sequence[ItemResult]) -> dict[str, Rate]:
+    counted = Counter(rule for item in items for one in item.attempts for rule in one.broken)
+    return {rule: Rate(count, _asked(items)) for rule, count in counted.items()}

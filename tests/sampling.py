@@ -1,0 +1,96 @@
+"""A run against the reference server that plays a model which dithers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from conformance.casefile import derive
+from conformance.exchange import Asker, Limits, Live
+from conformance.item import Item, Judged
+from conformance.known import Known
+from conformance.model import Call, Case, Json, Level, Mode, Server, Text, Utterance
+from conformance.modes import COMPLETE, STREAM
+from conformance.reference import Reference, Variant
+from conformance.reference.fault import NONE, Fault
+from conformance.session import Session
+
+LOOK: Json = {
+    "type": "function",
+    "function": {
+        "name": "look",
+        "description": "Look at something.",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "at": {"type": "string"},
+                "zoom": {"type": "number"},
+                "lit": {"type": "boolean"},
+            },
+            "required": ["at", "zoom", "lit"],
+        },
+    },
+}
+RING: Json = {"type": "function", "function": {"name": "ring", "description": "Ring the bell."}}
+LOOKS = Call(name="look", arguments='{"at": "the sea", "zoom": 1.5, "lit": true}')
+RINGS = Call(name="ring", arguments="{}")
+
+
+def case(name: str, tool: Json, *says: Utterance, **options: Json) -> Case:
+    return Case(
+        id=f"mine/{name}",
+        about="It.",
+        path=Path("mine.yaml"),
+        line=1,
+        messages=({"role": "user", "content": "Go on."},),
+        tools=(tool,),
+        options=options,
+        says=says,
+        expect=derive(says, options),
+    )
+
+
+CASES = (
+    case("looks", LOOK, LOOKS),
+    case("rings", RING, RINGS),
+    case("looks-twice", LOOK, LOOKS, LOOKS),
+    case("words", LOOK, Text(text="It is late.")),
+    case("cut", LOOK, LOOKS, max_tokens=22),
+    case("none", LOOK, Text(text="It is late."), tool_choice="none"),
+)
+MODES: tuple[Mode, ...] = (COMPLETE, STREAM)
+
+
+def play(
+    *,
+    variants: Iterable[Variant] = (Variant.DITHERS,),
+    fault: Fault = NONE,
+    format: str = "hermes",
+    repeat: int = 2,
+    cases: Sequence[Case] = CASES,
+    version: str | None = None,
+) -> list[Judged]:
+    """Ask a sampled reference server all cases in both modes; judge the answers."""
+    limits = Limits(connect=10, first_byte=10, silence=5, whole=20)
+    chosen = set(variants)
+    with Reference(
+        format, variants=chosen, fault=fault, scripted=False, version=version
+    ) as running:
+        server = Server(
+            url=running.url,
+            model="reference",
+            implementation="vllm" if version else "reference",
+            version=version,
+            parser=format.partition("-")[0],
+            format=format,
+            emission="sampled",
+            tokens=Variant.NO_TOKEN_IDS not in chosen,
+        )
+        asker = Asker(Live(server.url, limits=limits))
+        session = Session(server, known=Known(), level=Level.SHOULD, asker=asker, repeat=repeat)
+        try:
+            items = [Item(case=one, mode=mode) for one in cases for mode in MODES]
+            session.ask_ahead(items)
+            return [session.judge(item) for item in items]
+        finally:
+            session.close()

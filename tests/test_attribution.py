@@ -1,0 +1,137 @@
+"""Each failing or undecided item of a sampled run is somebody's."""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance import attribution
+from conformance.attribution import Fault
+from conformance.hearing import Hearing, apart, missing_in
+from conformance.model import Finding, Json, Outcome
+from conformance.reading import Reading
+from conformance.rules import RULES
+from conformance.verdict import Judgement, Verdict
+
+HEARD = Reading(text="Hi.", calls=())
+
+
+def judged(rule: str, outcome: Outcome, reason: str | None = None) -> Judgement:
+    findings = (Finding(where="w", expected="e", actual="a"),) if outcome is Outcome.FAIL else ()
+    return Judgement(rule=RULES[rule], outcome=outcome, findings=findings, reason=reason)
+
+
+def verdict(outcome: Outcome, *judgements: Judgement) -> Verdict:
+    return Verdict(outcome=outcome, judgements=judgements)
+
+
+def fault(
+    found: Verdict,
+    reading: Reading | None = HEARD,
+    *,
+    unexercised: bool = False,
+    unshown: str | None = None,
+) -> Fault | None:
+    return attribution.of(found, reading, unexercised=unexercised, unshown=unshown)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_every_rule_has_somebody_to_blame(rule: str) -> None:
+    assert attribution.owner(rule) in {Fault.TEMPLATE, Fault.PARSER, Fault.SERVER}
+
+
+def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
+    areas = {rule.partition(".")[0] for rule in RULES}
+    assert attribution.AREAS.keys() == areas
+    assert attribution.EXCEPTIONS.keys() | attribution.MODELS_OWN <= RULES.keys()
+
+
+@pytest.mark.parametrize(
+    ("rules", "owner"),
+    [
+        (["said.calls"], Fault.PARSER),
+        (["said.finish"], Fault.SERVER),
+        (["chunk.name.once"], Fault.SERVER),
+        (["template.tools"], Fault.TEMPLATE),
+        (["sse.done", "said.arguments"], Fault.PARSER),
+        (["args.schema", "sse.done"], Fault.SERVER),  # SHOULD yields to MUST
+    ],
+)
+def test_a_failure_is_of_whom_its_rule_is(rules: list[str], owner: Fault) -> None:
+    assert fault(verdict(Outcome.FAIL, *(judged(one, Outcome.FAIL) for one in rules))) is owner
+
+
+def test_who_passes_is_at_no_fault() -> None:
+    assert fault(verdict(Outcome.PASS)) is None
+    assert fault(verdict(Outcome.NA)) is None
+    assert fault(verdict(Outcome.KNOWN)) is None
+
+
+def test_an_answer_that_does_not_come_is_the_servers_and_a_stale_list_ours() -> None:
+    assert fault(verdict(Outcome.ERROR)) is Fault.SERVER
+    assert fault(verdict(Outcome.STALE)) is Fault.SUITE
+
+
+def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> None:
+    found = verdict(Outcome.INCONCLUSIVE)
+    assert fault(found, unexercised=True) is Fault.MODEL
+    assert fault(found, None, unexercised=True) is Fault.UNCLEAR
+    assert fault(found, unexercised=True, unshown="the tool") is Fault.TEMPLATE
+
+
+@pytest.mark.parametrize(
+    ("reason", "reading", "owner"),
+    [
+        (f"{attribution.OWN_TEXT}: odd", HEARD, Fault.MODEL),
+        (attribution.UNHEARD, None, Fault.UNCLEAR),
+        ("the schema of 'f' cannot be used: no", HEARD, Fault.SUITE),
+    ],
+)
+def test_an_open_rule_is_of_whom_its_reason_says(
+    reason: str, reading: Reading | None, owner: Fault
+) -> None:
+    open_rule = judged("args.schema", Outcome.INCONCLUSIVE, reason)
+    assert fault(verdict(Outcome.INCONCLUSIVE, open_rule), reading) is owner
+
+
+def test_a_stream_of_other_tokens_is_the_models_and_one_without_them_the_servers() -> None:
+    unlike = verdict(Outcome.INCONCLUSIVE, judged("equiv.calls", Outcome.INCONCLUSIVE, "x"))
+    assert fault(unlike) is Fault.MODEL
+    assert fault(unlike, None) is Fault.SERVER
+
+
+def test_streams_are_compared_with_the_same_tokens_only() -> None:
+    one, two = Hearing(ids=(1, 2), reading=HEARD), Hearing(ids=(1, 3), reading=HEARD)
+    assert apart(one, one) is None
+    assert apart(one, two) == 'the model said "Hi." complete, and "Hi." streamed'
+    assert apart(one, Hearing()) == "not all token ids of the stream are shown"
+
+
+CALL: Json = {"id": "c", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}
+REQUEST: Json = {
+    "tools": [{"type": "function", "function": {"name": "set_lamp"}}],
+    "messages": [
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "c", "content": "noon"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "missing"),
+    [
+        ("set_lamp get_time noon", None),
+        ("get_time noon", "the prompt does not show the tool 'set_lamp'"),
+        ("set_lamp noon", "the prompt does not show the earlier call of 'get_time'"),
+        ("set_lamp get_time", 'the prompt does not show the result "noon"'),
+    ],
+)
+def test_a_prompt_that_hides_something_is_the_templates_fault(
+    prompt: str, missing: str | None
+) -> None:
+    assert missing_in(prompt, REQUEST) == missing
+
+
+def test_a_prompt_need_not_show_what_may_not_be_called_or_can_be_respelt() -> None:
+    assert missing_in("get_time noon", {**REQUEST, "tool_choice": "none"}) is None
+    quoted = {"role": "tool", "tool_call_id": "c", "content": '"é"'}
+    assert missing_in("set_lamp", {**REQUEST, "messages": [quoted]}) is None

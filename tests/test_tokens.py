@@ -1,0 +1,76 @@
+"""Token ids are taken from where vLLM puts them, and only if all of them are there."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from conformance import assemble, tokens
+from conformance.assemble import Answer
+from conformance.model import Exchange, Json, Read
+
+
+def complete(document: Json) -> Answer:
+    body = json.dumps(document).encode()
+    return assemble.read(Exchange(request={}, status=200, reads=(Read(0, body),)))
+
+
+def streamed(*chunks: Json) -> Answer:
+    body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
+    reads = (Read(0, body.encode()),)
+    return assemble.read(Exchange(request={"stream": True}, status=200, reads=reads))
+
+
+def choice(ids: Any, index: int = 0, **rest: Json) -> Json:
+    return {"index": index, "message": {"content": "x"}, "token_ids": ids, **rest}
+
+
+def delta(ids: Any, index: int = 0) -> Json:
+    return {"choices": [{"index": index, "delta": {"content": "x"}, "token_ids": ids}]}
+
+
+def usage(count: Json) -> Json:
+    return {"choices": [], "usage": {"completion_tokens": count}}
+
+
+def test_a_complete_answer_has_them_in_its_choice() -> None:
+    answer = complete({"choices": [choice([5, 6, 7])], "prompt_token_ids": [1, 2]})
+    assert tokens.said(answer) == (5, 6, 7)
+    assert tokens.prompt(answer) == (1, 2)
+
+
+def test_a_stream_has_them_in_each_chunk_and_the_prompt_in_the_first() -> None:
+    first = {**delta(None), "prompt_token_ids": [1, 2]}
+    answer = streamed(first, delta([5]), delta([]), delta([6, 7]), usage(3))
+    assert tokens.said(answer) == (5, 6, 7)
+    assert tokens.prompt(answer) == (1, 2)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        complete({"choices": [choice(None)]}),
+        complete({"choices": [choice([])]}),
+        complete({"choices": [choice("5 6")]}),
+        complete({"choices": [choice([5, -1])]}),
+        complete({"choices": [choice([5, True])]}),
+        complete({"choices": [choice([5]), choice([6], 1)]}),
+        complete({"error": {}}),
+        complete([]),
+        streamed(delta([5]), delta([6])),  # nothing tells whether these are all
+        streamed(delta([5]), delta([6]), usage(3)),  # a parser kept some back
+        streamed(delta([5]), delta([6]), usage("2")),
+        streamed(delta([5]), delta([6], 1), usage(2)),
+        streamed(usage(0)),
+    ],
+)
+def test_what_is_not_all_there_is_not_known(answer: Answer) -> None:
+    assert tokens.said(answer) is None
+
+
+def test_a_prompt_may_be_shown_alone() -> None:
+    assert tokens.prompt(complete({"token_ids": [3]})) == (3,)
+    assert tokens.prompt(complete({"tokens": [4]})) == (4,)
+    assert tokens.prompt(complete({"tokens": "4"})) == ()
