@@ -49,8 +49,9 @@ def bad(judged: Iterable[Judged]) -> list[str]:
 def test_a_model_that_dithers_never_turns_a_run_red(
     format: str, variants: tuple[Variant, ...]
 ) -> None:
-    verdicts = [bad(play(format=format, variants=variants)) for _ in range(3)]
-    assert verdicts == [[], [], []]
+    times = 1 if Variant.NO_TOKEN_IDS in variants else 3
+    verdicts = [bad(play(format=format, variants=variants)) for _ in range(times)]
+    assert verdicts == [[]] * times
 
 
 @pytest.mark.parametrize("fault", OF_THE_PARSER, ids=[fault.name for fault in OF_THE_PARSER])
