@@ -7,11 +7,8 @@ import glob
 import json
 import os
 import shlex
-import signal
 import sys
-import tempfile
 import textwrap
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -27,19 +24,19 @@ from conformance import (
     casefile,
     check,
     judge,
-    launch,
     matrix_cli,
+    plan_cli,
     results,
     results_cli,
+    serve_cli,
     target,
 )
 from conformance.accept import AcceptProblem
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
-from conformance.launch import Launched, LaunchProblem
-from conformance.model import Case, Piece
-from conformance.report import terminal
-from conformance.request import SCRIPT_FIELD, encode, formats_of
+from conformance.launch import LaunchProblem
+from conformance.model import Case
+from conformance.request import formats_of
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
 from conformance.strictyaml import FileProblem, did_you_mean
@@ -210,48 +207,6 @@ def accept_failures(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def serve(chosen: argparse.Namespace) -> int:
-    """Start a target's server and keep it up until it is interrupted."""
-    recipe = target.load(chosen.target)
-    environment = launch.provision(chosen.vllm, tell=_tell)
-    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        launched = launch.start(
-            recipe, environment, folder=Path(folder), tell=_tell, template=chosen.template
-        )
-        try:
-            _show(launched, recipe.parser)
-            _wait(launched)
-        finally:
-            launched.stop()
-    return 0 if launched.alive() is False else 1
-
-
-def _show(launched: Launched, parser: str) -> None:
-    body = {
-        "model": launched.model,
-        "messages": [{"role": "user", "content": "Hello"}],
-        "temperature": 0,
-        "vllm_xargs": {SCRIPT_FIELD: encode((Piece("text", "Hello, world."),), "tokens")},
-    }
-    print(f"\n{launched.model} at {launched.url}, log {launched.log}")
-    print(f"\ntest it:\n  pytest --server-url {launched.url} --parser {parser}")
-    print(f"\nmake it say something:\n  {terminal.curl(body, launched.url)}")
-    print("\nstop it with Ctrl-C", flush=True)
-
-
-def _wait(launched: Launched) -> None:
-    def stop(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        while launched.alive():
-            time.sleep(0.5)
-    except KeyboardInterrupt:
-        return
-    raise LaunchProblem(f"the server has ended; it said last:\n{launched.tail()}")
-
-
 def targets(chosen: argparse.Namespace) -> int:
     """List the built-in targets."""
     found = [target.load(name) for name in target.names()]
@@ -359,6 +314,8 @@ def _parser() -> argparse.ArgumentParser:
 
     results_cli.add(commands)
     matrix_cli.add(commands)
+    plan_cli.add(commands)
+    serve_cli.add(commands)
 
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
@@ -375,12 +332,6 @@ def _parser() -> argparse.ArgumentParser:
         help="what was run (default: shipped); may be given several times",
     )
     one.set_defaults(command=accept_failures)
-
-    one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
-    one.add_argument("target", metavar="TARGET")
-    one.add_argument("--vllm", metavar="VERSION|PYTHON", default=launch.DEFAULT_VLLM)
-    one.add_argument("--template", metavar="FILE")
-    one.set_defaults(command=serve)
 
     for name, command, formats in (
         ("targets", targets, ["text", "json"]),

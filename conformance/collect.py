@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from conformance import casefile, modes
+from conformance.exchange import NotAsked
 from conformance.item import Item, Judged
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
 from conformance.strictyaml import FileProblem
+from conformance.tape import TapeProblem
 
 _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
 
@@ -103,11 +105,19 @@ class CaseItem(pytest.Function):
         self.subject = subject
         self.plugin_run = run
         self.judged: Judged | None = None
+        self.unasked: str | None = None
+        """Why the server was not asked."""
 
     def setup(self) -> None:
         """Wait for the answer and judge it; without a whole one this is an error."""
         super().setup()
-        self.judged = self.plugin_run.judge(self)
+        try:
+            self.judged = self.plugin_run.judge(self)
+        except NotAsked as reason:
+            self.unasked = str(reason)
+            pytest.skip(f"not asked: {reason}")
+        except TapeProblem as problem:
+            raise ServerTrouble(str(problem)) from None
         self.user_properties += properties(self.judged)
         if self.judged.verdict.outcome is Outcome.ERROR:
             raise ServerTrouble(self.judged.verdict.reason)

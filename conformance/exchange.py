@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
 
 import httpx2
 import openai
 
+from conformance.access import OPEN, Access
 from conformance.model import Exchange, Json, Read
+from conformance.patience import BUSY, Patience, Refusal, Waits, seconds_of
+
+CHAT = "/v1/chat/completions"
+DETOKENIZE = "/detokenize"
 
 KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
 """Headers that are recorded; no other can hold a secret of the server's operator."""
@@ -29,6 +38,12 @@ class Limits:
     silence: float = 60
     whole: float = 600
     size: int = 32_000_000
+    patience: float = 120
+    """For a busy server (429, 503) or none: pauses of one exchange; in all, without an answer."""
+    attempts: int = 20
+    """Of one exchange."""
+    pause: float = 0.5
+    """Before the second attempt, where the server names none; the next ones are longer."""
 
 
 def is_trouble(status: int | None) -> bool:
@@ -43,88 +58,141 @@ class TooLarge(Exception):
     """A body has grown beyond the limit."""
 
 
+class NotAsked(Exception):
+    """A request was not sent, by the user's own wish; the message says why."""
+
+
+ASKED_FOR: ContextVar[str] = ContextVar("asked for", default="")
+"""Which item a request is for, where one request may serve several."""
+
+
+class Sender(Protocol):
+    """What takes a request and gives an exchange: a server, or a tape of one."""
+
+    async def send(self, path: str, body: Json) -> Exchange:
+        """Post a body; every outcome is an `Exchange`, or `NotAsked`."""
+
+    async def close(self) -> None:
+        """End all that is under way."""
+
+
 class Asker:
-    """Send requests through the official SDK and record what comes back.
+    """Asks what the suite wants to know."""
 
-    Belongs to one event loop. The API key is given to the SDK and kept nowhere else.
-    """
-
-    def __init__(self, url: str, api_key: str | None, limits: Limits, concurrency: int) -> None:
-        """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
-        self._limits = limits
-        self._secret = (api_key or "").encode()
-        self._free = asyncio.Semaphore(concurrency)
-        # A connection of its own for each request: the server may close a kept one just as it is
-        # used again, and no one could tell that from a crash.
-        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
-        self._client = openai.AsyncOpenAI(
-            base_url=url,
-            api_key=api_key or "none",
-            max_retries=0,
-            http_client=httpx2.AsyncClient(
-                # A proxy from the environment would pass by the recorder.
-                trust_env=False,
-                transport=_Recorder(httpx2.AsyncHTTPTransport(limits=pool)),
-                # A compressed body would hide the bytes and times that are judged.
-                headers={"accept-encoding": "identity"},
-            ),
-        )
+    def __init__(self, sender: Sender) -> None:
+        """Ask through a sender."""
+        self._sender = sender
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.close()
+        await self._sender.close()
 
     async def ask(self, body: Json) -> Exchange:
         """Post one chat completion; every outcome is an `Exchange`."""
-        async with self._free:
-            recording = self._recording()
-            _CURRENT.set(recording)
-            error = await self._record(body, recording)
-            return recording.exchange(body, error)
+        return await self._sender.send(CHAT, body)
 
     async def render(self, path: str, body: Json) -> Exchange:
         """Post a request where the server shows its prompt; every outcome is an `Exchange`."""
-        async with self._free:
-            recording = self._recording()
-            _CURRENT.set(recording)
-            error: str | None = None
-            try:
-                async with asyncio.timeout(self._limits.first_byte):
-                    await self._client.post(f"{self._root}{path}", cast_to=object, body=body)
-            except TimeoutError:
-                error = f"waited {self._limits.first_byte:g} s for the prompt"
-            except TooLarge:
-                error = f"a body of more than {self._limits.size} bytes"
-            except openai.APIStatusError:
-                pass  # recorded in full
-            except (openai.APIError, httpx2.HTTPError) as problem:
-                error = _told(problem)
-            return recording.exchange(body, error)
+        return await self._sender.send(path, body)
 
     async def detokenize(self, tokens: list[int]) -> str | None:
         """Ask for the text of tokens; `None` where the server cannot tell."""
         if not tokens:
             return None
-        _CURRENT.set(self._recording())
+        exchange = await self._sender.send(DETOKENIZE, {"tokens": tokens})
+        if exchange.error is not None or exchange.status != 200:
+            return None
         try:
-            async with asyncio.timeout(self._limits.first_byte):
-                found: Json = await self._client.post(
-                    f"{self._root}/detokenize", cast_to=object, body={"tokens": tokens}
-                )
-        except (TimeoutError, TooLarge, openai.APIError):
+            found: Json = json.loads(exchange.body)
+        except (ValueError, RecursionError):
             return None
         said = found.get("prompt") if isinstance(found, dict) else None
         return said if isinstance(said, str) else None
 
+
+class Live:
+    """Sends requests through the official SDK and records what comes back.
+
+    Belongs to one event loop. What gives access is given to the SDK and kept nowhere else.
+    """
+
+    def __init__(
+        self, url: str, access: Access = OPEN, *, limits: Limits, concurrency: int = 32
+    ) -> None:
+        """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
+        self._limits = limits
+        self._access = access
+        self._free = asyncio.Semaphore(concurrency)
+        self._patience = Patience(
+            limit=limits.patience,
+            attempts=limits.attempts,
+            pause=limits.pause,
+            concurrency=concurrency,
+        )
+        # A connection of its own for each request: the server may close a kept one just as it is
+        # used again, and no one could tell that from a crash.
+        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
+        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.authority or True)
+        self._client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=access.api_key or "none",
+            default_headers=access.sent,
+            max_retries=0,
+            http_client=httpx2.AsyncClient(
+                # A proxy from the environment would pass by the recorder.
+                trust_env=False,
+                transport=_Recorder(transport),
+                # A compressed body would hide the bytes and times that are judged.
+                headers={"accept-encoding": "identity"},
+            ),
+        )
+
     @property
-    def _root(self) -> str:
-        return str(self._client.base_url).rstrip("/").removesuffix("/v1")
+    def waits(self) -> Waits:
+        """Count the waits for a server that was busy or gone."""
+        return self._patience.waits
 
-    def _recording(self) -> _Recording:
-        size = self._limits.size
-        return _Recording(started=time.perf_counter(), size=size, secret=self._secret)
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
 
-    async def _record(self, body: Json, recording: _Recording) -> str | None:
+    async def send(self, path: str, body: Json) -> Exchange:
+        """Post a body, waiting for a server that is busy; every outcome is an `Exchange`."""
+        secrets = self._access.secrets(body)
+
+        async def once() -> tuple[Exchange, Refusal | None]:
+            recording = _Recording(
+                started=time.perf_counter(), size=self._limits.size, secrets=secrets
+            )
+            _CURRENT.set(recording)
+            record = self._record if path == CHAT else partial(self._post, path)
+            error = await record(body)
+            exchange = recording.exchange(body, error)
+            return exchange, recording.refusal(exchange)
+
+        async with self._free:
+            return await self._patience.through(body, once)
+
+    async def _post(self, path: str, body: Json) -> str | None:
+        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
+        timeout = httpx2.Timeout(None, connect=self._limits.connect)
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                options: Any = {"timeout": timeout}
+                await self._client.post(f"{root}{path}", cast_to=object, body=body, options=options)
+        except TimeoutError:
+            return f"waited {self._limits.first_byte:g} s for an answer"
+        except TooLarge:
+            return f"a body of more than {self._limits.size} bytes"
+        except openai.APIStatusError:
+            return None  # recorded in full
+        except (openai.APIError, httpx2.HTTPError) as problem:
+            return _told(problem)
+        except (ValueError, RecursionError):
+            return None  # the SDK reads the JSON, and the body is recorded whether it can or not
+        return None
+
+    async def _record(self, body: Json) -> str | None:
         limits = self._limits
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.whole
@@ -165,37 +233,71 @@ class Asker:
 class _Recording:
     started: float
     size: int
-    secret: bytes
-    """The key, which some servers repeat when they refuse it."""
+    secrets: tuple[bytes, ...]
+    """The key and the like, which some servers repeat when they refuse it."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reads: list[Read] = field(default_factory=list)
     received: int = 0
-
-    @property
-    def body(self) -> bytes:
-        return b"".join(read.data for read in self.reads)
+    unreached: bool = False
+    """No connection was made, so nothing was asked."""
 
     def exchange(self, request: Json, error: str | None) -> Exchange:
+        reads = concealed(self.reads, self.secrets)
         if error is None and is_trouble(self.status):
-            start = self.body[:300].decode("utf-8", "replace")
+            start = b"".join(read.data for read in reads)[:300].decode("utf-8", "replace")
             error = f"the server answered {self.status}: {start}"
         return Exchange(
             request=request,
             status=self.status,
-            headers=self.headers,
-            reads=tuple(self.reads),
-            error=error,
+            headers=tuple((name, self._hide(value)) for name, value in self.headers),
+            reads=tuple(reads),
+            error=None if error is None else self._hide(error),
             seconds=time.perf_counter() - self.started,
         )
+
+    def refusal(self, exchange: Exchange) -> Refusal | None:
+        if self.unreached:
+            return Refusal(exchange.error or "no connection")
+        if self.status not in BUSY:
+            return None
+        asked = seconds_of(dict(self.headers).get("retry-after"))
+        words = "" if asked is None else f" and asked to wait {asked:.0f} s"
+        return Refusal(f"the server answered {self.status}{words}", asked)
 
     def take(self, data: bytes) -> None:
         self.received += len(data)
         if self.received > self.size:
             raise TooLarge
-        if self.secret:
-            data = data.replace(self.secret, b"***")
         self.reads.append(Read(time.perf_counter() - self.started, data))
+
+    def _hide(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret.decode(), "***")
+        return text
+
+
+def concealed(reads: Sequence[Read], secrets: Sequence[bytes]) -> list[Read]:
+    """Put `***` where a secret stands, even one that came in several pieces."""
+    body = b"".join(read.data for read in reads)
+    found = [secret for secret in secrets if secret in body]
+    if not found:
+        return list(reads)
+    hidden = re.compile(b"|".join(map(re.escape, found)))
+    spans = [match.span() for match in hidden.finditer(body)]
+    kept, start = [], 0
+    for read in reads:
+        end = start + len(read.data)
+        # Each secret is shown where it begins, and nothing of it where it goes on.
+        data, at = b"", start
+        for first, last in spans:
+            if last <= start or first >= end:
+                continue
+            data += body[at : max(at, first)] + (b"***" if first >= start else b"")
+            at = min(last, end)
+        kept.append(Read(read.at, data + body[at:end]))
+        start = end
+    return kept
 
 
 _CURRENT: ContextVar[_Recording] = ContextVar("recording")
@@ -209,7 +311,11 @@ class _Recorder(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         recording = _CURRENT.get()
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            recording.unreached = True
+            raise
         recording.status = response.status_code
         recording.headers = tuple(
             (name, value)

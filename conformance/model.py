@@ -136,11 +136,19 @@ class Target:
     parser: str
     format: str
     tokenizer: Mapping[str, Json]
-    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`."""
+    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`.
+
+    Of the kind `gguf`: which real model to serve; see `conformance.launch.weights`.
+    """
     template: str | None = None
     """File name in the `examples` folder of that vLLM version; `None` for the tokenizer's own."""
     arguments: tuple[str, ...] = ()
     """More arguments for the server."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the model has weights, and so a will of its own, and no script."""
+        return bool(self.tokenizer["kind"] == "gguf")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

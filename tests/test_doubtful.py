@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance.exchange import Limits
+from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
 from conformance.model import Call, Case, Exchange, Outcome, Read, Server
@@ -41,32 +41,33 @@ def case(choice: str) -> Case:
     )
 
 
-class Asker:
+class Server500:
     """Answers 500 to what has a script, and `unscripted` to the rest."""
 
     def __init__(self, unscripted: int) -> None:
         self.unscripted = unscripted
         self.bodies: list[Any] = []
 
-    async def ask(self, body: Any) -> Exchange:
+    async def send(self, path: str, body: Any) -> Exchange:
         self.bodies.append(body)
         status = 500 if "vllm_xargs" in body else self.unscripted
         data = FAILURE if status == 500 else ANSWER
         headers = (("content-type", "application/json"),)
         return Exchange(request=body, status=status, headers=headers, reads=(Read(0.0, data),))
 
+    async def close(self) -> None:
+        pass
+
 
 def judged(choice: str, unscripted: int) -> tuple[Outcome, dict[str, Outcome], list[Any]]:
-    session = Session(SERVER, known=Known(), limits=Limits())
-    real = session._asker
-    asker = session._asker = Asker(unscripted)  # type: ignore[assignment]
+    sender = Server500(unscripted)
+    session = Session(SERVER, known=Known(), asker=Asker(sender))
     try:
         verdict = session.judge(Item(case=case(choice), mode=COMPLETE)).verdict
     finally:
-        session._asker = real
         session.close()
     outcomes = {one.rule.id: one.outcome for one in verdict.judgements}
-    return verdict.outcome, outcomes, asker.bodies
+    return verdict.outcome, outcomes, sender.bodies
 
 
 def test_a_request_that_fails_without_its_script_too_is_the_servers_failure() -> None:

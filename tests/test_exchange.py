@@ -13,19 +13,28 @@ from typing import Any
 
 import pytest
 
-from conformance.exchange import Asker, Limits
+from conformance.access import Access
+from conformance.exchange import Asker, Limits, Live
 from conformance.model import Exchange
 from conformance.reference import FAULTS, Reference
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
-LIMITS = Limits(connect=2, first_byte=5, silence=5, whole=10, size=100_000)
+LIMITS = Limits(connect=2, first_byte=5, silence=5, whole=10, size=100_000, patience=0)
 KEY = "sk-very-secret-0123456789"
+KEYED = Access(api_key=KEY)
 EVENT = b'data: {"choices": []}\n\n'
 
 
-def ask(url: str, limits: Limits = LIMITS, *, stream: bool = True, **fields: Any) -> Exchange:
+def ask(
+    url: str,
+    limits: Limits = LIMITS,
+    *,
+    access: Access = KEYED,
+    stream: bool = True,
+    **fields: Any,
+) -> Exchange:
     async def once() -> Exchange:
-        asker = Asker(url, KEY, limits, concurrency=4)
+        asker = Asker(Live(url, access, limits=limits, concurrency=4))
         try:
             return await asker.ask(body(stream=stream, **fields))
         finally:
@@ -192,7 +201,7 @@ def test_a_failed_exchange_harms_no_other() -> None:
         (close_early if next(turns) % 2 else answer)(connection, over)
 
     async def four() -> list[Exchange]:
-        asker = Asker(url, None, replace(LIMITS, silence=2), concurrency=4)
+        asker = Asker(Live(url, limits=replace(LIMITS, silence=2), concurrency=4))
         found = await asyncio.gather(*(asker.ask(body(user=str(n))) for n in range(4)))
         await asker.close()
         return found
@@ -218,7 +227,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
             connection.sendall(STREAM_HEAD + b"0\r\n\r\n")
 
     async def eight() -> None:
-        asker = Asker(url, None, LIMITS, concurrency=3)
+        asker = Asker(Live(url, limits=LIMITS, concurrency=3))
         await asyncio.gather(*(asker.ask(body()) for _ in range(8)))
         await asker.close()
 

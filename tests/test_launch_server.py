@@ -197,18 +197,18 @@ def test_an_interrupted_start_leaves_nothing(lab: Lab, monkeypatch: pytest.Monke
 
 
 def test_a_model_is_built_once_for_a_tokenizer(lab: Lab) -> None:
-    first = server.build_model(target.load("hermes"), lab.environment)
+    first = server.build_model(target.load("hermes"), lab.environment, tell=print)
     written = (first / "config.json").stat().st_mtime_ns
-    assert server.build_model(target.load("hermes"), lab.environment) == first
+    assert server.build_model(target.load("hermes"), lab.environment, tell=print) == first
     assert (first / "config.json").stat().st_mtime_ns == written
-    assert server.build_model(target.load("mistral"), lab.environment) != first
+    assert server.build_model(target.load("mistral"), lab.environment, tell=print) != first
 
 
 def test_a_tokenizer_that_cannot_be_built_is_told_with_the_target(lab: Lab) -> None:
     lab.environment.python.write_text("#!/bin/sh\necho 'no data file' >&2; exit 1\n")
     hermes = target.load("hermes")
     with pytest.raises(LaunchProblem) as raised:
-        server.build_model(hermes, lab.environment)
+        server.build_model(hermes, lab.environment, tell=print)
     assert str(raised.value) == (f"{hermes.path}: tokenizer: it could not be built\nno data file")
 
 

@@ -21,20 +21,20 @@ LISTS = {"options.add"}
 LAYERS = [
     {"model", "replay"},
     {"jsonvalue", "sse", "strictyaml", "formats"},
-    {"modes"},
+    {"modes", "access", "patience"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
-    {"request", "rules", "turn", "tokens", "reading"},
+    {"request", "rules", "turn", "budget", "tokens", "reading"},
     {"verdict", "probe", "hearing", "rates"},
     {"attribution"},
     {"item"},
     {"exercise"},
     {"session"},
     {"results", "recorded", "options"},
-    {"compare"},
+    {"compare", "tape", "reach"},
     {"report"},
     {"collect", "capture", "check"},
-    {"accept", "judge", "matrix"},
-    {"shares", "run", "results_cli", "matrix_cli"},
+    {"accept", "judge", "matrix", "plan"},
+    {"shares", "run", "results_cli", "matrix_cli", "plan_cli", "serve_cli"},
     {"plugin"},
     {"cli"},
     {"__main__"},
@@ -186,7 +186,7 @@ def test_only_the_suite_that_runs_in_pytest_imports_it() -> None:
         for name, path in NAMES.items()
         if "pytest" in {one.split(".")[0] for one in imports(path)}
     }
-    assert users <= {"cli", "collect", "options", "plugin", "results", "run", "shares"}
+    assert users <= {"cli", "collect", "options", "plugin", "reach", "results", "run", "shares"}
 
 
 def test_the_package_has_no_module_for_leftovers() -> None:

@@ -173,6 +173,17 @@ def test_a_folder_without_cases_needs_no_target(run: Run) -> None:
         ([*REFERENCE, "--launch", "hermes"], "--launch and --reference: give one of them"),
         (["--reference", "--parser", "hermez"], "--parser: 'hermez' is unknown; did you mean"),
         ([*REFERENCE, "--format", "hermez"], "--format: 'hermez' is unknown; did you mean"),
+        ([*REFERENCE, "--patience", "-1"], "--patience: -1.0; allowed: seconds from 0"),
+        ([*REFERENCE, "--header", "X-Key: x"], "--header is for --server-url only"),
+        ([*REFERENCE, "--ca-file", "ca.pem"], "--ca-file is for --server-url only"),
+        (
+            ["--server-url", "http://h/v1", "--parser", "hermes", "--header", "X-Key"],
+            "--header X-Key: give its value in CONFORMANCE_HEADER_X_KEY",
+        ),
+        (
+            ["--server-url", "https://h/v1", "--parser", "hermes", "--ca-file", "none.pem"],
+            "--ca-file none.pem: no certificates can be read: No such file",
+        ),
         ([*REFERENCE, "--concurrency", "0"], "--concurrency: 0; allowed: 1 and more"),
         ([*REFERENCE, "--known", "none.yaml", "mine.yaml"], "--known: *none.yaml"),
         (["--launch", "hermez"], "--launch: target hermez: there is no such target"),
@@ -428,9 +439,11 @@ def test_a_server_that_dies_is_an_error_and_no_failure(run: Run) -> None:
     fault = Fault(name="dies", about="Dies.", owner="error", response=die)
     with Reference("hermes", fault=fault) as reference:
         running.append(reference)
-        found = run("--server-url", reference.url, "--parser", "hermes", "--concurrency", "1")
+        words = ("--server-url", reference.url, "--parser", "hermes", "--concurrency", "1")
+        found = run(*words, "--patience", "1")
     assert found.ret == FAILED
     assert run.totals == {"pass": 3, "error": 7}
+    found.stdout.fnmatch_lines(["*the server is asked no more*(--patience 1)*"])
     assert run.results["run"]["complete"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import socket
 import threading
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance import probe
+from conformance.access import Access
 from conformance.model import Json, Server
 from conformance.probe import ProbeProblem
 from conformance.reference import Reference
@@ -176,14 +178,15 @@ def test_a_url_without_v1_is_a_problem_that_says_so() -> None:
 def test_a_server_that_wants_a_key_is_a_problem_that_names_the_variable(status: int) -> None:
     with serve(pages({"/v1/models": MODELS}, status)) as url:
         assert problem_with(url) == (
-            f"{url}/models answered {status}; give the key in CONFORMANCE_API_KEY"
+            f"{url}/models answered {status}; give the key in CONFORMANCE_API_KEY, "
+            "or what a gateway wants with --header"
         )
 
 
 def test_the_key_is_sent_and_told_to_nobody() -> None:
     seen: list[bytes] = []
     with serve(pages({"/v1/models": {"data": []}}, seen=seen)) as url:
-        told = problem_with(url, api_key=KEY)
+        told = problem_with(url, access=Access(api_key=KEY))
     assert f"Bearer {KEY}".encode() in seen[0]
     assert KEY not in told
 
@@ -232,6 +235,34 @@ def test_prompts_are_read_where_the_server_shows_them() -> None:
     assert probe._prompts(paths("/tokenize", "/detokenize", probe.RENDER)) == probe.RENDER
     documents: list[Json] = [paths(probe.RENDER), paths("/detokenize"), {"paths": []}, {}, None]
     assert {probe._prompts(one) for one in documents} == {None}
+
+
+def busy_at_first(times: int, header: str = "") -> Behave:
+    turns = itertools.count()
+    documents = pages({"/v1/models": MODELS})
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        if next(turns) >= times:
+            documents(connection, over)
+        read_request(connection)
+        head = f"HTTP/1.1 429 later\r\n{header}content-length: 0\r\n\r\n"
+        connection.sendall(head.encode())
+
+    return behave
+
+
+def test_a_busy_server_is_waited_for_before_anything_is_concluded() -> None:
+    with serve(busy_at_first(1)) as url:
+        assert probe.examine(url, parser="hermes").model == "one"
+
+
+@pytest.mark.parametrize("header", ["", "Retry-After: 60\r\n"])
+def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str) -> None:
+    started = time.monotonic()
+    with serve(busy_at_first(99, header)) as url:
+        told = problem_with(url, patience=1)
+    assert time.monotonic() - started < 3
+    assert told == f"{url}/models answered 429, for longer than --patience 1; try again later"
 
 
 SHOWN: Json = {"choices": [{"message": {"content": "x"}, "token_ids": [1]}]}

@@ -162,7 +162,7 @@ def test_a_request_that_is_to_be_refused_has_a_limit_in_case_it_is_not() -> None
     assert (body["tool_choice"], body["max_completion_tokens"]) == ("some", SPARE_TOKENS)
 
 
-def test_a_sampled_request_leaves_the_model_free() -> None:
+def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
     assert build(CASE, COMPLETE, SAMPLED, None) == {
         "model": "m",
         "messages": [{"role": "user", "content": "Hi"}],
@@ -171,6 +171,9 @@ def test_a_sampled_request_leaves_the_model_free() -> None:
         "seed": 1,
         "max_completion_tokens": 1024,
     }
+    own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
+    assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
+    assert "max_completion_tokens" not in build(CASE, PROMPT, SAMPLED, None)
 
 
 def test_a_case_without_tools_sends_no_tools() -> None:

@@ -36,6 +36,7 @@ BUILT_IN = [
     "mistral-v11",
     "mistral-v15",
     "mistral3",
+    "smollm2",
 ]
 
 

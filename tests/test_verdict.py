@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.exchange import Limits
+from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item
 from conformance.known import Issue, Known
 from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
@@ -230,7 +230,8 @@ def test_trouble_is_never_excused() -> None:
         format="hermes",
         emission="scripted",
     )
-    session = Session(server, known=Known(issues=(everything,)), limits=Limits(connect=5))
+    asker = Asker(Live(server.url, limits=Limits(connect=5, patience=0)))
+    session = Session(server, known=Known(issues=(everything,)), asker=asker)
     try:
         decided = session.judge(Item(case=CASE, mode=MODE)).verdict
     finally:

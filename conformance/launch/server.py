@@ -1,9 +1,10 @@
-"""A vLLM server of our own: scripted, without weights, on a loopback port."""
+"""A vLLM server of our own on a loopback port: scripted and without weights, or a real model."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from conformance.launch import model_folder
+from conformance.launch import gguf_folder, model_folder, weights
 from conformance.launch.environment import Environment
 from conformance.launch.problem import LaunchProblem
 from conformance.launch.process import HEARTBEAT, Process, Tell, clean_environment, spawn
@@ -28,22 +29,25 @@ PORTS = 3
 """Ports to try: another process may take one between our choice and the server's use of it."""
 
 _SERVING = (
-    *("--host", "127.0.0.1", "--load-format", "dummy", "--enforce-eager"),
+    *("--host", "127.0.0.1", "--enforce-eager", "--max-num-seqs", "64"),
     # Without instructions for bfloat16 a CPU takes sixty times as long with it.
     *("--dtype", "float32"),
-    *("--max-model-len", str(model_folder.LENGTH), "--max-num-seqs", "64"),
     *("--disable-log-stats", "--disable-uvicorn-access-log"),
-    *("--logits-processors", PLUGIN, "--enable-auto-tool-choice", "--tool-call-parser"),
+    *("--enable-auto-tool-choice", "--tool-call-parser"),
 )
+_SCRIPTED = ("--load-format", "dummy", "--logits-processors", PLUGIN)
 _SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
+"""The user's environment goes before."""
+_WEIGHTLESS = {
     # One thread, and the worker in the engine's own process: a model of no size is computed sooner
     # than handed around. Starts in half the processor time, serves four times as fast.
     "OMP_NUM_THREADS": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
-"""Good for a model of no size; the user's environment goes before."""
+"""The same for a model of no size."""
 _FIXED = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -106,11 +110,11 @@ def start(
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with lock(environment.folder, tell=tell):
-        model = build_model(target, environment)
+        model = build_model(target, environment, tell=tell)
         chat = find_template(template or target.template, environment, tell=tell)
-    name = f"scripted-{target.name}"
+    name = target.name if target.is_real else f"scripted-{target.name}"
     command = _command(target, environment.python, model, chat, name)
-    variables = _variables(stage(environment, folder))
+    variables = _variables(target, stage(environment, folder))
     what = f"starting vLLM {environment.version} for {target.name}"
     log = folder / f"server-{target.name}.log"
     for _ in range(PORTS):
@@ -135,6 +139,10 @@ def _command(
 ) -> list[str | Path]:
     command: list[str | Path] = [python, "-m", "vllm.entrypoints.openai.api_server"]
     command += [*_SERVING, target.parser, "--model", model, "--served-model-name", name]
+    length = target.tokenizer["length"] if target.is_real else model_folder.LENGTH
+    command += ["--max-model-len", str(length)]
+    if not target.is_real:
+        command += _SCRIPTED
     if target.tokenizer["kind"] == "tekken":
         command += ["--tokenizer-mode", "mistral"]
     if template is not None:
@@ -142,11 +150,17 @@ def _command(
     return [*command, *target.arguments]
 
 
-def _variables(plugin: Path) -> dict[str, str]:
+def _variables(target: Target, plugin: Path) -> dict[str, str]:
     kept = clean_environment()
     # A key in the environment would make the server ask for it.
     kept.pop("VLLM_API_KEY", None)
-    return {**_SETTINGS, **kept, **_FIXED, "PYTHONPATH": str(plugin)}
+    settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
+    return {**settings, **kept, **_FIXED, "PYTHONPATH": str(plugin)}
+
+
+def _real() -> dict[str, str]:
+    # The threads of a step wait for one another, so one that gets no core would hold up all.
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
 
 
 def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, what: str) -> bool:
@@ -223,19 +237,29 @@ def stage(environment: Environment, folder: Path) -> Path:
     return plugin
 
 
-def build_model(target: Target, environment: Environment) -> Path:
-    """Give the folder of a target's weightless model, building it with the server's own Python."""
+def build_model(target: Target, environment: Environment, *, tell: Tell) -> Path:
+    """Give the folder of a target's model, building it with the server's own Python."""
     recipe = json.dumps(dict(target.tokenizer), sort_keys=True)
-    script = Path(model_folder.__file__)
-    digest = hashlib.sha256(script.read_bytes() + recipe.encode()).hexdigest()[:16]
+    script, tools = (gguf_folder, weights.TOOLS) if target.is_real else (model_folder, ())
+    source = Path(script.__file__ or "").read_bytes() + " ".join(tools).encode()
+    digest = hashlib.sha256(source + recipe.encode()).hexdigest()[:16]
     folder = environment.folder / "models" / digest
     if folder.exists():
         return folder
     fresh = folder.with_name(f"{digest}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    if target.is_real:
+        weights.build(target.tokenizer, environment, fresh, tell=tell)
+    else:
+        _build_weightless(target, environment, recipe, fresh)
+    fresh.rename(folder)
+    return folder
+
+
+def _build_weightless(target: Target, environment: Environment, recipe: str, fresh: Path) -> None:
     built = subprocess.run(
-        [environment.python, script, recipe, fresh],
+        [environment.python, Path(model_folder.__file__), recipe, fresh],
         capture_output=True,
         text=True,
         env=clean_environment() | _FIXED,
@@ -243,5 +267,3 @@ def build_model(target: Target, environment: Environment) -> Path:
     if built.returncode != 0:
         words = "\n".join(built.stderr.splitlines()[-8:])
         raise LaunchProblem(f"{target.path}: tokenizer: it could not be built\n{words}")
-    fresh.rename(folder)
-    return folder

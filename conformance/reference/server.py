@@ -30,8 +30,9 @@ class Reference:
         fault: Fault = NONE,
         scripted: bool = True,
         version: str | None = None,
+        port: int = 0,
     ) -> None:
-        """Start on a free port; the format is one of `FORMATS`."""
+        """Start on a port, or on a free one; the format is one of `FORMATS`."""
         built = app.build(
             FORMATS[format],
             variants=frozenset(variants),
@@ -39,7 +40,7 @@ class Reference:
             scripted=scripted,
             version=version,
         )
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self._socket = socket.create_server(("127.0.0.1", port), backlog=256)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -13,6 +13,7 @@ from conformance.assemble import Answer
 from conformance.item import Item, Judged
 from conformance.known import Issue
 from conformance.model import Outcome, Server
+from conformance.patience import Waits
 from conformance.rules import RULES
 from conformance.verdict import Judgement
 
@@ -231,6 +232,12 @@ def totals_line(totals: Mapping[str, int]) -> str:
         if count or name in ("pass", "fail", "error")
     ]
     return f"{sum(totals.values())} items: {', '.join(told)}"
+
+
+def waits_line(waits: Waits) -> str:
+    """Say that the server was waited for."""
+    times = "once" if waits.times == 1 else f"{waits.times} times"
+    return f"waited {times} for the server, {waits.seconds:.1f} s in all (busy or gone)"
 
 
 def curl(request: Any, url: str) -> str:

@@ -1,0 +1,174 @@
+"""What a run will ask, and about what it will cost, found out with no server."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from conformance import budget, modes, turn
+from conformance.budget import Cost
+from conformance.formats.format import text_of
+from conformance.model import Call, Case, Json, Mode, Script, Server
+from conformance.modes import COMPLETE, PROMPT
+from conformance.request import NotApplicable, build, check_applies, is_bound, scripts_of
+
+FREE = 4
+"""Requests that read a prompt back: with and without its end, as tokens and as text."""
+WORDY = 2
+"""Tokens that a real model says, to one that the case supposes: it explains itself."""
+NOTHING = Cost()
+HOW = (
+    f"prompts: a token for {budget.BYTES} bytes of messages and tools as JSON, and "
+    f"{budget.TEMPLATE} for the template's words about tools",
+    f"answers: a token for {budget.BYTES} bytes of the answer that the case supposes, "
+    f"{WORDY} times as many if sampled; in stream-characters one for each character",
+    "at most: every answer goes on to the limit that its request sets",
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """A run, counted."""
+
+    cases: int = 0
+    items: int = 0
+    """Cases in modes that are asked."""
+    idle: Counter[str] = field(default_factory=Counter)
+    """Those that say nothing on such a server, by the reason."""
+    likely: Cost = NOTHING
+    most: Cost = NOTHING
+    free: int = 0
+    """Requests that no model answers."""
+
+
+def server_of(parser: str, format: str, emission: str) -> Server:
+    """Suppose a vLLM, which has all that can be asked."""
+    return Server(
+        url="http://127.0.0.1/v1",
+        model="model",
+        implementation="vllm",
+        version=None,
+        parser=parser,
+        format=format,
+        emission="scripted" if emission == "scripted" else "sampled",
+        intervals=True,
+        prompts="/v1/chat/completions/render",
+    )
+
+
+def plan(cases: Iterable[Case], server: Server, cuts: str = "default") -> Plan:
+    """Count what a run of these cases asks of such a server."""
+    found = Plan()
+    asked = modes.of_server(server, cuts)
+    for case in cases:
+        found.cases += 1
+        heard: set[str] = set()
+        for mode in modes.of_case(case, asked, server):
+            try:
+                check_applies(case, mode, server)
+                _add(found, case, mode, server, heard)
+            except NotApplicable as reason:
+                found.idle[str(reason)] += 1
+                continue
+            found.items += 1
+    return found
+
+
+def _add(found: Plan, case: Case, mode: Mode, server: Server, heard: set[str]) -> None:
+    if mode == PROMPT:
+        found.free += FREE
+        return
+    silent = server.emission == "sampled" or case.expect.refused
+    scripts = [] if silent else scripts_of(case, server)
+    script = scripts[0] if scripts else None
+    body = build(case, mode, server, script)
+    if script is not None and is_bound(case, server) and mode.cut not in heard:
+        heard.add(mode.cut)
+        first, *others = (build(case, COMPLETE, server, one) for one in scripts)
+        _count(found, first, script, mode)
+        found.free += 1
+        for other in others:  # asked only if a grammar forbids the first
+            found.most += _most(other)
+    _count(found, body, script, mode, case)
+    if case.echo is not None and case.says is not None:
+        calls = sum(isinstance(one, Call) for one in case.says)
+        if calls == len(case.echo.results):
+            said = "".join([_said(case), *case.echo.results])
+            longer = {**body, **turn.options(case), "messages": [*body["messages"], said]}
+            _count(found, longer, script, mode, case)
+
+
+def _count(
+    found: Plan, body: Json, script: Script | None, mode: Mode, case: Case | None = None
+) -> None:
+    most = _most(body)
+    if script is not None:
+        text = text_of(script)
+        answer = len(text) if mode.cut == "characters" else budget.tokens_of(text)
+    elif case is not None and case.expect.refused:
+        most = Cost(requests=1, prompt=most.prompt, answer=most.answer)
+        found.likely += Cost(requests=1)
+        found.most += most
+        return
+    else:
+        answer = WORDY * budget.tokens_of(_said(case) if case else "")
+    choices = body["n"] if isinstance(body.get("n"), int) else 1
+    likely = min(most.answer, answer * choices)
+    found.likely += Cost(requests=1, prompt=most.prompt, answer=likely)
+    found.most += most
+
+
+def _most(body: Json) -> Cost:
+    return Cost(requests=1, prompt=budget.prompt_of(body), answer=budget.limit_of(body))
+
+
+def _said(case: Case) -> str:
+    parts = case.says or ()
+    return "".join(
+        f"{part.name}{part.arguments}" if isinstance(part, Call) else part.text for part in parts
+    )
+
+
+def text(found: Plan, server: Server) -> str:
+    """Write a plan for people."""
+    likely, most = found.likely, found.most
+    skipped = sum(found.idle.values())
+    lines = [
+        f"{server.emission}, {server.parser} parser, {server.format} format: "
+        f"{found.cases} cases, {found.items} items",
+        f"requests  about {likely.requests:,} to the model, at most {most.requests:,}; "
+        f"{found.free:,} that no model answers",
+        f"tokens    about {likely.tokens:,}: {likely.prompt:,} of prompts, "
+        f"{likely.answer:,} of answers",
+        f"at most   {most.tokens:,}: {most.prompt:,} of prompts, {most.answer:,} of answers",
+    ]
+    if skipped:
+        lines.append(f"{skipped} more items say nothing on such a server")
+    lines.append("estimated thus:")
+    for line in HOW:
+        lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
+    lines.append("beside these, up to 4 short requests find out what the server is")
+    return "\n".join(lines)
+
+
+def document(found: Plan, server: Server) -> Json:
+    """Write a plan for programs."""
+    return {
+        "schema": 1,
+        "emission": server.emission,
+        "parser": server.parser,
+        "format": server.format,
+        "cases": found.cases,
+        "items": found.items,
+        "idle": dict(sorted(found.idle.items())),
+        "free_requests": found.free,
+        "likely": _cost(found.likely),
+        "most": _cost(found.most),
+        "how": list(HOW),
+    }
+
+
+def _cost(cost: Cost) -> Json:
+    return {"requests": cost.requests, "prompt_tokens": cost.prompt, "answer_tokens": cost.answer}

@@ -1,0 +1,43 @@
+"""The command that counts what a run will ask, and estimates what it will cost."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from conformance import casefile, judge, modes, plan
+from conformance.check import sort_files
+from conformance.formats import PARSERS
+
+
+def add(commands: Any) -> None:
+    """Enter the command into a parser's."""
+    one = commands.add_parser("plan", help="say how much a run will ask, and about what it costs")
+    one.add_argument("paths", nargs="*", metavar="PATH", help="cases (default: shipped)")
+    one.add_argument("--parser", metavar="NAME", default="hermes", help="default: %(default)s")
+    one.add_argument(
+        "--emission",
+        choices=["scripted", "sampled"],
+        default="sampled",
+        help="where answers come from (default: %(default)s)",
+    )
+    one.add_argument("--cuts", choices=list(modes.CUTS), default="default")
+    one.add_argument("--format", choices=["text", "json"], default="text")
+    one.set_defaults(command=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Print a plan; no server is asked."""
+    places = [Path(name) for name in chosen.paths] or [casefile.shipped()]
+    cases = [case for file in sort_files(places)["cases"] for case in casefile.load(file)]
+    format = judge.format_of(chosen.parser).name
+    parser = next((name for name in PARSERS if format.startswith(name)), format)
+    server = plan.server_of(parser, format, chosen.emission)
+    found = plan.plan(cases, server, chosen.cuts)
+    if chosen.format == "json":
+        print(json.dumps(plan.document(found, server), indent=1))
+    else:
+        print(plan.text(found, server))
+    return 0

