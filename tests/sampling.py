@@ -69,8 +69,12 @@ def play(
     repeat: int = 2,
     cases: Sequence[Case] = CASES,
     version: str | None = None,
+    concurrency: int = 1,
 ) -> list[Judged]:
-    """Ask a sampled reference server all cases in both modes; judge the answers."""
+    """Ask a sampled reference server all cases in both modes; judge the answers.
+
+    One request after the other, so that no luck decides who gets which answer.
+    """
     limits = Limits(connect=10, first_byte=10, silence=5, whole=20)
     chosen = set(variants)
     with Reference(
@@ -86,7 +90,7 @@ def play(
             emission="sampled",
             tokens=Variant.NO_TOKEN_IDS not in chosen,
         )
-        asker = Asker(Live(server.url, limits=limits))
+        asker = Asker(Live(server.url, limits=limits, concurrency=concurrency))
         session = Session(server, known=Known(), level=Level.SHOULD, asker=asker, repeat=repeat)
         try:
             items = [Item(case=one, mode=mode) for one in cases for mode in MODES]

@@ -50,7 +50,7 @@ def test_a_model_that_dithers_never_turns_a_run_red(
     format: str, variants: tuple[Variant, ...]
 ) -> None:
     times = 1 if Variant.NO_TOKEN_IDS in variants else 3
-    verdicts = [bad(play(format=format, variants=variants)) for _ in range(times)]
+    verdicts = [bad(play(format=format, variants=variants, concurrency=8)) for _ in range(times)]
     assert verdicts == [[]] * times
 
 
@@ -75,7 +75,7 @@ def test_without_tokens_nobody_is_accused_of_what_the_model_may_have_said(name: 
 
 
 def test_the_same_fault_is_found_with_tokens_however_the_answers_fall() -> None:
-    assert all(bad(play(fault=FAULTS["second-call-lost"])) for _ in range(3))
+    assert all(bad(play(fault=FAULTS["second-call-lost"], concurrency=8)) for _ in range(3))
 
 
 def test_what_the_model_said_otherwise_is_shown_where_the_stream_is_not_compared() -> None:
