@@ -45,7 +45,8 @@ def shipped() -> Path:
 def load_folder(folder: Path) -> list[Case]:
     """Read all topic files in and below a folder; files that begin with `_` hold no cases."""
     files = sorted(file for file in folder.rglob("*.yaml") if not file.name.startswith("_"))
-    return _unique(case for file in files for case in load(file))
+    shared = {place: load_tools(place / TOOLS) for place in {file.parent for file in files}}
+    return _unique(case for file in files for case in load(file, shared[file.parent]))
 
 
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
@@ -65,6 +66,7 @@ def load_tools(path: Path) -> dict[str, Json]:
     tools: dict[str, Json] = {}
     for index, tool in enumerate(document.value["tools"]):
         _add_tool(document, ("tools", index), tools, tool)
+        _check_parameters(document, ("tools", index), tool)
     return tools
 
 
@@ -184,14 +186,21 @@ def _tools(
             hint = did_you_mean(item, shared) if shared else f"no tools in {TOOLS} beside this file"
             raise document.problem(f"unknown tool {item!r}; {hint}", *here)
         _add_tool(document, here, tools, shared[item] if isinstance(item, str) else item)
+        if not isinstance(item, str):  # the shared ones were checked where they stand
+            _check_parameters(document, here, item)
     return tools
 
 
 def _add_tool(document: Document, at: Place, tools: dict[str, Json], tool: Json) -> None:
-    """Add a tool whose name is new and whose parameters are a JSON Schema."""
+    """Add a tool whose name is new."""
     name = tool["function"]["name"]
     if name in tools:
         raise document.problem(f"tool {name!r} a second time; allowed once", *at)
+    tools[name] = tool
+
+
+def _check_parameters(document: Document, at: Place, tool: Json) -> None:
+    """Check that a tool's parameters are a JSON Schema."""
     schema = tool["function"].get("parameters", {})
     try:
         validator_for(schema).check_schema(schema)
@@ -200,7 +209,6 @@ def _add_tool(document: Document, at: Place, tools: dict[str, Json], tool: Json)
         raise document.problem(f"no valid JSON Schema: {error.message}", *here) from error
     except _UNUSABLE as error:
         raise document.problem(f"no valid JSON Schema: {error}", *at) from error
-    tools[name] = tool
 
 
 def _check_choice(

@@ -60,7 +60,7 @@ class CaseFile(pytest.File):
     def collect(self) -> Iterator[CaseItem]:
         """Yield each case in each mode."""
         try:
-            cases = casefile.load(self.path)
+            cases = casefile.load(self.path, self.run.tools(self.path.parent))
         except FileProblem as problem:
             raise self.CollectError(str(problem)) from None
         self.run.files.add(self.path)

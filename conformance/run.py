@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import collect, modes
+from conformance import casefile, collect, modes
 from conformance.budget import Budget, Purse
 from conformance.collect import CaseItem
 from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged
 from conformance.known import Known
-from conformance.model import Case, Mode, Server
+from conformance.model import Case, Json, Mode, Server
 from conformance.options import Options
 from conformance.patience import Waits
 from conformance.recorded import Results
@@ -53,6 +54,7 @@ class Run:
         self.selected = 0
         self.collected = 0
         self.cases: dict[str, Case] = {}
+        self._tools: dict[Path, Mapping[str, Json]] = {}
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
         self.waits = Waits()
@@ -61,6 +63,12 @@ class Run:
         self.written: Results | None = None
         self._session: Session | None = None
         self._begun: set[int] = set()
+
+    def tools(self, folder: Path) -> Mapping[str, Json]:
+        """Read the tools that a folder's cases share, once; raises `FileProblem`."""
+        if folder not in self._tools:
+            self._tools[folder] = casefile.load_tools(folder / casefile.TOOLS)
+        return self._tools[folder]
 
     def judge(self, item: CaseItem) -> Judged:
         """Judge an item; the first of a share begins the exchanges of the whole share."""
