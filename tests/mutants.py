@@ -3,7 +3,8 @@
     python -m tests.mutants                       # all of MODULES
     python -m tests.mutants conformance/sse.py    # some of them
     python -m tests.mutants --sample 600          # so many, drawn at random: minutes, not an hour
-    python -m tests.mutants --into docs/mutants.md
+    python -m tests.mutants --into docs/mutants.md           # of these modules, or of all
+    python -m tests.mutants --into docs/mutants.md --again   # only what the page lists
 
 Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
 into a fork of this process, in place of the function or the constant that it changes, and the tests
@@ -19,6 +20,7 @@ import importlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -54,9 +56,8 @@ Lines = set[tuple[str, int]]
 class Hunt:
     """Run the tests once, then against every mutant."""
 
-    def __init__(self, mutants: Sequence[Mutant], of: int) -> None:
+    def __init__(self, mutants: Sequence[Mutant]) -> None:
         self.mutants = mutants
-        self.of = of
         self.survivors: list[Mutant] = []
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
         self.lines: dict[pytest.Item, Lines] = {}
@@ -79,11 +80,13 @@ class Hunt:
                 tests = self._tests_of(mutant, kills)
                 pid, told = self._start(mutant, tests)
                 running[pid] = mutant, told, tests
-            pid, _ = os.wait()
+            pid, ended = os.wait()
             mutant, told, tests = running.pop(pid)
             with os.fdopen(told) as answer:
                 killer = answer.read()
             if killer == "":  # ended by its alarm, or by an end of the interpreter
+                how = f"ended by signal {os.WTERMSIG(ended)}" if ended else "ended"
+                print(f"{mutant.path}:{mutant.line}  {mutant.told}: {how}", flush=True)
                 continue
             if killer == "none":
                 self.survivors.append(mutant)
@@ -201,33 +204,65 @@ def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return again
 
 
-def page(hunt: Hunt, before: str) -> str:
-    """Write the result; the reasons in the page as it was are kept."""
-    rows = [line.split(" | ") for line in before.splitlines() if line.startswith("| `")]
-    reasons = {row[0].removeprefix("| "): row[-1].removesuffix(" |") for row in rows}
-    total, left = len(hunt.mutants), len(hunt.survivors)
-    counts = Counter(map(_name, hunt.survivors))
-    # What was not drawn this time keeps its row.
-    drawn = set(map(_name, hunt.mutants))
-    undrawn = {row[0].removeprefix("| "): row[1] for row in rows}
-    table = [
-        f"| {name} | {count} | {reasons.get(name, 'not looked at')} |"
-        for name, count in sorted({**_without(undrawn, drawn), **counts}.items())
-    ]
+def page(hunt: Hunt, before: str, at: str, *, again: bool = False) -> str:
+    """Add a hunt of whole modules, or of what is listed, to the page as it was.
+
+    Rows of other modules are kept; so are the reasons, which are written by hand, and all from the
+    second heading on.
+    """
+    listed, reasons, modules = _read(before)
+    here = {mutant.path for mutant in hunt.mutants}
+    left = {name: times for name, times in listed.items() if _path(name) not in here}
+    left |= Counter(map(_name, hunt.survivors))
+    modules |= _hunted(hunt, modules if again else {}, at)
+    alive = Counter(_path(name) for name, times in left.items() for _ in range(times))
+    total = sum(int(count) for count, _ in modules.values())
+    killed = total - sum(alive[path] for path in modules)
+    _, heading, notes = before.partition("\n## ")
     return "\n".join(
         [
             "# Mutants",
             "",
-            f"{_drawn(hunt)} of {', '.join(sorted({f'`{one.path}`' for one in hunt.mutants}))}; "
-            f"{total - left} are killed by the tests ({100 * (total - left) / total:.1f} %), "
-            f"{datetime.date.today()}.",
+            f"Of {total} mutants the tests kill {killed} ({100 * killed / total:.1f} %).",
             "`make mutants` repeats it and writes this page; reasons are written by hand and kept.",
+            "",
+            "| module | mutants | killed | hunted |",
+            "| --- | --- | --- | --- |",
+            *(
+                f"| `{path}` | {count} | {int(count) - alive[path]} | {when} |"
+                for path, (count, when) in sorted(modules.items())
+            ),
             "",
             "| survivor | times | why |",
             "| --- | --- | --- |",
-            *table,
-            "",
+            *(
+                f"| {name} | {times} | {reasons.get(name, 'not looked at')} |"
+                for name, times in sorted(left.items())
+            ),
+            heading + notes,
         ]
+    )
+
+
+def _hunted(hunt: Hunt, before: Mapping[str, list[str]], at: str) -> dict[str, list[str]]:
+    """Give each module's mutants and when they were hunted, or their survivors again."""
+    counts = Counter(mutant.path for mutant in hunt.mutants)
+    return {
+        path: [before[path][0], f"{before[path][1].partition(';')[0]}; survivors {at}"]
+        if path in before
+        else [str(count), at]
+        for path, count in counts.items()
+    }
+
+
+def _read(page: str) -> tuple[dict[str, int], dict[str, str], dict[str, list[str]]]:
+    """Read how often each survivor is listed, why, and each module's mutants and hunt."""
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    survivors = [row for row in rows if len(row) == 3]
+    return (
+        {name: int(times) for name, times, _ in survivors},
+        {name: why for name, _, why in survivors},
+        {row[0].strip("`"): [row[1], row[3]] for row in rows if len(row) == 4},
     )
 
 
@@ -235,13 +270,14 @@ def _name(mutant: Mutant) -> str:
     return f"`{mutant.path}` {mutant.function}: {mutant.told}".replace("|", "or")
 
 
-def _without(rows: Mapping[str, str], names: set[str]) -> dict[str, str]:
-    return {name: times for name, times in rows.items() if name not in names}
+def _path(name: str) -> str:
+    return name.split("`")[1]
 
 
-def _drawn(hunt: Hunt) -> str:
-    total = len(hunt.mutants)
-    return f"{total} mutants" if total == hunt.of else f"{total} mutants, drawn from {hunt.of},"
+def _at() -> str:
+    told = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=False)
+    return f"{datetime.date.today()} at {found.stdout.strip() or 'no commit'}"
 
 
 def main() -> int:
@@ -249,12 +285,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="MODULE")
-    parser.add_argument("--into", type=Path, metavar="FILE", help="renew the page of survivors")
-    parser.add_argument("--sample", type=int, metavar="N", help="of so many, the same each time")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="enter the result in the page")
+    few = parser.add_mutually_exclusive_group()
+    few.add_argument("--sample", type=int, metavar="N", help="of so many, the same each time")
+    few.add_argument("--again", action="store_true", help="of the survivors that the page lists")
     chosen = parser.parse_args()
-    every = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
-    mutants = random.Random(1).sample(every, chosen.sample) if chosen.sample else every
-    hunt = Hunt(mutants, of=len(every))
+    if chosen.into and chosen.sample:
+        parser.error("--into wants whole modules: a sample is printed only")
+    if chosen.again and not chosen.into:
+        parser.error("--again wants the page that lists the survivors: --into docs/mutants.md")
+    before = chosen.into.read_text("utf-8") if chosen.into and chosen.into.exists() else ""
+    mutants = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
+    if chosen.sample:
+        mutants = random.Random(1).sample(mutants, chosen.sample)
+    if chosen.again:
+        listed, _, modules = _read(before)
+        mutants = [one for one in mutants if one.path in modules and _name(one) in listed]
+    if not mutants:
+        parser.error("no mutants to hunt")
+    hunt = Hunt(mutants)
     sdk.read = _remember(sdk.read)  # type: ignore[assignment]
     tests = [str(ROOT / "tests" / f"{name}.py") for name in chosen.tests]
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *QUIET, *tests], [hunt])
@@ -263,8 +312,7 @@ def main() -> int:
     killed = len(mutants) - len(hunt.survivors)
     print(f"{killed} of {len(mutants)} mutants killed, {100 * killed / len(mutants):.1f} %")
     if chosen.into:
-        before = chosen.into.read_text("utf-8") if chosen.into.exists() else ""
-        chosen.into.write_text(page(hunt, before), "utf-8")
+        chosen.into.write_text(page(hunt, before, _at(), again=chosen.again), "utf-8")
     return 0
 
 
