@@ -45,7 +45,7 @@ MODULES = [
         if path.name != "__init__.py"  # imports and their list, which ruff and mypy check
     ),
 ]
-TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules"]
+TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules", "test_template_rules"]
 SECONDS = 30
 """Of the processor, for the tests of one mutant; one that takes longer is noticed too."""
 WORKERS = 2
