@@ -98,3 +98,20 @@ def test_an_answer_that_ended_otherwise_may_have_counted_less() -> None:
 
     found = beside(sample(SAMPLES / "usage.equiv/wrong.sse"), "usage.sum/right.json", change)
     assert broken(found) == []
+
+
+def test_ids_beside_another_count_than_the_complete_answers_are_told_once() -> None:
+    found = beside(sample(SAMPLES / "usage.token-ids/wrong.sse"), "usage.token-ids/right.json")
+    assert [id for id, _ in broken(found)] == ["usage.token-ids"]
+    fewer = bent("usage.token-ids/right.sse", lambda chunks: chunks[-1].update(usage=usage(4)))
+    assert [id for id, _ in broken(fewer)] == ["usage.token-ids"]
+    both = beside(fewer, "usage.token-ids/right.json")
+    assert [id for id, _ in broken(both)] == ["usage.equiv"]
+
+
+def test_a_single_token_id_is_counted() -> None:
+    def change(documents: list[Any]) -> None:
+        documents[0]["choices"][0]["token_ids"] = [7]
+
+    found = bent("usage.token-ids/right.json", change)
+    assert broken(found) == [("usage.token-ids", "token_ids")]
