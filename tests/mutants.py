@@ -45,10 +45,19 @@ MODULES = [
         if path.name != "__init__.py"  # imports and their list, which ruff and mypy check
     ),
 ]
-TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules", "test_template_rules"]
+TESTS = [
+    "test_sse",
+    "test_jsonvalue",
+    "test_assemble",
+    "test_rules",
+    "test_rule_edges",
+    "test_template_rules",
+]
 SECONDS = 30
 """Of the processor, for the tests of one mutant; one that takes longer is noticed too."""
 WORKERS = 2
+NEAR = 15
+"""Lines around a mutant's that tell which tests are about it."""
 QUIET = ["-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 Lines = set[tuple[str, int]]
 
@@ -62,22 +71,26 @@ class Hunt:
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
         self.lines: dict[pytest.Item, Lines] = {}
         self.seconds: dict[pytest.Item, float] = {}
+        self.kills: Counter[tuple[str, pytest.Item]] = Counter()
+        self.rarity: dict[tuple[str, int], float] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Stand in for pytest's own loop."""
         items = [item for item in session.items if not _is_property(item)]
         for item in items:
             self._learn(item)
+        runs = Counter(line for lines in self.lines.values() for line in lines)
+        self.rarity = {line: 1 / times for line, times in runs.items()}
         _functions()
+        gc.freeze()  # a collection in a fork would copy what it shares
         counts = f"{len(items)} tests, {len(self.mutants)} mutants"
         print(f"\n{counts}, {sum(self.seconds.values()):.0f} s for the tests", flush=True)
-        kills: Counter[tuple[str, pytest.Item]] = Counter()
         running: dict[int, tuple[Mutant, int, list[pytest.Item]]] = {}
         waiting = list(reversed(self.mutants))
         while waiting or running:
             while waiting and len(running) < WORKERS:
                 mutant = waiting.pop()
-                tests = self._tests_of(mutant, kills)
+                tests = self._tests_of(mutant)
                 pid, told = self._start(mutant, tests)
                 running[pid] = mutant, told, tests
             pid, ended = os.wait()
@@ -92,7 +105,7 @@ class Hunt:
                 self.survivors.append(mutant)
                 print(f"{mutant.path}:{mutant.line}  {mutant.told}", flush=True)
             else:
-                kills[mutant.path, tests[int(killer)]] += 1
+                self.kills[_place(mutant), tests[int(killer)]] += 1
         return True
 
     def _learn(self, item: pytest.Item) -> None:
@@ -115,12 +128,19 @@ class Hunt:
             raise pytest.UsageError(f"{item.nodeid} fails without any mutant")
         self.lines[item], self.seconds[item] = found, time.perf_counter() - began
 
-    def _tests_of(self, mutant: Mutant, kills: Counter[tuple[str, pytest.Item]]) -> list[Any]:
+    def _tests_of(self, mutant: Mutant) -> list[Any]:
+        """Give the tests that may notice, those that have or that go where few do first."""
         file = str(ROOT / mutant.path)
         places = {(file, line) for line in range(mutant.line, mutant.last_line + 1)}
+        near = {(file, line) for line in range(mutant.line - NEAR, mutant.last_line + NEAR)}
+
+        def promise(item: pytest.Item) -> tuple[int, float]:
+            rare = sum(self.rarity[line] for line in near & self.lines[item])
+            return self.kills[_place(mutant), item], rare / self.seconds[item]
+
         # What is made when a module is loaded is run by no test, and used by any.
         found = [item for item, lines in self.lines.items() if mutant.name or places & lines]
-        return sorted(found, key=lambda item: (-kills[mutant.path, item], self.seconds[item]))
+        return sorted(found, key=promise, reverse=True)
 
     def _start(self, mutant: Mutant, tests: Sequence[pytest.Item]) -> tuple[int, int]:
         answer, tell = os.pipe()
@@ -142,6 +162,10 @@ class Hunt:
                 break
         os.write(tell, found.encode())
         os._exit(0)
+
+
+def _place(mutant: Mutant) -> str:
+    return f"{mutant.path} {mutant.function}"
 
 
 def _is_property(item: pytest.Item) -> bool:
