@@ -115,3 +115,7 @@ def test_a_single_token_id_is_counted() -> None:
 
     found = bent("usage.token-ids/right.json", change)
     assert broken(found) == [("usage.token-ids", "token_ids")]
+
+
+def test_a_prompt_is_held_to_its_status_too() -> None:
+    assert outcome(sample(SAMPLES / "template.tools/right.prompt"), "http.ok") is Outcome.PASS

@@ -232,6 +232,8 @@ TOLD = [
     ("sse.done/wrong.sse", "one [DONE]", "0"),
     ("msg.tool_call.shape/wrong-type.json", "'function'", "None"),
     ("msg.tool_call.shape/wrong.json", "a string", "None"),
+    ("msg.json/wrong.json", "JSON", "Expecting value at character 0: '<"),
+    ("msg.json/wrong-text.json", "a JSON object", "'"),
     ("finish.present/wrong.sse", "a reason", "null to the end"),
     ("chunk.index.present/wrong.sse", "an integer from 0", "'absent'"),
     ("chunk.function.object/wrong.sse", "an object", "'absent'"),
