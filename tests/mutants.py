@@ -14,6 +14,7 @@ that run its line go on until one fails. Property tests are left out: luck is no
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import gc
 import importlib
@@ -97,8 +98,10 @@ class Hunt:
             mutant, told, tests = running.pop(pid)
             with os.fdopen(told) as answer:
                 killer = answer.read()
+            if killer == "" and not os.WIFSIGNALED(ended):
+                raise pytest.UsageError(f"no mutant of {mutant.path}:{mutant.line} {mutant.told}")
             if killer == "":  # ended by its alarm, or by an end of the interpreter
-                how = f"ended by signal {os.WTERMSIG(ended)}" if ended else "ended"
+                how = f"ended by signal {os.WTERMSIG(ended)}"
                 print(f"{mutant.path}:{mutant.line}  {mutant.told}: {how}", flush=True)
                 continue
             if killer == "none":
@@ -151,17 +154,19 @@ class Hunt:
         signal.alarm(10 * SECONDS)
         for number in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        found = "none"
-        if mutant.name:
-            _put_value(mutant, mutant.name)
-        else:
-            _put_function(mutant)
-        for place, item in enumerate(tests):
-            if _fails(item):
-                found = str(place)
-                break
-        os.write(tell, found.encode())
-        os._exit(0)
+        try:
+            os.write(tell, _killer(mutant, tests).encode())
+        finally:  # whatever is raised, the fork goes no further
+            os._exit(0)
+
+
+def _killer(mutant: Mutant, tests: Sequence[pytest.Item]) -> str:
+    """Give the place of the first test that fails, or `none`."""
+    if mutant.name:
+        _put_value(mutant, mutant.name)
+    else:
+        _put_function(mutant)
+    return next((str(place) for place, item in enumerate(tests) if _fails(item)), "none")
 
 
 def _place(mutant: Mutant) -> str:
@@ -207,11 +212,17 @@ def _put_value(mutant: Mutant, name: str) -> None:
     module_name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     home = importlib.import_module(module_name)
     scope = dict(vars(home))
-    exec(compile(mutant.tree(), str(ROOT / mutant.path), "exec"), scope)
+    # The rest of the module would enter its rules a second time.
+    part = [node for node in mutant.tree().body if _assigns(node, name)]
+    exec(compile(ast.Module(part, []), str(ROOT / mutant.path), "exec"), scope)
     old, new = getattr(home, name), scope[name]
     for module in [one for key, one in sys.modules.items() if key.startswith("conformance")]:
         if getattr(module, name, None) is old:
             setattr(module, name, new)
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
 
 
 def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:

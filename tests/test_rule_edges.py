@@ -11,7 +11,7 @@ from conformance import assemble
 from conformance.model import Json, Outcome, Read
 from conformance.rules import Evidence
 from conformance.verdict import judge
-from tests.evidence import SAMPLES, broken, exchange, sample
+from tests.evidence import SAMPLES, broken, evidence, exchange, sample
 
 
 def outcome(found: Evidence, id: str) -> Outcome:
@@ -119,3 +119,36 @@ def test_a_single_token_id_is_counted() -> None:
 
 def test_a_prompt_is_held_to_its_status_too() -> None:
     assert outcome(sample(SAMPLES / "template.tools/right.prompt"), "http.ok") is Outcome.PASS
+
+
+def test_logprobs_of_a_choice_that_cannot_be_read_are_left_out() -> None:
+    def change(documents: list[Any]) -> None:
+        first = documents[0]["choices"][0]
+        documents[0]["choices"].append({**first, "index": 1, "message": None})
+
+    found = bent("logprobs.count/right.json", change)
+    assert broken(found) == [("msg.required", "choices[1].message")]
+    assert outcome(found, "logprobs.count") is Outcome.PASS
+
+
+def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
+    complete = "logprobs.align/complete.json"
+    unlike = beside(sample(SAMPLES / "logprobs.form/wrong-token.sse"), complete)
+    assert [id for id, _ in broken(unlike)] == ["logprobs.form"]
+    assert outcome(unlike, "logprobs.align") is Outcome.PASS
+    whole = sample(SAMPLES / "logprobs.align/right.sse")
+    events = whole.answer.exchange.body.split(b"\n\n")
+    body = b"\n\n".join([*events[:2], b"data: {", *events[3:]])
+    holed = assemble.read(replace(whole.answer.exchange, reads=(Read(0.1, body),)))
+    found = beside(replace(whole, answer=holed), complete)
+    assert broken(found) == [("sse.json-valid", "chunk 2")]
+
+
+def test_of_an_event_that_cannot_be_read_the_beginning_is_shown() -> None:
+    body = b"data: " + b"x" * 100 + b"\n\ndata: [DONE]\n\n"
+    (only,) = next(
+        one.findings
+        for one in judge(evidence(exchange(body, stream=True)))
+        if one.rule.id == "sse.json-valid"
+    )
+    assert only.actual.endswith(f": '{'x' * 60}'")
