@@ -124,10 +124,10 @@ def test_a_prompt_is_held_to_its_status_too() -> None:
 def test_logprobs_of_a_choice_that_cannot_be_read_are_left_out() -> None:
     def change(documents: list[Any]) -> None:
         first = documents[0]["choices"][0]
-        documents[0]["choices"].append({**first, "index": 1, "message": None})
+        documents[0]["choices"].append({**first, "index": 0.0})
 
     found = bent("logprobs.count/right.json", change)
-    assert broken(found) == [("msg.required", "choices[1].message")]
+    assert broken(found) == [("msg.required", "choices[1].index")]
     assert outcome(found, "logprobs.count") is Outcome.PASS
 
 
@@ -152,3 +152,9 @@ def test_of_an_event_that_cannot_be_read_the_beginning_is_shown() -> None:
         if one.rule.id == "sse.json-valid"
     )
     assert only.actual.endswith(f": '{'x' * 60}'")
+
+
+def test_a_stream_of_another_type_is_told_of_though_its_end_runs_on() -> None:
+    body = (SAMPLES / "args.string/right.sse").read_bytes() + b"data: {"
+    found = evidence(exchange(body, stream=True, content_type="application/json"))
+    assert [id for id, _ in broken(found)] == ["sse.content-type", "sse.framing"]
