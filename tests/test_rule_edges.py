@@ -121,16 +121,6 @@ def test_a_prompt_is_held_to_its_status_too() -> None:
     assert outcome(sample(SAMPLES / "template.tools/right.prompt"), "http.ok") is Outcome.PASS
 
 
-def test_logprobs_of_a_choice_that_cannot_be_read_are_left_out() -> None:
-    def change(documents: list[Any]) -> None:
-        first = documents[0]["choices"][0]
-        documents[0]["choices"].append({**first, "index": 0.0})
-
-    found = bent("logprobs.count/right.json", change)
-    assert broken(found) == [("msg.required", "choices[1].index")]
-    assert outcome(found, "logprobs.count") is Outcome.PASS
-
-
 def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
     complete = "logprobs.align/complete.json"
     unlike = beside(sample(SAMPLES / "logprobs.form/wrong-token.sse"), complete)
