@@ -3,7 +3,8 @@
     python -m tests.mutants                       # all of MODULES
     python -m tests.mutants conformance/sse.py    # some of them
     python -m tests.mutants --sample 600          # so many, drawn at random: minutes, not an hour
-    python -m tests.mutants --into docs/mutants.md
+    python -m tests.mutants --into docs/mutants.md           # of these modules, or of all
+    python -m tests.mutants --into docs/mutants.md --again   # only what the page lists
 
 Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
 into a fork of this process, in place of the function or the constant that it changes, and the tests
@@ -13,12 +14,14 @@ that run its line go on until one fails. Property tests are left out: luck is no
 from __future__ import annotations
 
 import argparse
+import ast
 import datetime
 import gc
 import importlib
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
 from collections import Counter, defaultdict
@@ -43,10 +46,19 @@ MODULES = [
         if path.name != "__init__.py"  # imports and their list, which ruff and mypy check
     ),
 ]
-TESTS = ["test_sse", "test_jsonvalue", "test_assemble", "test_rules"]
+TESTS = [
+    "test_sse",
+    "test_jsonvalue",
+    "test_assemble",
+    "test_rules",
+    "test_rule_edges",
+    "test_template_rules",
+]
 SECONDS = 30
 """Of the processor, for the tests of one mutant; one that takes longer is noticed too."""
 WORKERS = 2
+NEAR = 15
+"""Lines around a mutant's that tell which tests are about it."""
 QUIET = ["-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 Lines = set[tuple[str, int]]
 
@@ -54,42 +66,49 @@ Lines = set[tuple[str, int]]
 class Hunt:
     """Run the tests once, then against every mutant."""
 
-    def __init__(self, mutants: Sequence[Mutant], of: int) -> None:
+    def __init__(self, mutants: Sequence[Mutant]) -> None:
         self.mutants = mutants
-        self.of = of
         self.survivors: list[Mutant] = []
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
         self.lines: dict[pytest.Item, Lines] = {}
         self.seconds: dict[pytest.Item, float] = {}
+        self.kills: Counter[tuple[str, pytest.Item]] = Counter()
+        self.rarity: dict[tuple[str, int], float] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Stand in for pytest's own loop."""
         items = [item for item in session.items if not _is_property(item)]
         for item in items:
             self._learn(item)
+        runs = Counter(line for lines in self.lines.values() for line in lines)
+        self.rarity = {line: 1 / times for line, times in runs.items()}
         _functions()
+        gc.freeze()  # a collection in a fork would copy what it shares
         counts = f"{len(items)} tests, {len(self.mutants)} mutants"
         print(f"\n{counts}, {sum(self.seconds.values()):.0f} s for the tests", flush=True)
-        kills: Counter[tuple[str, pytest.Item]] = Counter()
         running: dict[int, tuple[Mutant, int, list[pytest.Item]]] = {}
         waiting = list(reversed(self.mutants))
         while waiting or running:
             while waiting and len(running) < WORKERS:
                 mutant = waiting.pop()
-                tests = self._tests_of(mutant, kills)
+                tests = self._tests_of(mutant)
                 pid, told = self._start(mutant, tests)
                 running[pid] = mutant, told, tests
-            pid, _ = os.wait()
+            pid, ended = os.wait()
             mutant, told, tests = running.pop(pid)
             with os.fdopen(told) as answer:
                 killer = answer.read()
+            if killer == "" and not os.WIFSIGNALED(ended):
+                raise pytest.UsageError(f"no mutant of {mutant.path}:{mutant.line} {mutant.told}")
             if killer == "":  # ended by its alarm, or by an end of the interpreter
+                how = f"ended by signal {os.WTERMSIG(ended)}"
+                print(f"{mutant.path}:{mutant.line}  {mutant.told}: {how}", flush=True)
                 continue
             if killer == "none":
                 self.survivors.append(mutant)
                 print(f"{mutant.path}:{mutant.line}  {mutant.told}", flush=True)
             else:
-                kills[mutant.path, tests[int(killer)]] += 1
+                self.kills[_place(mutant), tests[int(killer)]] += 1
         return True
 
     def _learn(self, item: pytest.Item) -> None:
@@ -112,12 +131,19 @@ class Hunt:
             raise pytest.UsageError(f"{item.nodeid} fails without any mutant")
         self.lines[item], self.seconds[item] = found, time.perf_counter() - began
 
-    def _tests_of(self, mutant: Mutant, kills: Counter[tuple[str, pytest.Item]]) -> list[Any]:
+    def _tests_of(self, mutant: Mutant) -> list[Any]:
+        """Give the tests that may notice, those that have or that go where few do first."""
         file = str(ROOT / mutant.path)
         places = {(file, line) for line in range(mutant.line, mutant.last_line + 1)}
+        near = {(file, line) for line in range(mutant.line - NEAR, mutant.last_line + NEAR)}
+
+        def promise(item: pytest.Item) -> tuple[int, float]:
+            rare = sum(self.rarity[line] for line in near & self.lines[item])
+            return self.kills[_place(mutant), item], rare / self.seconds[item]
+
         # What is made when a module is loaded is run by no test, and used by any.
         found = [item for item, lines in self.lines.items() if mutant.name or places & lines]
-        return sorted(found, key=lambda item: (-kills[mutant.path, item], self.seconds[item]))
+        return sorted(found, key=promise, reverse=True)
 
     def _start(self, mutant: Mutant, tests: Sequence[pytest.Item]) -> tuple[int, int]:
         answer, tell = os.pipe()
@@ -128,17 +154,23 @@ class Hunt:
         signal.alarm(10 * SECONDS)
         for number in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
-        found = "none"
-        if mutant.name:
-            _put_value(mutant, mutant.name)
-        else:
-            _put_function(mutant)
-        for place, item in enumerate(tests):
-            if _fails(item):
-                found = str(place)
-                break
-        os.write(tell, found.encode())
-        os._exit(0)
+        try:
+            os.write(tell, _killer(mutant, tests).encode())
+        finally:  # whatever is raised, the fork goes no further
+            os._exit(0)
+
+
+def _killer(mutant: Mutant, tests: Sequence[pytest.Item]) -> str:
+    """Give the place of the first test that fails, or `none`."""
+    if mutant.name:
+        _put_value(mutant, mutant.name)
+    else:
+        _put_function(mutant)
+    return next((str(place) for place, item in enumerate(tests) if _fails(item)), "none")
+
+
+def _place(mutant: Mutant) -> str:
+    return f"{mutant.path} {mutant.function}"
 
 
 def _is_property(item: pytest.Item) -> bool:
@@ -180,11 +212,17 @@ def _put_value(mutant: Mutant, name: str) -> None:
     module_name = mutant.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     home = importlib.import_module(module_name)
     scope = dict(vars(home))
-    exec(compile(mutant.tree(), str(ROOT / mutant.path), "exec"), scope)
+    # The rest of the module would enter its rules a second time.
+    part = [node for node in mutant.tree().body if _assigns(node, name)]
+    exec(compile(ast.Module(part, []), str(ROOT / mutant.path), "exec"), scope)
     old, new = getattr(home, name), scope[name]
     for module in [one for key, one in sys.modules.items() if key.startswith("conformance")]:
         if getattr(module, name, None) is old:
             setattr(module, name, new)
+
+
+def _assigns(node: ast.stmt, name: str) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
 
 
 def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -201,33 +239,65 @@ def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return again
 
 
-def page(hunt: Hunt, before: str) -> str:
-    """Write the result; the reasons in the page as it was are kept."""
-    rows = [line.split(" | ") for line in before.splitlines() if line.startswith("| `")]
-    reasons = {row[0].removeprefix("| "): row[-1].removesuffix(" |") for row in rows}
-    total, left = len(hunt.mutants), len(hunt.survivors)
-    counts = Counter(map(_name, hunt.survivors))
-    # What was not drawn this time keeps its row.
-    drawn = set(map(_name, hunt.mutants))
-    undrawn = {row[0].removeprefix("| "): row[1] for row in rows}
-    table = [
-        f"| {name} | {count} | {reasons.get(name, 'not looked at')} |"
-        for name, count in sorted({**_without(undrawn, drawn), **counts}.items())
-    ]
+def page(hunt: Hunt, before: str, at: str, *, again: bool = False) -> str:
+    """Add a hunt of whole modules, or of what is listed, to the page as it was.
+
+    Rows of other modules are kept; so are the reasons, which are written by hand, and all from the
+    second heading on.
+    """
+    listed, reasons, modules = _read(before)
+    here = {mutant.path for mutant in hunt.mutants}
+    left = {name: times for name, times in listed.items() if _path(name) not in here}
+    left |= Counter(map(_name, hunt.survivors))
+    modules |= _hunted(hunt, modules if again else {}, at)
+    alive = Counter(_path(name) for name, times in left.items() for _ in range(times))
+    total = sum(int(count) for count, _ in modules.values())
+    killed = total - sum(alive[path] for path in modules)
+    _, heading, notes = before.partition("\n## ")
     return "\n".join(
         [
             "# Mutants",
             "",
-            f"{_drawn(hunt)} of {', '.join(sorted({f'`{one.path}`' for one in hunt.mutants}))}; "
-            f"{total - left} are killed by the tests ({100 * (total - left) / total:.1f} %), "
-            f"{datetime.date.today()}.",
+            f"Of {total} mutants the tests kill {killed} ({100 * killed / total:.1f} %).",
             "`make mutants` repeats it and writes this page; reasons are written by hand and kept.",
+            "",
+            "| module | mutants | killed | hunted |",
+            "| --- | --- | --- | --- |",
+            *(
+                f"| `{path}` | {count} | {int(count) - alive[path]} | {when} |"
+                for path, (count, when) in sorted(modules.items())
+            ),
             "",
             "| survivor | times | why |",
             "| --- | --- | --- |",
-            *table,
-            "",
+            *(
+                f"| {name} | {times} | {reasons.get(name, 'not looked at')} |"
+                for name, times in sorted(left.items())
+            ),
+            heading + notes,
         ]
+    )
+
+
+def _hunted(hunt: Hunt, before: Mapping[str, list[str]], at: str) -> dict[str, list[str]]:
+    """Give each module's mutants and when they were hunted, or their survivors again."""
+    counts = Counter(mutant.path for mutant in hunt.mutants)
+    return {
+        path: [before[path][0], f"{before[path][1].partition(';')[0]}; survivors {at}"]
+        if path in before
+        else [str(count), at]
+        for path, count in counts.items()
+    }
+
+
+def _read(page: str) -> tuple[dict[str, int], dict[str, str], dict[str, list[str]]]:
+    """Read how often each survivor is listed, why, and each module's mutants and hunt."""
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| `")]
+    survivors = [row for row in rows if len(row) == 3]
+    return (
+        {name: int(times) for name, times, _ in survivors},
+        {name: why for name, _, why in survivors},
+        {row[0].strip("`"): [row[1], row[3]] for row in rows if len(row) == 4},
     )
 
 
@@ -235,13 +305,14 @@ def _name(mutant: Mutant) -> str:
     return f"`{mutant.path}` {mutant.function}: {mutant.told}".replace("|", "or")
 
 
-def _without(rows: Mapping[str, str], names: set[str]) -> dict[str, str]:
-    return {name: times for name, times in rows.items() if name not in names}
+def _path(name: str) -> str:
+    return name.split("`")[1]
 
 
-def _drawn(hunt: Hunt) -> str:
-    total = len(hunt.mutants)
-    return f"{total} mutants" if total == hunt.of else f"{total} mutants, drawn from {hunt.of},"
+def _at() -> str:
+    told = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=False)
+    return f"{datetime.date.today()} at {found.stdout.strip() or 'no commit'}"
 
 
 def main() -> int:
@@ -249,12 +320,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.mutants")
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="MODULE")
-    parser.add_argument("--into", type=Path, metavar="FILE", help="renew the page of survivors")
-    parser.add_argument("--sample", type=int, metavar="N", help="of so many, the same each time")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="enter the result in the page")
+    few = parser.add_mutually_exclusive_group()
+    few.add_argument("--sample", type=int, metavar="N", help="of so many, the same each time")
+    few.add_argument("--again", action="store_true", help="of the survivors that the page lists")
     chosen = parser.parse_args()
-    every = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
-    mutants = random.Random(1).sample(every, chosen.sample) if chosen.sample else every
-    hunt = Hunt(mutants, of=len(every))
+    if chosen.into and chosen.sample:
+        parser.error("--into wants whole modules: a sample is printed only")
+    if chosen.again and not chosen.into:
+        parser.error("--again wants the page that lists the survivors: --into docs/mutants.md")
+    before = chosen.into.read_text("utf-8") if chosen.into and chosen.into.exists() else ""
+    mutants = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
+    if chosen.sample:
+        mutants = random.Random(1).sample(mutants, chosen.sample)
+    if chosen.again:
+        listed, _, modules = _read(before)
+        mutants = [one for one in mutants if one.path in modules and _name(one) in listed]
+    if not mutants:
+        parser.error("no mutants to hunt")
+    hunt = Hunt(mutants)
     sdk.read = _remember(sdk.read)  # type: ignore[assignment]
     tests = [str(ROOT / "tests" / f"{name}.py") for name in chosen.tests]
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *QUIET, *tests], [hunt])
@@ -263,8 +347,7 @@ def main() -> int:
     killed = len(mutants) - len(hunt.survivors)
     print(f"{killed} of {len(mutants)} mutants killed, {100 * killed / len(mutants):.1f} %")
     if chosen.into:
-        before = chosen.into.read_text("utf-8") if chosen.into.exists() else ""
-        chosen.into.write_text(page(hunt, before), "utf-8")
+        chosen.into.write_text(page(hunt, before, _at(), again=chosen.again), "utf-8")
     return 0
 
 

@@ -253,3 +253,8 @@ HOPELESS = [
 @pytest.mark.parametrize("text", [*HOPELESS, '{"a": trx', '["\t'])
 def test_what_no_text_can_follow_begins_nothing(text: str) -> None:
     assert not is_beginning(text)
+
+
+def test_a_float_is_the_number_that_a_decimal_is() -> None:
+    assert difference(Decimal("1.5"), 1.5) is None
+    assert difference(1.5, Decimal("1.5")) is None

@@ -146,7 +146,14 @@ def test_a_right_complete_answer_takes_no_fault_over(file: Path, complete: Path)
         assert broken(untold(both)) == broken(found)
 
 
-STREAMS = ["args.string", "said.content", "choice.index.range", "said.calls", "finish.last"]
+STREAMS = [
+    "args.string",
+    "said.content",
+    "choice.index.range",
+    "said.calls",
+    "finish.last",
+    "usage.final-chunk",
+]
 
 
 @pytest.mark.parametrize("folder", STREAMS)
@@ -225,6 +232,8 @@ TOLD = [
     ("sse.done/wrong.sse", "one [DONE]", "0"),
     ("msg.tool_call.shape/wrong-type.json", "'function'", "None"),
     ("msg.tool_call.shape/wrong.json", "a string", "None"),
+    ("msg.json/wrong.json", "JSON", "Expecting value at character 0: '<"),
+    ("msg.json/wrong-text.json", "a JSON object", "'"),
     ("finish.present/wrong.sse", "a reason", "null to the end"),
     ("chunk.index.present/wrong.sse", "an integer from 0", "'absent'"),
     ("chunk.function.object/wrong.sse", "an object", "'absent'"),
@@ -236,6 +245,12 @@ TOLD = [
     ("sse.line-ends/wrong.sse", "LF or CRLF throughout", "CRLF, LF"),
     ("sse.json-valid/wrong.sse", "one JSON object", "Expecting ':' delimiter at character 216: '{"),
     ("sse.json-valid/wrong-text.sse", "one JSON object", "'\"ping\"'"),
+    (
+        "usage.sum/wrong-absent.sse",
+        "prompt_tokens + completion_tokens = total_tokens",
+        "{'prompt_tokens': 10, 'completion_tokens': 5, 'total_tokens': None}",
+    ),
+    ("usage.sum/wrong-list.sse", "prompt_tokens + completion_tokens = total_tokens", "["),
     ("equiv.calls/wrong.sse", "['get_weather', 'get_time'] as in the complete answer", ""),
 ]
 
@@ -900,42 +915,3 @@ def test_broken_arguments_are_compared_as_texts_or_as_a_lenient_client_reads_the
     assert told_of_arguments('{"city": "Paris"}', '{"city": "Oslo", "city": "Paris"}') == []
     differ = [("equiv.arguments", "choice 0 call 0 arguments $")]
     assert told_of_arguments('{"city": Paris', '{"city": Paris}') == differ
-
-
-def prompted(file: str, at: int, **fields: Json) -> Evidence:
-    """Give a sample's prompt for a conversation with another message at a place."""
-    found = sample(SAMPLES / file)
-    messages = list(found.request["messages"])
-    messages[at] = {**messages[at], **fields}
-    return replace(found, request={**found.request, "messages": messages})
-
-
-def test_a_message_in_parts_is_looked_for_in_the_prompt_by_its_texts() -> None:
-    image = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    parts = [image, {"type": "text", "text": "How is Paris?"}]
-    assert broken(prompted("template.messages/right.prompt", 1, content=parts)) == []
-    place = "prompt messages[1].content"
-    wrong = prompted("template.messages/wrong-user.prompt", 1, content=parts)
-    assert broken(wrong) == [("template.messages", place)]
-
-
-def test_calls_in_a_prompt_that_quotes_marks_are_not_judged() -> None:
-    found = prompted("template.calls/wrong.prompt", 0, content="Begin with <tool_call>.")
-    judged = judgement(found, "template.calls")
-    told = (Outcome.INCONCLUSIVE, "the conversation quotes the format's own marks")
-    assert (judged.outcome, judged.reason) == told
-
-
-def test_calls_of_an_unknown_format_and_without_a_user_are_judged_as_far_as_they_can_be() -> None:
-    found = prompted("template.calls/wrong.prompt", 1, role="system")
-    assert [id for id, _ in broken(found)] == ["template.calls"]
-    assert broken(replace(found, format=None)) == []
-
-
-@pytest.mark.parametrize(("result", "rules"), [("18", []), ("19", ["template.results"])])
-def test_a_result_may_be_respelt_as_the_same_json(result: str, rules: list[str]) -> None:
-    found = prompted("template.results/right.prompt", 3, content=f'{{"degrees":   {result}}}')
-    assert found.prompt is not None
-    text = found.prompt.text.replace("18 degrees and sunny", '{"degrees": 18}')
-    shown = replace(found, prompt=replace(found.prompt, text=text))
-    assert [id for id, _ in broken(shown)] == rules

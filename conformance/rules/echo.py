@@ -25,7 +25,7 @@ def roundtrip(evidence: Evidence) -> Findings:
         yield Finding(where="next answer status", expected="200", actual=actual)
         return
     if not following.answer.choices:
-        actual = jsonvalue.show(following.answer.text[:200])
+        actual = jsonvalue.show(following.answer.text)
         yield Finding(where="next answer", expected="an answer", actual=actual)
     for choice in following.answer.choices:
         yield from _said(following, choice)

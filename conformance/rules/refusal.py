@@ -41,7 +41,7 @@ def error_json(evidence: Evidence) -> Findings:
     told = _error(evidence)
     if not isinstance(told, dict):
         body = evidence.answer.text
-        yield Finding(where="body", expected='{"error": {…}}', actual=jsonvalue.show(body[:200]))
+        yield Finding(where="body", expected='{"error": {…}}', actual=jsonvalue.show(body))
         return
     message = told.get("message")
     if not isinstance(message, str) or not message.strip():

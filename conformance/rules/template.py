@@ -208,16 +208,12 @@ def calls(evidence: Evidence) -> Findings:
 def _read_calls(prompt: str, format: Format, count: int) -> list[Call]:
     """Read the last calls of a prompt, turn by turn from its end; raises `Unreadable`."""
     ends = [re.escape(end) for end in format.markup if end not in format.marks]
-    turns = [turn for turn in re.split("|".join(ends), prompt) if _has_mark(turn, format)]
+    turns = re.split("|".join(ends), prompt)
     found: list[Call] = []
     while turns and len(found) < count:
         read = format.read(format.pieces(turns.pop()))
         found = [*(one for one in read if isinstance(one, Call)), *found]
     return found
-
-
-def _has_mark(text: str, format: Format) -> bool:
-    return any(mark in text for mark in format.marks)
 
 
 @rule("template.results", MUST, "prompt", lambda evidence: bool(_results(_round(evidence))))
@@ -231,8 +227,6 @@ def results(evidence: Evidence) -> Findings:
     """
     texts = ["".join(_texts(message)).strip() for message in _results(_round(evidence))]
     for text, times in Counter(texts).items():
-        if not text:
-            continue
         found = _times(_prompt(evidence), text)
         if found < times and not _holds_json(_prompt(evidence), text):
             actual = f"{found} times" if found else "not in the prompt"
@@ -257,7 +251,7 @@ def _is_elsewhere(evidence: Evidence, text: str) -> bool:
     again = results.count(text) > [
         "".join(_texts(one)).strip() for one in _results(_round(evidence))
     ].count(text)
-    return within or again or bool(_times(json.dumps(said, ensure_ascii=False), text))
+    return within or again or bool(_times(json.dumps(said), text))
 
 
 @rule("template.ids", SHOULD, "prompt", lambda evidence: bool(_results(_round(evidence))))

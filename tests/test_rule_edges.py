@@ -1,0 +1,150 @@
+"""Answers at the edge of a rule, beyond the samples: what a change of the rule would misjudge."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from conformance import assemble
+from conformance.model import Json, Outcome, Read
+from conformance.rules import Evidence
+from conformance.verdict import judge
+from tests.evidence import SAMPLES, broken, evidence, exchange, sample
+
+
+def outcome(found: Evidence, id: str) -> Outcome:
+    return next(one.outcome for one in judge(found) if one.rule.id == id)
+
+
+def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> Evidence:
+    """Give a sample's answer with its documents changed, as its client need not have read it."""
+    found = sample(SAMPLES / file)
+    text = found.answer.exchange.body.decode()
+    if file.endswith(".json"):
+        documents = [json.loads(text)]
+        change(documents)
+        body = json.dumps(documents[0])
+    else:
+        documents = [json.loads(one.removeprefix("data: ")) for one in text.split("\n\n")[:-2]]
+        change(documents)
+        body = "".join(f"data: {json.dumps(one)}\n\n" for one in documents) + "data: [DONE]\n\n"
+    request = {**found.request, **options}
+    recorded = replace(found.answer.exchange, request=request, reads=(Read(0.1, body.encode()),))
+    return replace(found, answer=assemble.read(recorded), request=request, client=None)
+
+
+def beside(
+    found: Evidence, complete: str, change: Callable[[Any], object] = lambda _: None
+) -> Evidence:
+    """Put a complete answer to the same request beside a streamed one."""
+    document = json.loads((SAMPLES / complete).read_bytes())
+    change(document)
+    options = {
+        name: value for name, value in found.request.items() if not name.startswith("stream")
+    }
+    read = assemble.read(exchange(json.dumps(document).encode(), stream=False, options=options))
+    return replace(found, complete=read)
+
+
+def usage(completion: int, total: int | None = None) -> Mapping[str, Json]:
+    total = 10 + completion if total is None else total
+    return {"prompt_tokens": 10, "completion_tokens": completion, "total_tokens": total}
+
+
+def test_a_last_chunk_without_choices_lacks_the_usage_that_was_asked_for() -> None:
+    found = bent("usage.final-chunk/right.sse", lambda chunks: chunks[-1].pop("usage"))
+    assert broken(found) == [("usage.final-chunk", "usage")]
+
+
+def test_a_count_that_is_absent_or_wrong_is_not_one_that_falls() -> None:
+    def change(chunks: list[Any]) -> None:
+        chunks[2]["usage"] = None
+        chunks[3]["usage"] = usage(1, total=2)
+
+    found = bent("usage.continuous/right.sse", change)
+    assert broken(found) == [("usage.sum", "chunk 3 usage")]
+    assert outcome(found, "usage.continuous") is Outcome.PASS
+
+
+def test_each_choice_has_a_count_of_its_own() -> None:
+    def change(chunks: list[Any]) -> None:
+        second = json.loads(json.dumps(chunks[:4]))
+        for chunk in second:
+            chunk["choices"][0]["index"] = 1
+        second[1]["choices"][0]["delta"]["tool_calls"][0]["id"] = "call_2"
+        chunks[4:4] = second
+        chunks[-1]["usage"] = usage(10)
+
+    assert broken(bent("usage.continuous/right.sse", change, n=2)) == []
+
+
+def test_a_count_may_begin_with_nothing() -> None:
+    def change(chunks: list[Any]) -> None:
+        chunks.insert(0, {**chunks[0], "choices": [], "usage": usage(0)})
+
+    assert broken(bent("usage.continuous/right.sse", change)) == []
+
+
+def test_a_count_that_falls_below_the_complete_answers_is_told_once() -> None:
+    found = beside(sample(SAMPLES / "usage.continuous/wrong-end.sse"), "usage.sum/right.json")
+    assert broken(found) == [("usage.equiv", "chunk 4 usage.completion_tokens")]
+
+
+def test_an_answer_that_ended_otherwise_may_have_counted_less() -> None:
+    def change(document: Any) -> None:
+        document["choices"][0]["finish_reason"] = "length"
+
+    found = beside(sample(SAMPLES / "usage.equiv/wrong.sse"), "usage.sum/right.json", change)
+    assert broken(found) == []
+
+
+def test_ids_beside_another_count_than_the_complete_answers_are_told_once() -> None:
+    found = beside(sample(SAMPLES / "usage.token-ids/wrong.sse"), "usage.token-ids/right.json")
+    assert [id for id, _ in broken(found)] == ["usage.token-ids"]
+    fewer = bent("usage.token-ids/right.sse", lambda chunks: chunks[-1].update(usage=usage(4)))
+    assert [id for id, _ in broken(fewer)] == ["usage.token-ids"]
+    both = beside(fewer, "usage.token-ids/right.json")
+    assert [id for id, _ in broken(both)] == ["usage.equiv"]
+
+
+def test_a_single_token_id_is_counted() -> None:
+    def change(documents: list[Any]) -> None:
+        documents[0]["choices"][0]["token_ids"] = [7]
+
+    found = bent("usage.token-ids/right.json", change)
+    assert broken(found) == [("usage.token-ids", "token_ids")]
+
+
+def test_a_prompt_is_held_to_its_status_too() -> None:
+    assert outcome(sample(SAMPLES / "template.tools/right.prompt"), "http.ok") is Outcome.PASS
+
+
+def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
+    complete = "logprobs.align/complete.json"
+    unlike = beside(sample(SAMPLES / "logprobs.form/wrong-token.sse"), complete)
+    assert [id for id, _ in broken(unlike)] == ["logprobs.form"]
+    assert outcome(unlike, "logprobs.align") is Outcome.PASS
+    whole = sample(SAMPLES / "logprobs.align/right.sse")
+    events = whole.answer.exchange.body.split(b"\n\n")
+    body = b"\n\n".join([*events[:2], b"data: {", *events[3:]])
+    holed = assemble.read(replace(whole.answer.exchange, reads=(Read(0.1, body),)))
+    found = beside(replace(whole, answer=holed), complete)
+    assert broken(found) == [("sse.json-valid", "chunk 2")]
+
+
+def test_of_an_event_that_cannot_be_read_the_beginning_is_shown() -> None:
+    body = b"data: " + b"x" * 100 + b"\n\ndata: [DONE]\n\n"
+    (only,) = next(
+        one.findings
+        for one in judge(evidence(exchange(body, stream=True)))
+        if one.rule.id == "sse.json-valid"
+    )
+    assert only.actual.endswith(f": '{'x' * 60}'")
+
+
+def test_a_stream_of_another_type_is_told_of_though_its_end_runs_on() -> None:
+    body = (SAMPLES / "args.string/right.sse").read_bytes() + b"data: {"
+    found = evidence(exchange(body, stream=True, content_type="application/json"))
+    assert [id for id, _ in broken(found)] == ["sse.content-type", "sse.framing"]
