@@ -17,7 +17,7 @@ from conformance.report import html, markdown
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLES = "## Tool-call conformance\n"
-ROOM = 2_000_000
+ROOM = 500_000
 """Characters of evidence on the page, which is kept in a repository."""
 
 
