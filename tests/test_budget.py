@@ -14,21 +14,14 @@ from conformance.budget import Budget, BudgetProblem, Cost, Purse
 from conformance.exchange import CHAT, DETOKENIZE, NotAsked
 from conformance.model import Exchange, Json, Read
 from conformance.strictyaml import validator
-from tests.test_plugin import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run, errors
+from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
+from tests.test_plugin import errors
 
 pytest_plugins = ["pytester"]
 
 MESSAGES = [{"role": "user", "content": "x" * 400}]
 BODY: Json = {"model": "m", "messages": MESSAGES, "max_completion_tokens": 50}
 PROMPT = budget.prompt_of(BODY)
-
-
-@pytest.fixture(name="run")
-def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in ("SERVER_URL", "PARSER", "MODEL", "API_KEY"):
-        monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    return Run(pytester)
 
 
 def complete(usage: Json = None, content: str = "a" * 80) -> bytes:

@@ -15,19 +15,11 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
 from conformance.reference import Reference
 from conformance.reference.fault import Fault
-from tests.test_plugin import COMPLETED, FAILED, Run
+from tests.pytest_run import COMPLETED, FAILED, Run
 
 pytest_plugins = ["pytester"]
 
 SECRET = "gw-very-secret-0123456789"
-
-
-@pytest.fixture(name="run")
-def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in ("SERVER_URL", "PARSER", "MODEL", "API_KEY"):
-        monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    return Run(pytester)
 
 
 def busy(times: int) -> Fault:

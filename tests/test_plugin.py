@@ -6,14 +6,13 @@ import asyncio
 import itertools
 import json
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
-from jsonschema.validators import Draft202012Validator
 from starlette.responses import Response, StreamingResponse
 
 import conformance
@@ -21,34 +20,22 @@ from conformance import cli, target
 from conformance.model import Json
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import Fault
+from tests.pytest_run import (
+    CASES,
+    COMPLETED,
+    FAILED,
+    INTERRUPTED,
+    NOTHING_TESTED,
+    PACKAGE,
+    REFERENCE,
+    USAGE_ERROR,
+    Run,
+)
 from tests.servers import closed_port
 
 pytest_plugins = ["pytester"]
 
-PACKAGE = Path(conformance.__file__).parent
 KEY = "sk-very-secret-0123456789"
-REFERENCE = ("--reference", "--parser", "hermes")
-COMPLETED, FAILED, INTERRUPTED, USAGE_ERROR, NOTHING_TESTED = 0, 1, 2, 4, 5
-CASES = """
-schema: 1
-about: A call and a text.
-cases:
-  - id: zig
-    about: A call with text before it.
-    tools: &tools
-      - {type: function, function: {name: look, parameters: {type: object}}}
-    messages: [{role: user, content: "Look at the sea."}]
-    says:
-      - text: I look.
-      - call: look
-        arguments: {at: the sea}
-  - id: zag
-    about: A text.
-    tools:
-      - {type: function, function: {name: look, parameters: {type: object}}}
-    messages: [{role: user, content: "Say that it is late."}]
-    says: It is late.
-""".replace(" &tools", "")
 KNOWN = """
 schema: 1
 implementation: reference
@@ -61,45 +48,6 @@ issues:
     rules: [chunk.name.once]
     added: "2026-11-22"
 """
-
-
-class Run:
-    """A folder with cases, and pytest in it."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.pytester = pytester
-        self.folder = pytester.path
-        self.write("mine.yaml", CASES)
-
-    def write(self, name: str, text: str) -> None:
-        (self.folder / name).write_text(text, "utf-8")
-
-    def __call__(self, *arguments: str, plugins: Sequence[Any] = ()) -> pytest.RunResult:
-        settings = ("-c", str(PACKAGE / "pytest.toml"), "--rootdir", str(self.folder))
-        loaded = ("-p", "conformance.plugin", "--results", "results.json")
-        paths = () if any(".yaml" in word for word in arguments) else ("mine.yaml",)
-        words = (*settings, *loaded, *paths, *arguments)
-        return self.pytester.runpytest_inprocess(*words, plugins=plugins)
-
-    @property
-    def results(self) -> Json:
-        found = json.loads((self.folder / "results.json").read_text("utf-8"))
-        schema = json.loads((PACKAGE / "schemas" / "results.json").read_text("utf-8"))
-        Draft202012Validator(schema).validate(found)
-        return found
-
-    @property
-    def totals(self) -> dict[str, int]:
-        return {name: count for name, count in self.results["totals"].items() if count}
-
-
-@pytest.fixture
-def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in ("SERVER_URL", "PARSER", "MODEL", "API_KEY"):
-        monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.delenv("CI", raising=False)
-    return Run(pytester)
 
 
 def errors(found: pytest.RunResult) -> list[str]:

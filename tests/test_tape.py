@@ -17,7 +17,7 @@ from conformance import tape
 from conformance.exchange import ASKED_FOR, CHAT, NotAsked
 from conformance.model import Exchange, Json, Read, Server
 from conformance.tape import EXCHANGES, Player, Recorder, TapeProblem
-from tests.test_plugin import (
+from tests.pytest_run import (
     CASES,
     COMPLETED,
     FAILED,
@@ -26,9 +26,8 @@ from tests.test_plugin import (
     REFERENCE,
     USAGE_ERROR,
     Run,
-    errors,
-    timeless,
 )
+from tests.test_plugin import errors, timeless
 
 pytest_plugins = ["pytester"]
 
@@ -61,14 +60,6 @@ class Script:
 
     async def close(self) -> None:
         pass
-
-
-@pytest.fixture(name="run")
-def _run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in ("SERVER_URL", "PARSER", "MODEL", "API_KEY"):
-        monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
-    monkeypatch.setenv("COLUMNS", "80")
-    return Run(pytester)
 
 
 def record(folder: Path, *exchanges: Exchange, item: str = "mine/zig stream") -> list[Path]:
