@@ -39,6 +39,7 @@ from conformance.model import (
     Outcome,
     Prompt,
     Read,
+    Server,
     Text,
     Utterance,
 )
@@ -66,6 +67,17 @@ TOOLS: list[Json] = [
     },
 ]
 PARIS = Call(name="get_weather", arguments='{"city": "Paris"}')
+
+SCRIPTED = Server(
+    url="http://127.0.0.1:9/v1",
+    model="m",
+    implementation="vllm",
+    version="0.32.0",
+    parser="hermes",
+    format="hermes",
+    emission="scripted",
+)
+"""A server that may be asked, and that nobody has started."""
 
 
 def exchange(

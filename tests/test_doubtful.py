@@ -9,20 +9,12 @@ from typing import Any
 from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
-from conformance.model import Call, Case, Exchange, Outcome, Read, Server
+from conformance.model import Call, Case, Exchange, Outcome, Read
 from conformance.modes import COMPLETE
 from conformance.request import SPARE_TOKENS
 from conformance.session import Session
+from tests.evidence import SCRIPTED
 
-SERVER = Server(
-    url="http://127.0.0.1:9/v1",
-    model="m",
-    implementation="vllm",
-    version="0.32.0",
-    parser="hermes",
-    format="hermes",
-    emission="scripted",
-)
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
 FAILURE = b'{"error": {"message": "EngineCore died", "type": "InternalServerError", "code": 500}}'
 ANSWER = json.dumps({"choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode()
@@ -61,7 +53,7 @@ class Server500:
 
 def judged(choice: str, unscripted: int) -> tuple[Outcome, dict[str, Outcome], list[Any]]:
     sender = Server500(unscripted)
-    session = Session(SERVER, known=Known(), asker=Asker(sender))
+    session = Session(SCRIPTED, known=Known(), asker=Asker(sender))
     try:
         verdict = session.judge(Item(case=case(choice), mode=COMPLETE)).verdict
     finally:

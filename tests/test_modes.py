@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model import Case, Expectation, Mode, Server
+from conformance.model import Case, Expectation, Mode
 from conformance.modes import (
     CHARACTERS,
     COMPLETE,
@@ -17,19 +17,10 @@ from conformance.modes import (
     of_case,
     of_server,
 )
+from tests.evidence import SCRIPTED
 
-SCRIPTED = Server(
-    url="http://localhost/v1",
-    model="m",
-    implementation="vllm",
-    version="0.32.0",
-    parser="hermes",
-    format="hermes",
-    emission="scripted",
-    intervals=True,
-    prompts="/tokenize",
-)
-SAMPLED = replace(SCRIPTED, emission="sampled")
+SERVER = replace(SCRIPTED, intervals=True, prompts="/tokenize")
+SAMPLED = replace(SERVER, emission="sampled")
 CASE = Case(id="a/b", about="x", path=Path("a.yaml"), line=1, messages=())
 STOP = Mode(name="stream-stop-8", stream=True, stop=8)
 
@@ -40,8 +31,8 @@ def names(*found: Mode) -> list[str]:
 
 def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     plain = ["complete", "stream", "stream-characters"]
-    assert names(*of_server(SCRIPTED)) == [*plain, "stream-interval-5", "stream-interval-1000"]
-    assert names(*of_server(replace(SCRIPTED, intervals=False))) == plain
+    assert names(*of_server(SERVER)) == [*plain, "stream-interval-5", "stream-interval-1000"]
+    assert names(*of_server(replace(SERVER, intervals=False))) == plain
 
 
 def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
@@ -50,7 +41,7 @@ def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
 
 
 def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:
-    found = of_server(SCRIPTED, "thorough")
+    found = of_server(SERVER, "thorough")
     assert set(DEFAULT) < set(found)
     assert len(set(names(*found))) == len(found)
     assert {mode.interval for mode in found} >= {*range(1, 17), 1000}
@@ -96,20 +87,20 @@ def test_what_is_no_mode_is_none(name: str) -> None:
 
 def test_a_case_adds_modes_of_its_own_once() -> None:
     case = replace(CASE, modes=(PROMPT, STOP, STREAM))
-    assert of_case(case, (COMPLETE, STREAM), SCRIPTED) == [COMPLETE, STREAM, PROMPT, STOP]
+    assert of_case(case, (COMPLETE, STREAM), SERVER) == [COMPLETE, STREAM, PROMPT, STOP]
 
 
 def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
     case = replace(CASE, modes=(PROMPT, STOP))
-    assert of_case(case, (COMPLETE,), replace(SCRIPTED, prompts=None)) == [COMPLETE, STOP]
+    assert of_case(case, (COMPLETE,), replace(SERVER, prompts=None)) == [COMPLETE, STOP]
     assert of_case(case, (COMPLETE,), SAMPLED) == [COMPLETE, PROMPT]
 
 
 def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
     case = replace(CASE, modes=(STOP,), options={"stop": "x"})
-    assert of_case(case, (COMPLETE,), SCRIPTED) == [COMPLETE]
+    assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE]
 
 
 def test_a_request_that_is_refused_is_asked_complete_and_streamed_only() -> None:
     case = replace(CASE, expect=Expectation(refused=True))
-    assert of_case(case, THOROUGH, SCRIPTED) == [COMPLETE, STREAM]
+    assert of_case(case, THOROUGH, SERVER) == [COMPLETE, STREAM]

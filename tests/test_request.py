@@ -26,20 +26,11 @@ from conformance.request import (
     scripts_of,
     tokens_until,
 )
-from tests.evidence import PARIS, TOOLS
+from tests.evidence import PARIS, SCRIPTED, TOOLS
 
-SCRIPTED = Server(
-    url="http://localhost/v1",
-    model="m",
-    implementation="vllm",
-    version="0.32.0",
-    parser="hermes",
-    format="hermes",
-    emission="scripted",
-    intervals=True,
-)
-SAMPLED = replace(SCRIPTED, emission="sampled")
-V11 = replace(SCRIPTED, format="mistral-v11")
+SERVER = replace(SCRIPTED, intervals=True)
+SAMPLED = replace(SERVER, emission="sampled")
+V11 = replace(SERVER, format="mistral-v11")
 TIME = Call(name="get_time", arguments="{}")
 CASE = Case(
     id="single/one",
@@ -57,23 +48,23 @@ NAMED = {"type": "function", "function": {"name": "get_weather"}}
 def test_options_of_a_stream_are_asked_of_a_stream_only() -> None:
     options = {"stream_options": {"include_usage": True}}
     case = replace(CASE, options=options)
-    assert build(case, STREAM, SCRIPTED, None)["stream_options"] == options["stream_options"]
-    assert "stream_options" not in build(case, COMPLETE, SCRIPTED, None)
+    assert build(case, STREAM, SERVER, None)["stream_options"] == options["stream_options"]
+    assert "stream_options" not in build(case, COMPLETE, SERVER, None)
 
 
 def test_a_stop_string_of_a_mode_is_not_in_the_script() -> None:
     mode = Mode(name="stream-stop-3", stream=True, stop=3)
     script = (Piece("text", f"a {STRANGE[0]} b"),)
-    assert build(CASE, mode, SCRIPTED, script)["stop"] == STRANGE[1] * 3 == never(3, script)
+    assert build(CASE, mode, SERVER, script)["stop"] == STRANGE[1] * 3 == never(3, script)
 
 
 def test_a_case_is_written_in_the_servers_format() -> None:
-    assert scripts_of(CASE, SCRIPTED) == [FORMATS["hermes"].write([PARIS])]
+    assert scripts_of(CASE, SERVER) == [FORMATS["hermes"].write([PARIS])]
     assert scripts_of(CASE, V11) == [FORMATS["mistral-v11"].write([PARIS])]
 
 
 def test_a_raw_text_is_said_as_it_is_and_only_in_its_format() -> None:
-    assert scripts_of(RAW, SCRIPTED) == [RAW.raw["hermes"]]
+    assert scripts_of(RAW, SERVER) == [RAW.raw["hermes"]]
     with pytest.raises(NotApplicable, match=r"^the case spells out no text for mistral-v11$"):
         scripts_of(RAW, V11)
 
@@ -112,7 +103,7 @@ FORCED = [
 @pytest.mark.parametrize(("choice", "says", "others"), FORCED)
 def test_a_forced_call_may_have_to_be_bare_json(choice: Any, says: Any, others: list[str]) -> None:
     case = replace(CASE, says=says, options={"tool_choice": choice})
-    own, *found = scripts_of(case, SCRIPTED)
+    own, *found = scripts_of(case, SERVER)
     assert own == FORMATS["hermes"].write(says)
     assert [text_of(script) for script in found] == others
 
@@ -133,18 +124,18 @@ BOUND = [
 
 @pytest.mark.parametrize(("change", "bound"), BOUND)
 def test_a_grammar_may_bind_what_is_forced(change: dict[str, Any], bound: bool) -> None:
-    assert is_bound(replace(CASE, **change), SCRIPTED) is bound
+    assert is_bound(replace(CASE, **change), SERVER) is bound
 
 
 def test_a_grammar_may_bind_a_format_in_any_request_with_tools() -> None:
-    formats = [name for name in FORMATS if is_bound(CASE, replace(SCRIPTED, format=name))]
+    formats = [name for name in FORMATS if is_bound(CASE, replace(SERVER, format=name))]
     assert formats == [name for name, format in FORMATS.items() if format.grammar]
     assert not any(is_bound(replace(CASE, tools=()), replace(V11, format=name)) for name in FORMATS)
 
 
 def test_a_scripted_request_carries_the_script_and_a_limit() -> None:
-    (script,) = scripts_of(CASE, SCRIPTED)
-    body = build(CASE, STREAM, SCRIPTED, script)
+    (script,) = scripts_of(CASE, SERVER)
+    body = build(CASE, STREAM, SERVER, script)
     assert body == {
         "model": "m",
         "messages": [{"role": "user", "content": "Hi"}],
@@ -158,7 +149,7 @@ def test_a_scripted_request_carries_the_script_and_a_limit() -> None:
 
 def test_a_request_that_is_to_be_refused_has_a_limit_in_case_it_is_not() -> None:
     case = replace(CASE, says=None, expect=Expectation(refused=True), body={"tool_choice": "some"})
-    body = build(case, COMPLETE, SCRIPTED, None)
+    body = build(case, COMPLETE, SERVER, None)
     assert (body["tool_choice"], body["max_completion_tokens"]) == ("some", SPARE_TOKENS)
 
 
@@ -198,19 +189,19 @@ def test_the_options_of_a_case_are_sent(options: Any, held: Any) -> None:
 @pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
 def test_a_limit_of_the_case_stands(limit: str) -> None:
     case = replace(CASE, options={limit: 3})
-    body = build(case, COMPLETE, SCRIPTED, scripts_of(case, SCRIPTED)[0])
+    body = build(case, COMPLETE, SERVER, scripts_of(case, SERVER)[0])
     limits = {"max_tokens", "max_completion_tokens"} & body.keys()
     assert {key: body[key] for key in limits} == {limit: 3}
 
 
 def test_a_mode_says_how_the_text_is_cut() -> None:
-    (script,) = scripts_of(CASE, SCRIPTED)
+    (script,) = scripts_of(CASE, SERVER)
     five = Mode(name="stream-interval-5", stream=True, interval=5)
-    assert build(CASE, five, SCRIPTED, script)["stream_interval"] == 5
-    assert "stream_interval" not in build(CASE, STREAM, SCRIPTED, script)
-    characters = build(CASE, CHARACTERS, SCRIPTED, script)["vllm_xargs"][SCRIPT_FIELD]
+    assert build(CASE, five, SERVER, script)["stream_interval"] == 5
+    assert "stream_interval" not in build(CASE, STREAM, SERVER, script)
+    characters = build(CASE, CHARACTERS, SERVER, script)["vllm_xargs"][SCRIPT_FIELD]
     assert json.loads(characters)["cut"] == "characters"
-    assert "stream" not in build(CASE, COMPLETE, SCRIPTED, script)
+    assert "stream" not in build(CASE, COMPLETE, SERVER, script)
 
 
 def test_a_request_shares_nothing_with_its_case() -> None:
@@ -219,12 +210,12 @@ def test_a_request_shares_nothing_with_its_case() -> None:
 
 
 APPLIES = [
-    ({}, SCRIPTED, None),
-    ({"omits": {"hermes": "no such text"}}, SCRIPTED, "no such text"),
+    ({}, SERVER, None),
+    ({"omits": {"hermes": "no such text"}}, SERVER, "no such text"),
     ({"omits": {"hermes": "no such text"}}, V11, None),
-    ({"omits": {"stream": "one token"}}, SCRIPTED, "one token"),
-    ({"omits": {"complete": "one token"}}, SCRIPTED, None),
-    ({"sampled": False}, SCRIPTED, None),
+    ({"omits": {"stream": "one token"}}, SERVER, "one token"),
+    ({"omits": {"complete": "one token"}}, SERVER, None),
+    ({"sampled": False}, SERVER, None),
     ({"sampled": False}, SAMPLED, "only a scripted model says this"),
 ]
 
@@ -258,7 +249,7 @@ def test_a_script_that_does_not_hold_the_text_is_not_cut() -> None:
 
 def test_a_cut_case_is_said_in_characters_up_to_the_cut() -> None:
     case = replace(CASE, cut_after='"ci')
-    body = build(case, STREAM, SCRIPTED, FORMATS["hermes"].write((PARIS,)))
+    body = build(case, STREAM, SERVER, FORMATS["hermes"].write((PARIS,)))
     said = '<\n{"name": "get_weather", "arguments": {"ci'
     assert body["max_completion_tokens"] == len(said)
     assert json.loads(body["vllm_xargs"][SCRIPT_FIELD])["cut"] == "characters"
@@ -266,9 +257,9 @@ def test_a_cut_case_is_said_in_characters_up_to_the_cut() -> None:
 
 def test_a_cut_case_is_asked_once_for_all_cuts() -> None:
     case = replace(CASE, cut_after='"ci')
-    check_applies(case, STREAM, SCRIPTED)
+    check_applies(case, STREAM, SERVER)
     with pytest.raises(NotApplicable, match="cut to characters in every mode"):
-        check_applies(case, CHARACTERS, SCRIPTED)
+        check_applies(case, CHARACTERS, SERVER)
 
 
 @pytest.mark.parametrize("cut", ["tokens", "characters", "pieces:7"])
@@ -286,7 +277,7 @@ def test_the_server_reads_the_script_that_is_sent(cut: str) -> None:
 
 
 def test_a_script_with_half_a_character_has_a_limit() -> None:
-    body = build(CASE, COMPLETE, SCRIPTED, (Piece("text", "\ud800"),))
+    body = build(CASE, COMPLETE, SERVER, (Piece("text", "\ud800"),))
     assert body["max_completion_tokens"] == 3 + SPARE_TOKENS
 
 

@@ -9,11 +9,11 @@ import pytest
 from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item
 from conformance.known import Issue, Known
-from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
+from conformance.model import Case, Finding, Level, Mode, Outcome, Text
 from conformance.rules import RULES
 from conformance.session import Session
 from conformance.verdict import Judgement, Verdict, decide, judge
-from tests.evidence import SAMPLES, sample
+from tests.evidence import SAMPLES, SCRIPTED, sample
 
 PASS, FAIL, KNOWN, STALE = Outcome.PASS, Outcome.FAIL, Outcome.KNOWN, Outcome.STALE
 INCONCLUSIVE, NA, ERROR = Outcome.INCONCLUSIVE, Outcome.NA, Outcome.ERROR
@@ -221,17 +221,8 @@ def test_a_client_that_stumbles_over_a_fault_with_a_rule_is_not_judged() -> None
 
 def test_trouble_is_never_excused() -> None:
     everything = replace(issue(), cases=("*",), modes=("*",), rules=tuple(RULES))
-    server = Server(
-        url="http://127.0.0.1:9/v1",
-        model="m",
-        implementation="vllm",
-        version="0.32.0",
-        parser="hermes",
-        format="hermes",
-        emission="scripted",
-    )
-    asker = Asker(Live(server.url, limits=Limits(connect=5, patience=0)))
-    session = Session(server, known=Known(issues=(everything,)), asker=asker)
+    asker = Asker(Live(SCRIPTED.url, limits=Limits(connect=5, patience=0)))
+    session = Session(SCRIPTED, known=Known(issues=(everything,)), asker=asker)
     try:
         decided = session.judge(Item(case=CASE, mode=MODE)).verdict
     finally:
