@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,16 @@ def shipped() -> Path:
 def load_folder(folder: Path) -> list[Case]:
     """Read all topic files in and below a folder; files that begin with `_` hold no cases."""
     files = sorted(file for file in folder.rglob("*.yaml") if not file.name.startswith("_"))
-    shared = {place: load_tools(place / TOOLS) for place in {file.parent for file in files}}
-    return _unique(case for file in files for case in load(file, shared[file.parent]))
+    return _unique(load_files(files))
+
+
+def load_files(files: Iterable[Path]) -> Iterator[Case]:
+    """Read topic files one after the other; the tools that they share are read once."""
+    shared: dict[Path, Mapping[str, Json]] = {}
+    for file in files:
+        if file.parent not in shared:
+            shared[file.parent] = load_tools(file.parent / TOOLS)
+        yield from load(file, shared[file.parent])
 
 
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:

@@ -190,7 +190,7 @@ def accept_failures(chosen: argparse.Namespace) -> int:
     places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
     found = accept.read(Path(chosen.results))
     files = check.sort_files(places)["cases"]
-    listed = [case for file in files for case in casefile.load(file)]
+    listed = list(casefile.load_files(files))
     issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())
     if stale := found["totals"]["stale"]:
         _tell(f"{stale} items are stale: remove what they name from the known issues, by hand")

@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
 def run(chosen: argparse.Namespace) -> int:
     """Print a plan; no server is asked."""
     places = [Path(name) for name in chosen.paths] or [casefile.shipped()]
-    cases = [case for file in sort_files(places)["cases"] for case in casefile.load(file)]
+    cases = casefile.load_files(sort_files(places)["cases"])
     format = judge.format_of(chosen.parser).name
     parser = next((name for name in PARSERS if format.startswith(name)), format)
     server = plan.server_of(parser, format, chosen.emission)
