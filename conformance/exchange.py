@@ -17,7 +17,7 @@ import openai
 
 from conformance.access import OPEN, Access
 from conformance.model import Exchange, Json, Read
-from conformance.patience import BUSY, Patience, Refusal, Waits, seconds_of
+from conformance.patience import BUSY, LIMIT, Patience, Refusal, Waits, seconds_of
 
 CHAT = "/v1/chat/completions"
 DETOKENIZE = "/detokenize"
@@ -38,7 +38,7 @@ class Limits:
     silence: float = 60
     whole: float = 600
     size: int = 32_000_000
-    patience: float = 120
+    patience: float = LIMIT
     """For a busy server (429, 503) or none: pauses of one exchange; in all, without an answer."""
     attempts: int = 20
     """Of one exchange."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from conformance import access, budget, launch, modes, target
+from conformance import access, budget, launch, modes, patience, target
 from conformance.access import Access, AccessProblem, Header
 from conformance.budget import Budget, BudgetProblem
 from conformance.formats import FORMATS, PARSERS
@@ -233,7 +233,7 @@ def add(parser: pytest.Parser) -> None:
         "--patience",
         metavar="S",
         type=float,
-        default=120,
+        default=patience.LIMIT,
         help="the longest wait for a server that is busy (429, 503) or gone (default: %(default)s)",
     )
     add(

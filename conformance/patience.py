@@ -15,6 +15,9 @@ from conformance.model import Exchange, Json
 BUSY = {429, 503}
 """Statuses of a server that has not begun with a request, and may be asked again."""
 
+LIMIT = 120.0
+"""Seconds to wait for a server, where nobody says how many."""
+
 LONGEST = 15.0
 """Seconds between two attempts, where the server has not said how many."""
 

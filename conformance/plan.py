@@ -12,6 +12,7 @@ from conformance.budget import Cost
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Json, Mode, Script, Server
 from conformance.modes import COMPLETE, PROMPT
+from conformance.probe import RENDER
 from conformance.request import NotApplicable, build, check_applies, is_bound, scripts_of
 
 FREE = 4
@@ -54,7 +55,7 @@ def server_of(parser: str, format: str, emission: str) -> Server:
         format=format,
         emission="scripted" if emission == "scripted" else "sampled",
         intervals=True,
-        prompts="/v1/chat/completions/render",
+        prompts=RENDER,
     )
 
 

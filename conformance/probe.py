@@ -13,7 +13,7 @@ from conformance import jsonvalue
 from conformance.access import OPEN, Access
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Json, Piece, Script, Server
-from conformance.patience import BUSY, LONGEST, seconds_of
+from conformance.patience import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.request import SCRIPT_FIELD, encode
 from conformance.strictyaml import did_you_mean
 
@@ -26,9 +26,6 @@ DOCUMENT = 20.0
 ANSWER = 120.0
 """Seconds for a whole answer of the model; the first one after a start takes longest."""
 
-
-PATIENCE = 120.0
-"""Seconds to wait for a server that is busy."""
 HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here .'
 """Text that tokenizers are known to tidy up."""
 
@@ -40,7 +37,7 @@ class ProbeProblem(Exception):
 class Probe:
     """Questions to one server."""
 
-    def __init__(self, url: str, access: Access = OPEN, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, access: Access = OPEN, patience: float = LIMIT) -> None:
         """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
         self._patience = patience
         self.url = url.rstrip("/")
@@ -173,7 +170,7 @@ def examine(
     format: str | None = None,
     emission: str = "auto",
     access: Access = OPEN,
-    patience: float = PATIENCE,
+    patience: float = LIMIT,
     template: str | None = None,
     packages: Mapping[str, str] | None = None,
 ) -> Server:

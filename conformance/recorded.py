@@ -8,13 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from jsonschema.exceptions import best_match
-
-from conformance import jsonvalue
-from conformance.jsonvalue import JsonProblem
+from conformance import jsonfile
+from conformance.jsonfile import JsonFileProblem
 from conformance.model import Json, Level, Outcome
 from conformance.rates import Rate
-from conformance.strictyaml import validator
 
 LIMIT = 64_000_000
 """Bytes of a file; a larger one is refused."""
@@ -113,6 +110,11 @@ class Attempt:
     """Rules."""
     wire: str | None
 
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer to judge."""
+        return self.outcome not in (Outcome.NA, Outcome.ERROR)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
@@ -141,8 +143,7 @@ class ItemResult:
 
     def rates(self) -> dict[str, Rate]:
         """Give how often each rule was broken among the attempts that had an answer."""
-        unasked = {Outcome.NA, Outcome.ERROR}
-        asked = [one for one in self.attempts if one.outcome not in unasked]
+        asked = [one for one in self.attempts if one.answered]
         broken = Counter(rule for one in asked for rule in one.broken)
         return {rule: Rate(count, len(asked)) for rule, count in broken.items()}
 
@@ -190,16 +191,12 @@ class Results:
 def load(path: Path) -> Results:
     """Read the results of a run; raises `ResultsProblem`."""
     document = _document(path)
-    version = document.get("schema") if isinstance(document, dict) else None
-    if isinstance(version, int) and version != 1:
+    if (version := jsonfile.other_version(document)) is not None:
         raise ResultsProblem(
             path, f"schema {version}, and this suite reads schema 1; run both with one suite"
         )
-    error = best_match(validator("results").iter_errors(document))
-    if error is not None:
-        place = jsonvalue.path(error.absolute_path)
-        message = jsonvalue.show(error.message, 200)
-        raise ResultsProblem(path, f"no results of a run: at {place}: {message}")
+    if (misfit := jsonfile.misfit(document, "results")) is not None:
+        raise ResultsProblem(path, f"no results of a run: {misfit}")
     return of(path, document)
 
 
@@ -217,17 +214,9 @@ def wire(results: Results, item: ItemResult) -> Json:
 
 def _document(path: Path) -> Json:
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-    except (OSError, ValueError) as problem:
-        reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-        raise ResultsProblem(path, f"cannot be read: {reason}") from None
-    if len(data) > LIMIT:
-        raise ResultsProblem(path, f"larger than {LIMIT:,} bytes, which is the limit")
-    try:
-        return jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
-    except (UnicodeDecodeError, JsonProblem) as problem:
-        raise ResultsProblem(path, f"no JSON: {problem}") from None
+        return jsonfile.load(path, LIMIT)
+    except JsonFileProblem as problem:
+        raise ResultsProblem(path, str(problem)) from None
 
 
 def of(path: Path, document: Mapping[str, Any]) -> Results:

@@ -16,13 +16,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jsonschema.exceptions import best_match
-
-from conformance import __version__, jsonvalue, results
+from conformance import __version__, jsonfile, results
 from conformance.exchange import ASKED_FOR, NotAsked, Sender
-from conformance.jsonvalue import JsonProblem
+from conformance.jsonfile import JsonFileProblem, NotRead
 from conformance.model import Exchange, Json, Read, Server
-from conformance.strictyaml import validator
 
 LIMIT = 200_000_000
 """Bytes of a file; an answer has 32 MB at most, and is written as text or base64."""
@@ -201,24 +198,13 @@ def _exchange(path: Path, digest: str, body: Json) -> Exchange:
 
 def _read(path: Path, schema: str) -> Mapping[str, Json]:
     try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT + 1)
-    except (OSError, ValueError) as problem:
-        told = getattr(problem, "strerror", None) or str(problem)
-        raise TapeProblem(f"{path}: cannot be read: {told}; --record makes tapes") from None
-    if len(data) > LIMIT:
-        raise TapeProblem(f"{path}: larger than {LIMIT:,} bytes, which is the limit")
-    try:
-        found = jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
-    except (UnicodeDecodeError, JsonProblem) as problem:
-        raise TapeProblem(f"{path}: no JSON: {problem}") from None
-    version = found.get("schema") if isinstance(found, dict) else None
-    if isinstance(version, int) and version != 1:
+        found: Mapping[str, Json] = jsonfile.load(path, LIMIT)
+    except NotRead as problem:
+        raise TapeProblem(f"{path}: {problem}; --record makes tapes") from None
+    except JsonFileProblem as problem:
+        raise TapeProblem(f"{path}: {problem}") from None
+    if (version := jsonfile.other_version(found)) is not None:
         raise TapeProblem(f"{path}: schema {version}, and this suite reads schema 1")
-    error = best_match(validator(schema).iter_errors(found))
-    if error is not None:
-        place = jsonvalue.path(error.absolute_path)
-        message = jsonvalue.show(error.message, 200)
-        raise TapeProblem(f"{path}: no {schema}: at {place}: {message}")
-    kept: Mapping[str, Json] = found
-    return kept
+    if (misfit := jsonfile.misfit(found, schema)) is not None:
+        raise TapeProblem(f"{path}: no {schema}: {misfit}")
+    return found

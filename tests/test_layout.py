@@ -21,7 +21,7 @@ LISTS = {"options.add"}
 LAYERS = [
     {"model", "replay"},
     {"jsonvalue", "sse", "strictyaml", "formats"},
-    {"modes", "access", "patience"},
+    {"modes", "access", "patience", "jsonfile"},
     {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
     {"request", "rules", "turn", "budget", "tokens", "reading"},
     {"verdict", "probe", "hearing", "rates"},

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance import rates
 from conformance.attribution import Fault
-from conformance.model import Case, Outcome, Server
+from conformance.model import Case, Server
 from conformance.rates import Rate
 from conformance.recorded import ItemResult, Results
 from conformance.report.terminal import WIDTH
@@ -105,8 +105,7 @@ def _calls(items: Sequence[ItemResult]) -> Rate:
 
 
 def _asked(items: Sequence[ItemResult]) -> int:
-    unasked = {Outcome.NA, Outcome.ERROR}
-    return sum(one.outcome not in unasked for item in items for one in item.attempts)
+    return sum(one.answered for item in items for one in item.attempts)
 
 
 def _broken(items: Sequence[ItemResult]) -> dict[str, Rate]:
