@@ -46,6 +46,12 @@ class Cost:
             answer=self.answer + other.answer,
         )
 
+    def __rmul__(self, times: int) -> Cost:
+        """Cost so many times as much."""
+        return Cost(
+            requests=times * self.requests, prompt=times * self.prompt, answer=times * self.answer
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:

@@ -84,6 +84,11 @@ def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     ]
 
 
+def varies(case: Case, mode: Mode, server: Server) -> bool:
+    """Whether answers to one request may differ: a sampled model has a part in them."""
+    return server.emission == "sampled" and mode != PROMPT and not case.expect.refused
+
+
 def _is_possible(mode: Mode, server: Server) -> bool:
     if mode == PROMPT:
         return server.prompts is not None

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance import budget, modes, turn
+from conformance import budget, modes, rates, turn
 from conformance.budget import Cost
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Json, Mode, Script, Server
@@ -17,6 +17,10 @@ from conformance.request import NotApplicable, build, check_applies, is_bound, s
 
 FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""
+READS = 3
+"""Requests that read a sampled answer's tokens: with and without the last, and its prompt's."""
+ATTEMPTS = rates.fewest(rates.DEFAULT_BAR)
+"""At an item whose answers agree: then a run with `--repeat` asks no more."""
 WORDY = 2
 """Tokens that a real model says, to one that the case supposes: it explains itself."""
 NOTHING = Cost()
@@ -27,12 +31,15 @@ HOW = (
     f"{WORDY} times as many if sampled; in stream-characters one for each character",
     "at most: every answer goes on to the limit that its request sets",
 )
+AGAIN = f"{ATTEMPTS} attempts at an item whose answers agree; at most: all of --repeat"
 
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """A run, counted."""
 
+    repeat: int = 1
+    """How often an item of a sampled model may be asked."""
     cases: int = 0
     items: int = 0
     """Cases in modes that are asked."""
@@ -59,9 +66,9 @@ def server_of(parser: str, format: str, emission: str) -> Server:
     )
 
 
-def plan(cases: Iterable[Case], server: Server, cuts: str = "default") -> Plan:
+def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:
     """Count what a run of these cases asks of such a server."""
-    found = Plan()
+    found = Plan(repeat=repeat)
     asked = modes.of_server(server, cuts)
     for case in cases:
         found.cases += 1
@@ -69,18 +76,27 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default") -> Plan:
         for mode in modes.of_case(case, asked, server):
             try:
                 check_applies(case, mode, server)
-                _add(found, case, mode, server, heard)
+                once = _once(case, mode, server, heard)
             except NotApplicable as reason:
                 found.idle[str(reason)] += 1
                 continue
             found.items += 1
+            most = repeat if modes.varies(case, mode, server) else 1
+            likely = min(most, ATTEMPTS)
+            found.likely += likely * once.likely
+            found.most += most * once.most
+            found.free += likely * once.free
     return found
 
 
-def _add(found: Plan, case: Case, mode: Mode, server: Server, heard: set[str]) -> None:
+def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
+    """Count one attempt at one item."""
+    found = Plan()
     if mode == PROMPT:
         found.free += FREE
-        return
+        return found
+    if modes.varies(case, mode, server):
+        found.free += READS
     silent = server.emission == "sampled" or case.expect.refused
     scripts = [] if silent else scripts_of(case, server)
     script = scripts[0] if scripts else None
@@ -99,6 +115,7 @@ def _add(found: Plan, case: Case, mode: Mode, server: Server, heard: set[str]) -
             said = "".join([_said(case), *case.echo.results])
             longer = {**body, **turn.options(case), "messages": [*body["messages"], said]}
             _count(found, longer, script, mode, case)
+    return found
 
 
 def _count(
@@ -148,10 +165,15 @@ def text(found: Plan, server: Server) -> str:
     if skipped:
         lines.append(f"{skipped} more items say nothing on such a server")
     lines.append("estimated thus:")
-    for line in HOW:
+    for line in how(found):
         lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
     lines.append("beside these, up to 4 short requests find out what the server is")
     return "\n".join(lines)
+
+
+def how(found: Plan) -> list[str]:
+    """Say how a plan was estimated."""
+    return [*HOW, AGAIN] if found.repeat > 1 else list(HOW)
 
 
 def document(found: Plan, server: Server) -> Json:
@@ -161,13 +183,14 @@ def document(found: Plan, server: Server) -> Json:
         "emission": server.emission,
         "parser": server.parser,
         "format": server.format,
+        "repeat": found.repeat,
         "cases": found.cases,
         "items": found.items,
         "idle": dict(sorted(found.idle.items())),
         "free_requests": found.free,
         "likely": _cost(found.likely),
         "most": _cost(found.most),
-        "how": list(HOW),
+        "how": how(found),
     }
 
 

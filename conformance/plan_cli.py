@@ -23,9 +23,22 @@ def add(commands: Any) -> None:
         default="sampled",
         help="where answers come from (default: %(default)s)",
     )
+    one.add_argument(
+        "--repeat",
+        type=_times,
+        metavar="N",
+        default=1,
+        help="how often a sampled model is asked each item at most (default: %(default)s)",
+    )
     one.add_argument("--cuts", choices=list(modes.CUTS), default="default")
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=run)
+
+
+def _times(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; allowed: 1 and more")
+    return int(text)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -35,7 +48,7 @@ def run(chosen: argparse.Namespace) -> int:
     format = judge.format_of(chosen.parser).name
     parser = next((name for name in PARSERS if format.startswith(name)), format)
     server = plan.server_of(parser, format, chosen.emission)
-    found = plan.plan(cases, server, chosen.cuts)
+    found = plan.plan(cases, server, chosen.cuts, repeat=chosen.repeat)
     if chosen.format == "json":
         print(json.dumps(plan.document(found, server), indent=1))
     else:

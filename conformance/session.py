@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, attribution, exercise, hearing, rates, sdk, tokens, turn
+from conformance import assemble, attribution, exercise, hearing, modes, rates, sdk, tokens, turn
 from conformance.assemble import Answer
 from conformance.attribution import Fault
 from conformance.casefile import CUTS, derive
@@ -155,11 +155,7 @@ class Session:
         return summed_up(item, attempts, earlier=self._earlier.get(item.key, {}), level=self._level)
 
     def _times(self, item: Item) -> int:
-        """Say how often an item may be asked: what the model has no part in, once."""
-        sampled = self.server.emission == "sampled"
-        return (
-            self._repeat if sampled and item.mode != PROMPT and not item.case.expect.refused else 1
-        )
+        return self._repeat if modes.varies(item.case, item.mode, self.server) else 1
 
     def _judge(self, item: Item) -> Judged:
         try:

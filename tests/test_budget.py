@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
@@ -170,6 +171,24 @@ def test_a_plan_counts_the_requests_that_a_run_then_sends(run: Run, emission: st
     assert 0 < found.likely.tokens <= found.most.tokens
 
 
+def test_a_plan_counts_the_attempts_that_a_run_then_makes(run: Run) -> None:
+    cases = casefile.load(run.folder / "mine.yaml")
+    server = plan.server_of("hermes", "hermes", "sampled")
+    once, often = (plan.plan(cases, server, repeat=times) for times in (1, 9))
+    assert often.items == once.items
+    assert often.likely.requests == 4 * once.likely.requests
+    assert often.most.tokens == 9 * once.most.tokens
+    asked = (*REFERENCE, "--emission", "sampled", "--repeat", "9", "--budget")
+    assert run(*asked, f"{often.likely.requests}requests").ret == COMPLETED
+    assert run(*asked, f"{often.likely.requests - 1}requests").ret == NOTHING_TESTED
+
+
+def test_a_plan_repeats_only_what_a_model_says() -> None:
+    cases = casefile.load(casefile.shipped() / "single.yaml")
+    server = plan.server_of("hermes", "hermes", "scripted")
+    assert plan.plan(cases, server, repeat=9) == replace(plan.plan(cases, server), repeat=9)
+
+
 def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "--emission", "scripted"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -186,3 +205,5 @@ def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixtu
     )
     assert 0 < found["likely"]["prompt_tokens"] <= found["most"]["prompt_tokens"]
     assert cli.main(["plan", "--parser", "hermez"]) == cli.USAGE_ERROR
+    assert cli.main(["plan", "--repeat", "9"]) == 0
+    assert "all of --repeat" in capsys.readouterr().out
