@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance.model import Case, Mode, Server
+from conformance.model import Case, Mode, Server, Text
 
 COMPLETE = Mode(name="complete", stream=False)
 STREAM = Mode(name="stream", stream=True)
@@ -62,6 +62,11 @@ THOROUGH = (
 )
 CUTS = {"default": DEFAULT, "thorough": THOROUGH}
 """What `--cuts` asks for."""
+LONG = 5_000
+"""Characters of an answer that is cut in the default ways alone.
+
+What a cut does, it does to short answers too, and the sweep of four long ones took half its time.
+"""
 
 
 def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
@@ -73,6 +78,8 @@ def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
 
 def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     """Choose the modes in which a case says something: those of the run, and more of its own."""
+    if length(case) > LONG:
+        asked = [mode for mode in asked if mode in DEFAULT]
     wanted = dict.fromkeys([*asked, *case.modes])
     if case.expect.refused or case.echo:
         # How an answer is cut makes no difference to a request that has none, or to the next one.
@@ -82,6 +89,12 @@ def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
         for mode in wanted
         if _is_possible(mode, server) and not (mode.stop and "stop" in case.options)
     ]
+
+
+def length(case: Case) -> int:
+    """Count the characters that the model says, but for the format's own."""
+    says = case.says or ()
+    return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
 
 
 def varies(case: Case, mode: Mode, server: Server) -> bool:

@@ -27,7 +27,6 @@ from conformance.model import (
     Prompt,
     Script,
     Server,
-    Text,
 )
 from conformance.modes import COMPLETE, PROMPT
 from conformance.rates import Rate
@@ -135,7 +134,7 @@ class Session:
         A long answer begun last would leave the server with one request to do. The modes of a case
         stay together, so that little is asked in vain if the run must end early.
         """
-        for item in sorted(items, key=_effort, reverse=True):
+        for item in sorted(items, key=_length, reverse=True):
             for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
                 self._ask(replace(item, attempt=attempt))
 
@@ -386,6 +385,5 @@ class Session:
         return limited and script.startswith(said)
 
 
-def _effort(item: Item) -> int:
-    says = item.case.says or ()
-    return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
+def _length(item: Item) -> int:
+    return modes.length(item.case)

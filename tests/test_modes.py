@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model import Case, Expectation, Mode
+from conformance.model import Case, Expectation, Mode, Text
 from conformance.modes import (
     CHARACTERS,
     COMPLETE,
     DEFAULT,
+    LONG,
     PROMPT,
     STREAM,
     THOROUGH,
@@ -99,6 +100,14 @@ def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
 def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
     case = replace(CASE, modes=(STOP,), options={"stop": "x"})
     assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE]
+
+
+def test_a_long_answer_is_cut_in_the_default_ways_and_its_own_alone() -> None:
+    short, long = (
+        replace(CASE, says=(Text(text=" " * size),), modes=(PROMPT,)) for size in (LONG, LONG + 1)
+    )
+    assert of_case(short, THOROUGH, SERVER) == [*THOROUGH, PROMPT]
+    assert of_case(long, THOROUGH, SERVER) == [*DEFAULT, PROMPT]
 
 
 def test_a_request_that_is_refused_is_asked_complete_and_streamed_only() -> None:

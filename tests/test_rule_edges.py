@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from conformance import assemble
-from conformance.model import Json, Outcome, Read
+from conformance.model import Call, Finding, Json, Outcome, Read
 from conformance.rules import Evidence
 from conformance.verdict import judge
 from tests.evidence import SAMPLES, broken, evidence, exchange, sample
@@ -148,3 +150,85 @@ def test_a_stream_of_another_type_is_told_of_though_its_end_runs_on() -> None:
     body = (SAMPLES / "args.string/right.sse").read_bytes() + b"data: {"
     found = evidence(exchange(body, stream=True, content_type="application/json"))
     assert [id for id, _ in broken(found)] == ["sse.content-type", "sse.framing"]
+
+
+FORMS = {
+    "call_9af5e2cd": "call_…",
+    "chatcmpl-tool-9af5e2cd": "chatcmpl-tool-…",
+    "toolu_01A09q90qw90lq917835lq9": "toolu_…",
+    "functions.get-weather_2:10": "functions.NAME:NUMBER",
+    "12345678-9abc-def0-1234-56789abcdef0": "a UUID",
+    "aB3dE6gH9": "nine letters and digits",
+}
+
+
+@pytest.mark.parametrize("streamed", FORMS)
+@pytest.mark.parametrize("complete", FORMS)
+def test_ids_are_of_one_form_or_told_of_by_the_names_of_both(complete: str, streamed: str) -> None:
+    def change(chunks: list[Any]) -> None:
+        chunks[1]["choices"][0]["delta"]["tool_calls"][0]["id"] = streamed
+
+    def change_complete(document: Any) -> None:
+        document["choices"][0]["message"]["tool_calls"][0]["id"] = complete
+
+    place = "id.equiv-shape"
+    found = beside(bent(f"{place}/right.sse", change), f"{place}/complete.json", change_complete)
+    told = [
+        (one.expected, one.actual)
+        for judgement in judge(found)
+        if judgement.rule.id == place
+        for one in judgement.findings
+    ]
+    expected = f"{FORMS[complete]} as in the complete answer"
+    assert told == ([] if complete == streamed else [(expected, FORMS[streamed])])
+
+
+def finding(found: Evidence, id: str) -> Finding:
+    (only,) = next(one.findings for one in judge(found) if one.rule.id == id)
+    return only
+
+
+def test_what_a_chunk_calls_itself_is_told() -> None:
+    found = bent("chunk.object/right.sse", lambda chunks: chunks[0].update(object="chunk"))
+    assert finding(found, "chunk.object").actual == "'chunk'"
+
+
+def put(documents: list[Any], arguments: str) -> None:
+    message = documents[0]["choices"][0]["message"]
+    message["tool_calls"][0]["function"]["arguments"] = arguments
+
+
+def test_a_letter_before_json_is_told() -> None:
+    text = 'x{"city": "Paris"}'
+    found = bent("args.json/right.json", lambda documents: put(documents, text))
+    assert finding(found, "args.json").expected == "no 'x' before JSON"
+
+
+def test_names_are_listed_as_they_are() -> None:
+    def change(documents: list[Any]) -> None:
+        call = documents[0]["choices"][0]["message"]["tool_calls"][0]
+        call["function"]["name"] = "xerox"
+
+    found = finding(bent("said.calls/right.json", change), "said.calls")
+    assert found.actual.split(", ")[0] == "xerox"
+    assert (
+        finding(sample(SAMPLES / "said.calls/wrong-none.json"), "said.calls").actual == "no calls"
+    )
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"), [([b"\r"], "CR"), ([b"\r", b"\n"], "CR, LF"), ([b"\r\n", b"\n"], "CRLF, LF")]
+)
+def test_line_ends_are_told_by_their_names(ends: list[bytes], told: str) -> None:
+    first, rest = (SAMPLES / "sse.line-ends/right.sse").read_bytes().split(b"\n\n", 1)
+    body = first + 2 * ends[0] + rest.replace(b"\n", ends[-1])
+    found = finding(evidence(exchange(body, stream=True)), "sse.line-ends")
+    assert found.actual == told
+
+
+def test_a_mark_in_arguments_that_are_no_json_is_the_models_own() -> None:
+    text = '{"city": "<tool_call>"'
+    found = bent("content.no-marker-leak/right.json", lambda documents: put(documents, text))
+    call = Call(name="get_weather", arguments=text)
+    quoted = replace(found, expect=replace(found.expect, calls=(call,)))
+    assert outcome(quoted, "content.no-marker-leak") is Outcome.PASS
