@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from conformance import cli, recorded
-from conformance.report import html
+from conformance.report import evidence, html
 from tests import golden
 from tests.made import Items, document, finding, item, results, write
 
@@ -248,9 +248,9 @@ def many(folder: Path, name: str, cases: int) -> recorded.Results:
 
 
 def test_a_page_about_many_findings_stays_small_enough_to_open(tmp_path: Path) -> None:
-    runs = [many(tmp_path, f"server-{number}", 180) for number in range(4)]
-    text = html.render(runs)
-    assert len(text.encode()) < 10_000_000
+    runs = [many(tmp_path, f"server-{number}", 45) for number in range(4)]
+    text = html.render(runs, room=evidence.PAGE // 4)
+    assert len(text.encode()) < evidence.PAGE // 4 * 1.25
     assert text.count("No exchange is shown") < text.count("Came back in")
     Page(text)
 

@@ -150,7 +150,7 @@ def test_two_runs_of_one_target_are_compared_and_others_not(tmp_path: Path) -> N
 
 
 def test_markdown_fits_a_comment_and_says_what_is_left_out(tmp_path: Path) -> None:
-    items = {f"a/case-{n}[s]": {f"area.rule-{n}": "fail"} for n in range(800)}
+    items = {f"a/case-{n}[s]": {f"area.rule-{n}": "fail"} for n in range(400)}
     text = markdown.render([run(tmp_path, "a", items)])
     assert 30_000 < len(text) <= markdown.LIMIT
     assert "more parts are left out: a comment takes no more. See the page." in text
