@@ -9,7 +9,7 @@ from conformance.assemble import Answer
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
 from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
-from conformance.modes import PROMPT
+from conformance.modes import CHARACTERS, PROMPT
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
@@ -146,7 +146,10 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
     """Raise `NotApplicable` where a case says nothing."""
     if case.cut_after is not None and mode.cut != "tokens":
         raise NotApplicable("a case with cut_after is cut to characters in every mode")
-    for omitted in (server.format, mode.name):
+    names = [server.format, mode.name]
+    if mode.cut != "tokens" and mode not in case.modes:
+        names.append(CHARACTERS.name)  # the case is about tokens, which this mode cuts anew too
+    for omitted in names:
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])
     # A prompt is the template's, whatever a model would make of it.

@@ -232,6 +232,16 @@ def test_a_case_applies_unless_it_says_why_not(
         check_applies(case, STREAM, server)
 
 
+def test_what_is_not_said_in_characters_is_not_said_in_pieces_either() -> None:
+    case = replace(CASE, omits={"stream-characters": "two tokens"})
+    pieces = Mode(name="stream-pieces-1", stream=True, cut="pieces:1")
+    check_applies(case, Mode(name="stream-interval-5", stream=True, interval=5), SERVER)
+    check_applies(replace(case, modes=(pieces,)), pieces, SERVER)
+    for mode in (CHARACTERS, pieces):
+        with pytest.raises(NotApplicable, match="two tokens"):
+            check_applies(case, mode, SERVER)
+
+
 MARKED = (Piece("text", "ab"), Piece("marker", "<tool_call>"), Piece("text", "cd"))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from conformance import recorded, sse
 from conformance.model import Json, Outcome, Read
-from conformance.recorded import Found, ItemResult
+from conformance.recorded import Found, Issue, ItemResult
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
 from conformance.report.visible import cut
@@ -106,6 +106,22 @@ def gather(
         room -= _size(one)
         found[row.number, column.number] = one
     return [found[key] for key in sorted(found)]
+
+
+def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
+    """Give each known issue that a finding names a place of its own on the page.
+
+    Two runs may have read different words under one name.
+    """
+    named = {
+        (finding.known, issue)
+        for column in runs
+        for item in column.results.items
+        for finding in item.findings
+        if finding.known and (issue := column.results.issues.get(finding.known))
+    }
+    ordered = sorted(named, key=lambda pair: (pair[0], pair[1].about))
+    return {pair: f"known-{number}" for number, pair in enumerate(ordered, 1)}
 
 
 def _evidence(column: Column, row: CaseRow, items: Sequence[ItemResult], *, room: bool) -> Evidence:

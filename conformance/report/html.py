@@ -64,7 +64,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.PAGE) -> str:
                 (topic, list(rows)) for topic, rows in groupby(cases, key=lambda row: row.topic)
             ],
             evidence=evidence.gather(columns, cases, room=room),
-            issue_anchors=view.issue_anchors(columns),
+            issue_anchors=evidence.issue_anchors(columns),
         )
     )
 

@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion, Version
 from conformance import compare
 from conformance.compare import ERROR, Comparison, Incomparable
 from conformance.model import Level, Outcome
-from conformance.recorded import Found, Issue, ItemResult, Results
+from conformance.recorded import Found, ItemResult, Results
 from conformance.report import sampled
 from conformance.rules import RULES
 from conformance.verdict import BROKEN
@@ -252,22 +252,6 @@ def rule_sections(
                     )
                 )
     return sections
-
-
-def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
-    """Give each known issue that a finding names a place of its own on the page.
-
-    Two runs may have read different words under one name.
-    """
-    named = {
-        (finding.known, issue)
-        for column in runs
-        for item in column.results.items
-        for finding in item.findings
-        if finding.known and (issue := column.results.issues.get(finding.known))
-    }
-    ordered = sorted(named, key=lambda pair: (pair[0], pair[1].about))
-    return {pair: f"known-{number}" for number, pair in enumerate(ordered, 1)}
 
 
 def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]:
