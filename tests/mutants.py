@@ -103,6 +103,8 @@ class Hunt:
             if killer == "":  # ended by its alarm, or by an end of the interpreter
                 how = f"ended by signal {os.WTERMSIG(ended)}"
                 print(f"{mutant.path}:{mutant.line}  {mutant.told}: {how}", flush=True)
+                if os.WTERMSIG(ended) == signal.SIGALRM:  # the machine was busy: none has noticed
+                    self.survivors.append(mutant)
                 continue
             if killer == "none":
                 self.survivors.append(mutant)
