@@ -38,7 +38,9 @@ def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> E
 
 
 def beside(
-    found: Evidence, complete: str, change: Callable[[Any], object] = lambda _: None
+    found: Evidence,
+    complete: str,
+    change: Callable[[Any], object] = lambda _: None,
 ) -> Evidence:
     """Put a complete answer to the same request beside a streamed one."""
     document = json.loads((SAMPLES / complete).read_bytes())
@@ -92,6 +94,12 @@ def test_a_count_may_begin_with_nothing() -> None:
 def test_a_count_that_falls_below_the_complete_answers_is_told_once() -> None:
     found = beside(sample(SAMPLES / "usage.continuous/wrong-end.sse"), "usage.sum/right.json")
     assert broken(found) == [("usage.equiv", "chunk 4 usage.completion_tokens")]
+
+
+def test_counts_are_compared_however_the_stream_was_asked_to_be_cut() -> None:
+    cut = bent("usage.equiv/wrong.sse", lambda _: None, stream_interval=5)
+    found = beside(cut, "usage.sum/right.json")
+    assert [id for id, _ in broken(found)] == ["usage.equiv"]
 
 
 def test_an_answer_that_ended_otherwise_may_have_counted_less() -> None:
@@ -232,3 +240,10 @@ def test_a_mark_in_arguments_that_are_no_json_is_the_models_own() -> None:
     call = Call(name="get_weather", arguments=text)
     quoted = replace(found, expect=replace(found.expect, calls=(call,)))
     assert outcome(quoted, "content.no-marker-leak") is Outcome.PASS
+
+
+def test_what_runs_together_at_the_end_is_told_once() -> None:
+    body = (SAMPLES / "args.string/right.sse").read_bytes()
+    joined = body.replace(b"\n\ndata: [DONE]", b"\ndata: [DONE]")
+    found = evidence(exchange(joined, stream=True))
+    assert [id for id, _ in broken(found) if id.startswith("sse.")] == ["sse.framing"]
