@@ -65,7 +65,7 @@ CUTS = {"default": DEFAULT, "thorough": THOROUGH}
 LONG = 5_000
 """Characters of an answer that is cut in the default ways alone.
 
-What a cut does, it does to short answers too, and the sweep of four long ones took half its time.
+What a cut does, it does to short answers too, and four long ones were half of a sweep's tokens.
 """
 
 
