@@ -28,6 +28,12 @@ WAYS = """no server to test; name one:
   CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
 
 
+MANY, FEW = 32, 4
+"""Requests at once. Beside more, a real model on a CPU leaves each answer without a byte for longer
+than is waited for: a step then reads several prompts, or takes seconds for a token.
+"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """What the user asked for."""
@@ -165,8 +171,7 @@ def add(parser: pytest.Parser) -> None:
         "--concurrency",
         metavar="N",
         type=int,
-        default=32,
-        help="requests at once (default: %(default)s)",
+        help=f"requests at once (default: {MANY}; {FEW} for a real model that is launched here)",
     )
     add(
         "--repeat",
@@ -265,8 +270,10 @@ def read(config: pytest.Config) -> Options | None:
         raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
     if launched is None and given != "--tapes":
         _check_parser(parser, get("--format"))
-    if get("--concurrency") < 1:
-        raise pytest.UsageError(f"--concurrency: {get('--concurrency')}; allowed: 1 and more")
+    usual = FEW if launched is not None and launched.is_real else MANY
+    concurrency = usual if get("--concurrency") is None else get("--concurrency")
+    if concurrency < 1:
+        raise pytest.UsageError(f"--concurrency: {concurrency}; allowed: 1 and more")
     if not 0 <= get("--patience") < float("inf"):
         raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
     _check_sampling(get("--repeat"), get("--require-calls"))
@@ -282,7 +289,7 @@ def read(config: pytest.Config) -> Options | None:
         template=get("--template"),
         model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
         emission=get("--emission"),
-        concurrency=get("--concurrency"),
+        concurrency=concurrency,
         repeat_sampled=get("--repeat"),
         require_calls=get("--require-calls"),
         cuts=get("--cuts"),
