@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -123,6 +124,9 @@ class Live:
         self._limits = limits
         self._access = access
         self._free = asyncio.Semaphore(concurrency)
+        # Chats wait here as well, so that what reads an answer goes before the next chat. Else no
+        # answer of a run that is asked ahead is judged before the last one is there.
+        self._next = asyncio.Semaphore(concurrency)
         self._patience = Patience(
             limit=limits.patience,
             attempts=limits.attempts,
@@ -170,7 +174,7 @@ class Live:
             exchange = recording.exchange(body, error)
             return exchange, recording.refusal(exchange)
 
-        async with self._free:
+        async with self._next if path == CHAT else nullcontext(), self._free:
             return await self._patience.through(body, once)
 
     async def _post(self, path: str, body: Json) -> str | None:
