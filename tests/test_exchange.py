@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from conformance.access import Access
-from conformance.exchange import Asker, Limits, Live
-from conformance.model import Exchange
+from conformance.exchange import CHAT, DETOKENIZE, Asker, Limits, Live
+from conformance.model import Exchange, Json
+from conformance.patience import Patience
 from conformance.reference import FAULTS, Reference
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
@@ -248,3 +249,22 @@ def test_no_secret_is_in_an_exchange(behave: Behave) -> None:
         found = repr(ask(url))
     assert KEY not in found
     assert "secret" not in found
+
+
+def test_what_reads_an_answer_goes_before_the_next_chat(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    async def through(patience: Patience, asked: Json, once: object) -> Exchange:
+        order.append(asked["name"])
+        await asyncio.sleep(0)
+        return Exchange(request=asked, status=200, reads=())
+
+    async def send_all() -> None:
+        live = Live("http://127.0.0.1:9/v1", limits=Limits(), concurrency=1)
+        asked = [(CHAT, "first"), (CHAT, "next"), (DETOKENIZE, "read")]
+        await asyncio.gather(*(live.send(path, {"name": name}) for path, name in asked))
+        await live.close()
+
+    monkeypatch.setattr(Patience, "through", through)
+    asyncio.run(send_all())
+    assert order == ["first", "read", "next"]
