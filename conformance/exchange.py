@@ -22,6 +22,8 @@ from conformance.patience import BUSY, LIMIT, Patience, Refusal, Waits, seconds_
 
 CHAT = "/v1/chat/completions"
 DETOKENIZE = "/detokenize"
+CONCURRENCY = 32
+"""Requests at once, where nobody says how many."""
 
 KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
 """Headers that are recorded; no other can hold a secret of the server's operator."""
@@ -118,7 +120,7 @@ class Live:
     """
 
     def __init__(
-        self, url: str, access: Access = OPEN, *, limits: Limits, concurrency: int = 32
+        self, url: str, access: Access = OPEN, *, limits: Limits, concurrency: int = CONCURRENCY
     ) -> None:
         """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
         self._limits = limits

@@ -14,6 +14,7 @@ import pytest
 from conformance import access, budget, launch, modes, patience, target
 from conformance.access import Access, AccessProblem, Header
 from conformance.budget import Budget, BudgetProblem
+from conformance.exchange import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import Level, Server, Target
 from conformance.rates import DEFAULT_BAR
@@ -28,9 +29,9 @@ WAYS = """no server to test; name one:
   CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
 
 
-MANY, FEW = 32, 4
-"""Requests at once. Beside more, a real model on a CPU leaves each answer without a byte for longer
-than is waited for: a step then reads several prompts, or takes seconds for a token.
+FEW = 4
+"""Requests at once to a real model on a CPU. With more, a step reads several prompts or takes
+seconds for a token, and answers stay without a byte for longer than is waited for.
 """
 
 
@@ -171,7 +172,7 @@ def add(parser: pytest.Parser) -> None:
         "--concurrency",
         metavar="N",
         type=int,
-        help=f"requests at once (default: {MANY}; {FEW} for a real model that is launched here)",
+        help=f"requests at once (default: {CONCURRENCY}; {FEW} for a real model launched here)",
     )
     add(
         "--repeat",
@@ -270,7 +271,7 @@ def read(config: pytest.Config) -> Options | None:
         raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
     if launched is None and given != "--tapes":
         _check_parser(parser, get("--format"))
-    usual = FEW if launched is not None and launched.is_real else MANY
+    usual = FEW if launched is not None and launched.is_real else CONCURRENCY
     concurrency = usual if get("--concurrency") is None else get("--concurrency")
     if concurrency < 1:
         raise pytest.UsageError(f"--concurrency: {concurrency}; allowed: 1 and more")

@@ -134,7 +134,7 @@ class Session:
         A long answer begun last would leave the server with one request to do. The modes of a case
         stay together, so that little is asked in vain if the run must end early.
         """
-        for item in sorted(items, key=_length, reverse=True):
+        for item in sorted(items, key=lambda item: modes.length(item.case), reverse=True):
             for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
                 self._ask(replace(item, attempt=attempt))
 
@@ -383,7 +383,3 @@ class Session:
             return True
         limited = case.cut_after is not None or bool(CUTS & case.options.keys())
         return limited and script.startswith(said)
-
-
-def _length(item: Item) -> int:
-    return modes.length(item.case)

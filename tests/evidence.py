@@ -35,6 +35,7 @@ from conformance.model import (
     Call,
     Exchange,
     Expectation,
+    Finding,
     Json,
     Outcome,
     Prompt,
@@ -44,7 +45,7 @@ from conformance.model import (
     Utterance,
 )
 from conformance.rules import Evidence
-from conformance.verdict import judge
+from conformance.verdict import Judgement, judge
 
 SAMPLES = Path(__file__).parent / "samples"
 ALLOWED = SAMPLES / "allowed"
@@ -183,6 +184,17 @@ def broken(found: Evidence) -> list[tuple[str, str]]:
         if judgement.outcome is Outcome.FAIL
         for finding in judgement.findings
     ]
+
+
+def judgement(found: Evidence, id: str) -> Judgement:
+    """Give what one rule says of an answer."""
+    return next(one for one in judge(found) if one.rule.id == id)
+
+
+def finding(found: Evidence, id: str) -> Finding:
+    """Give the only finding of a rule."""
+    (only,) = judgement(found, id).findings
+    return only
 
 
 def _utterance(item: Json) -> Utterance:

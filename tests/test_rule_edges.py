@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 
 from conformance import assemble
-from conformance.model import Call, Finding, Json, Outcome, Read
+from conformance.model import Call, Json, Outcome, Read
 from conformance.rules import Evidence
-from conformance.verdict import judge
-from tests.evidence import SAMPLES, broken, evidence, exchange, sample
-
-
-def outcome(found: Evidence, id: str) -> Outcome:
-    return next(one.outcome for one in judge(found) if one.rule.id == id)
+from tests.evidence import SAMPLES, broken, evidence, exchange, finding, judgement, sample
 
 
 def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> Evidence:
@@ -38,9 +33,7 @@ def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> E
 
 
 def beside(
-    found: Evidence,
-    complete: str,
-    change: Callable[[Any], object] = lambda _: None,
+    found: Evidence, complete: str, change: Callable[[Any], object] = lambda _: None
 ) -> Evidence:
     """Put a complete answer to the same request beside a streamed one."""
     document = json.loads((SAMPLES / complete).read_bytes())
@@ -69,7 +62,7 @@ def test_a_count_that_is_absent_or_wrong_is_not_one_that_falls() -> None:
 
     found = bent("usage.continuous/right.sse", change)
     assert broken(found) == [("usage.sum", "chunk 3 usage")]
-    assert outcome(found, "usage.continuous") is Outcome.PASS
+    assert judgement(found, "usage.continuous").outcome is Outcome.PASS
 
 
 def test_each_choice_has_a_count_of_its_own() -> None:
@@ -128,14 +121,15 @@ def test_a_single_token_id_is_counted() -> None:
 
 
 def test_a_prompt_is_held_to_its_status_too() -> None:
-    assert outcome(sample(SAMPLES / "template.tools/right.prompt"), "http.ok") is Outcome.PASS
+    shown = sample(SAMPLES / "template.tools/right.prompt")
+    assert judgement(shown, "http.ok").outcome is Outcome.PASS
 
 
 def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
     complete = "logprobs.align/complete.json"
     unlike = beside(sample(SAMPLES / "logprobs.form/wrong-token.sse"), complete)
     assert [id for id, _ in broken(unlike)] == ["logprobs.form"]
-    assert outcome(unlike, "logprobs.align") is Outcome.PASS
+    assert judgement(unlike, "logprobs.align").outcome is Outcome.PASS
     whole = sample(SAMPLES / "logprobs.align/right.sse")
     events = whole.answer.exchange.body.split(b"\n\n")
     body = b"\n\n".join([*events[:2], b"data: {", *events[3:]])
@@ -146,11 +140,7 @@ def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
 
 def test_of_an_event_that_cannot_be_read_the_beginning_is_shown() -> None:
     body = b"data: " + b"x" * 100 + b"\n\ndata: [DONE]\n\n"
-    (only,) = next(
-        one.findings
-        for one in judge(evidence(exchange(body, stream=True)))
-        if one.rule.id == "sse.json-valid"
-    )
+    only = finding(evidence(exchange(body, stream=True)), "sse.json-valid")
     assert only.actual.endswith(f": '{'x' * 60}'")
 
 
@@ -181,19 +171,9 @@ def test_ids_are_of_one_form_or_told_of_by_the_names_of_both(complete: str, stre
 
     place = "id.equiv-shape"
     found = beside(bent(f"{place}/right.sse", change), f"{place}/complete.json", change_complete)
-    told = [
-        (one.expected, one.actual)
-        for judgement in judge(found)
-        if judgement.rule.id == place
-        for one in judgement.findings
-    ]
+    told = [(one.expected, one.actual) for one in judgement(found, place).findings]
     expected = f"{FORMS[complete]} as in the complete answer"
     assert told == ([] if complete == streamed else [(expected, FORMS[streamed])])
-
-
-def finding(found: Evidence, id: str) -> Finding:
-    (only,) = next(one.findings for one in judge(found) if one.rule.id == id)
-    return only
 
 
 def test_what_a_chunk_calls_itself_is_told() -> None:
@@ -201,27 +181,22 @@ def test_what_a_chunk_calls_itself_is_told() -> None:
     assert finding(found, "chunk.object").actual == "'chunk'"
 
 
-def put(documents: list[Any], arguments: str) -> None:
+def put(documents: list[Any], **fields: str) -> None:
     message = documents[0]["choices"][0]["message"]
-    message["tool_calls"][0]["function"]["arguments"] = arguments
+    message["tool_calls"][0]["function"].update(fields)
 
 
 def test_a_letter_before_json_is_told() -> None:
     text = 'x{"city": "Paris"}'
-    found = bent("args.json/right.json", lambda documents: put(documents, text))
+    found = bent("args.json/right.json", lambda documents: put(documents, arguments=text))
     assert finding(found, "args.json").expected == "no 'x' before JSON"
 
 
 def test_names_are_listed_as_they_are() -> None:
-    def change(documents: list[Any]) -> None:
-        call = documents[0]["choices"][0]["message"]["tool_calls"][0]
-        call["function"]["name"] = "xerox"
-
-    found = finding(bent("said.calls/right.json", change), "said.calls")
-    assert found.actual.split(", ")[0] == "xerox"
-    assert (
-        finding(sample(SAMPLES / "said.calls/wrong-none.json"), "said.calls").actual == "no calls"
-    )
+    other = bent("said.calls/right.json", lambda documents: put(documents, name="xerox"))
+    assert finding(other, "said.calls").actual.split(", ")[0] == "xerox"
+    none = sample(SAMPLES / "said.calls/wrong-none.json")
+    assert finding(none, "said.calls").actual == "no calls"
 
 
 @pytest.mark.parametrize(
@@ -236,10 +211,11 @@ def test_line_ends_are_told_by_their_names(ends: list[bytes], told: str) -> None
 
 def test_a_mark_in_arguments_that_are_no_json_is_the_models_own() -> None:
     text = '{"city": "<tool_call>"'
-    found = bent("content.no-marker-leak/right.json", lambda documents: put(documents, text))
+    place = "content.no-marker-leak"
+    found = bent(f"{place}/right.json", lambda documents: put(documents, arguments=text))
     call = Call(name="get_weather", arguments=text)
     quoted = replace(found, expect=replace(found.expect, calls=(call,)))
-    assert outcome(quoted, "content.no-marker-leak") is Outcome.PASS
+    assert judgement(quoted, place).outcome is Outcome.PASS
 
 
 def test_what_runs_together_at_the_end_is_told_once() -> None:

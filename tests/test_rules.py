@@ -26,7 +26,7 @@ from conformance.model import (
 )
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
-from conformance.verdict import Judgement, judge
+from conformance.verdict import judge
 from tests.evidence import (
     ALLOWED,
     PARIS,
@@ -35,6 +35,7 @@ from tests.evidence import (
     broken,
     evidence,
     exchange,
+    judgement,
     sample,
     settings_of,
 )
@@ -50,10 +51,6 @@ RIGHT = [file for id in RULES for file in files("right*", id)]
 HABITS = files("right*", "allowed/*")
 GOOD = SAMPLES / "args.string" / "right.sse"
 GOOD_COMPLETE = SAMPLES / "args.string" / "right.json"
-
-
-def judgement(found: Evidence, id: str) -> Judgement:
-    return next(one for one in judge(found) if one.rule.id == id)
 
 
 @pytest.mark.parametrize("found", RULES.values(), ids=RULES)

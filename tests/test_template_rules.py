@@ -7,19 +7,9 @@ from dataclasses import replace
 import pytest
 
 from conformance.formats import FORMATS
-from conformance.model import Finding, Json, Outcome
+from conformance.model import Json, Outcome
 from conformance.rules import Evidence
-from conformance.verdict import Judgement, judge
-from tests.evidence import SAMPLES, broken, sample
-
-
-def judgement(found: Evidence, id: str) -> Judgement:
-    return next(one for one in judge(found) if one.rule.id == id)
-
-
-def finding(found: Evidence, id: str) -> Finding:
-    (only,) = judgement(found, id).findings
-    return only
+from tests.evidence import SAMPLES, broken, finding, judgement, sample
 
 
 def asked(file: str, old: str = "", new: str = "", **options: Json) -> Evidence:
