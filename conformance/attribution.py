@@ -60,6 +60,9 @@ EXCEPTIONS = {
 }
 """Rules with another owner than their area."""
 
+FORCED = {"choice.named", "choice.required"}
+"""Rules that demand a call."""
+
 MODELS_OWN = {
     "args.beginning",
     "args.json",
@@ -122,12 +125,17 @@ def _is_a_lost_call(found: Judgement, evidence: Evidence) -> bool:
 
 
 def of(
-    verdict: Verdict, reading: Reading | None, *, unexercised: bool, unshown: str | None
+    verdict: Verdict,
+    reading: Reading | None,
+    *,
+    unexercised: bool,
+    unshown: str | None,
+    lost: bool = False,
 ) -> Fault | None:
     """Say whose fault an item's outcome is; `None` where there is none.
 
     `unexercised` if the model did not do what the case is about, and `unshown` what it could not
-    know of it from its prompt.
+    know of it from its prompt. `lost` if the model called, and the client got no call.
     """
     broken = verdict.of(Outcome.FAIL)
     match verdict.outcome:
@@ -136,7 +144,7 @@ def of(
         case Outcome.STALE:
             return Fault.SUITE
         case Outcome.FAIL:
-            return _worst(broken)
+            return _worst(broken, lost=lost)
         case Outcome.INCONCLUSIVE if unexercised:
             if unshown is not None:
                 return Fault.TEMPLATE
@@ -146,11 +154,19 @@ def of(
     return None
 
 
-def _worst(broken: Iterable[Judgement]) -> Fault:
+def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
     """Choose among the owners of broken rules the one whose fault explains the others'."""
     order = list(Fault)
-    owners = {(found.rule.level != "must", order.index(owner(found.rule.id))) for found in broken}
+    owners = {
+        (found.rule.level != "must", order.index(_owner(found.rule.id, lost=lost)))
+        for found in broken
+    }
     return order[min(owners)[1]]
+
+
+def _owner(rule: str, *, lost: bool) -> Fault:
+    # The server has forced the call that the client lacks; the tokens hold it.
+    return Fault.PARSER if lost and rule in FORCED else owner(rule)
 
 
 def _undecided(verdict: Verdict, reading: Reading | None) -> Fault:

@@ -28,7 +28,10 @@ SWEEP = frozenset(mode.name for mode in modes.THOROUGH if mode.stream) - set(USU
 """Streams that only `--cuts thorough` asks for, or a case for itself."""
 
 CLASSES = ("call", "several-calls", "text-before-call")
-"""Classes of cases, the widest first."""
+"""Classes of cases, and of what a sampled model said; the widest first."""
+
+Said = Collection[str] | None
+"""The classes of what a sampled model said, or `None` where it is not known, or a script was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,11 +59,13 @@ class Issue:
     but: tuple[str, ...] = ()
     """Cases of the class in which it does not show."""
     cases: tuple[str, ...] = ()
+    sampled: tuple[str, ...] = ()
+    """Classes of what a sampled model said in which it shows, in whatever case."""
     says: str | None = None
     """How the finding's `expected` begins."""
 
-    def covers(self, rule: str, case: Case, mode: str) -> bool:
-        """Whether this rule in this case and mode is listed.
+    def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
+        """Whether this rule in this case and mode is listed; `said` is of a sampled model.
 
         What is listed for a stream may show in any that only `--cuts thorough` asks for: those are
         the same text in other deltas.
@@ -68,7 +73,7 @@ class Issue:
         listed = self.modes + self.flaky_modes
         return (
             rule in self.rules
-            and self.lists(case)
+            and (self.lists(case) if said is None else self.tells_of(case, said))
             and (_any(listed, mode) or (mode in SWEEP and any(_any(listed, one) for one in USUAL)))
         )
 
@@ -77,6 +82,15 @@ class Issue:
         if self.every is None:
             return _any(self.cases, case.id)
         return self.every in classes(case) and not _any(self.but, case.id)
+
+    def tells_of(self, case: Case, said: Collection[str]) -> bool:
+        """Whether it shows where a sampled model said something of these classes.
+
+        What it said is not what the case is about, so a class of cases is one of answers here.
+        """
+        if self.every is not None:
+            return self.every in said
+        return _any(self.cases, case.id) or not set(self.sampled).isdisjoint(said)
 
     def fails_in(self, mode: str) -> bool:
         """Whether it fails always in this mode, so that a pass is news."""
@@ -97,9 +111,9 @@ class Known:
     notes: tuple[str, ...] = ()
     """Why some issues do not apply, if that is worth saying."""
 
-    def find(self, rule: str, case: Case, mode: str) -> list[Issue]:
+    def find(self, rule: str, case: Case, mode: str, said: Said = None) -> list[Issue]:
         """Find the issues that list this rule in this case and mode."""
-        return [issue for issue in self.issues if issue.covers(rule, case, mode)]
+        return [issue for issue in self.issues if issue.covers(rule, case, mode, said)]
 
     def unmatched(self, cases: Collection[Case], rules: Collection[str]) -> tuple[Issue, ...]:
         """Find the issues that list none of these cases, or none of these rules."""
@@ -107,7 +121,7 @@ class Known:
             issue
             for issue in self.issues
             if not any(rule in rules for rule in issue.rules)
-            or not any(issue.lists(case) for case in cases)
+            or not (issue.sampled or any(issue.lists(case) for case in cases))
         )
 
 
@@ -164,8 +178,9 @@ def shipped(implementation: str) -> list[Path]:
 
 def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
     at = ("issues", place)
-    if ("cases" in spec) == ("every" in spec):
-        raise document.problem(f"{spec['id']}: give one of `cases` and `every`", *at)
+    if ("cases" in spec or "sampled" in spec) == ("every" in spec):
+        what = "give one of `cases` and `every`; `sampled` may stand beside `cases`, or alone"
+        raise document.problem(f"{spec['id']}: {what}", *at)
     if "except" in spec and "every" not in spec:
         raise document.problem("`except` is for `every`; leave the case out", *at, "except")
     if "flaky_modes" in spec and not {"issue", "source"} & spec.keys():
@@ -185,6 +200,7 @@ def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
         every=spec.get("every"),
         but=tuple(spec.get("except", [])),
         cases=tuple(spec.get("cases", [])),
+        sampled=tuple(spec.get("sampled", [])),
         rules=tuple(spec["rules"]),
         says=spec.get("says"),
     )

@@ -7,16 +7,16 @@ nothing is demanded that another reading would not give.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from conformance import jsonvalue
 from conformance.casefile import derive
 from conformance.formats import FORMATS, Format, Unreadable
-from conformance.formats.format import read_calls
+from conformance.formats.format import read_calls, text_of
 from conformance.jsonvalue import JsonProblem
-from conformance.model import Call, Expectation, Json, Utterance
+from conformance.model import Call, Expectation, Json, Piece, Script, Utterance
 
 End = Literal["ended", "cut", "unknown"]
 """How the tokens end: with an end of sequence, at the limit, or nothing tells."""
@@ -47,6 +47,8 @@ class Reading:
     """What the client must get."""
     odd: str | None = None
     """Why it cannot be read, or holds what no server has to take."""
+    classes: frozenset[str] = frozenset()
+    """What is known to trouble parsers in it; see `every` and `sampled` of known issues."""
 
 
 def without_end(whole: str, before: str) -> tuple[str, bool]:
@@ -62,6 +64,11 @@ def without_end(whole: str, before: str) -> tuple[str, bool]:
 
 def read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
     """Read what a model said in answer to a request."""
+    found = _read(text, end, request, format)
+    return replace(found, classes=frozenset(_classes(found, end, format)))
+
+
+def _read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
     if _LOST in text:
         return Reading(text=text, odd="it holds bytes that are no text")
     if end == "cut":
@@ -87,6 +94,44 @@ def read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Re
         expect = replace(expect, content=None)
     odd = f"it holds the special token {special[0]}" if special else None
     return Reading(text=text, calls=calls, expect=expect, odd=odd)
+
+
+def _classes(found: Reading, end: End, format: Format) -> Iterator[str]:
+    opener = next(iter(format.marks))
+    before, *marked = found.text.split(opener)
+    calls = max(len(marked), len(found.calls or ()))
+    if calls:
+        yield "call"
+        if calls > 1:
+            yield "several-calls"
+        if before.strip() and marked:
+            yield "text-before-call"
+    if end == "cut" and marked:
+        yield "cut-behind-a-call" if _is_readable(format.pieces(found.text), format) else "cut-call"
+    if any(found.text.endswith(opener[:length]) for length in range(1, len(opener))):
+        yield "half-a-mark"
+    if end != "cut" and _is_readable(_one_call(found.text, format), format):
+        yield "mark-in-a-call"
+
+
+def _is_readable(script: Script, format: Format) -> bool:
+    try:
+        return bool(format.read(script))
+    except Unreadable:
+        return False
+
+
+def _one_call(text: str, format: Format) -> Script:
+    """Cut a text as if all marks but the outermost were words in the strings of one call.
+
+    Nothing where there are no others.
+    """
+    pieces = format.pieces(text)
+    at = [place for place, piece in enumerate(pieces) if piece.kind != "text"]
+    if len(at) <= len(format.marks):
+        return ()
+    first, last = at[0] + 1, at[-1] if len(format.marks) > 1 else len(pieces)
+    return (*pieces[:first], Piece("text", text_of(pieces[first:last])), *pieces[last:])
 
 
 def _options(request: Mapping[str, Json]) -> dict[str, Json]:

@@ -179,6 +179,7 @@ class Session:
             bar=self._level,
             unexercised=unexercised,
             sampled=not (scripted or item.case.expect.refused or heard.prompt),
+            said=reading.classes if reading else None,
             before=self._before.get(item.key, {}),
         )
         return Judged(
@@ -225,8 +226,13 @@ class Session:
         if self.server.emission == "scripted":
             return None
         hearing = (heard.hearing if heard else None) or Hearing()
+        made = heard is not None and any(choice.calls for choice in heard.answer.choices)
         return attribution.of(
-            verdict, hearing.reading, unexercised=unexercised, unshown=hearing.unshown
+            verdict,
+            hearing.reading,
+            unexercised=unexercised,
+            unshown=hearing.unshown,
+            lost=hearing.reading is not None and "call" in hearing.reading.classes and not made,
         )
 
     def _next(self, item: Item, heard: Heard) -> Evidence | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.known import Issue, Known
+from conformance.known import Issue, Known, Said
 from conformance.model import Case, Finding, Level, Mode, Outcome, Unjudged
 from conformance.rules import RULES, Evidence, Rule
 
@@ -70,10 +70,12 @@ def decide(
     bar: Level = Level.MUST,
     unexercised: str | None = None,
     sampled: bool = False,
+    said: Said = None,
     before: Mapping[str, Outcome] = NO_BASELINE,
 ) -> Verdict:
     """Weigh an item's judgements: rules below the bar are told but decide nothing.
 
+    `said` are the classes of what a sampled model said, where that is known.
     `before` has the outcome of each rule in the same item of the baseline, if there is one.
     `unexercised` says why the answer did not exercise what the item is about, if so. A sampled
     answer may pass a rule by saying something else, so it makes no issue stale.
@@ -82,7 +84,7 @@ def decide(
         _forgive(
             _weigh(
                 found,
-                known.find(found.rule.id, case, mode.name),
+                known.find(found.rule.id, case, mode.name, said),
                 mode,
                 exercised=not (unexercised or sampled),
             ),

@@ -30,8 +30,9 @@ def fault(
     *,
     unexercised: bool = False,
     unshown: str | None = None,
+    lost: bool = False,
 ) -> Fault | None:
-    return attribution.of(found, reading, unexercised=unexercised, unshown=unshown)
+    return attribution.of(found, reading, unexercised=unexercised, unshown=unshown, lost=lost)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -42,7 +43,9 @@ def test_every_rule_has_somebody_to_blame(rule: str) -> None:
 def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
     areas = {rule.partition(".")[0] for rule in RULES}
     assert attribution.AREAS.keys() == areas
-    assert attribution.EXCEPTIONS.keys() | attribution.MODELS_OWN <= RULES.keys()
+    assert (
+        attribution.EXCEPTIONS.keys() | attribution.MODELS_OWN | attribution.FORCED <= RULES.keys()
+    )
 
 
 @pytest.mark.parametrize(
@@ -69,6 +72,15 @@ def test_who_passes_is_at_no_fault() -> None:
 def test_an_answer_that_does_not_come_is_the_servers_and_a_stale_list_ours() -> None:
     assert fault(verdict(Outcome.ERROR)) is Fault.SERVER
     assert fault(verdict(Outcome.STALE)) is Fault.SUITE
+
+
+@pytest.mark.parametrize("rule", sorted(attribution.FORCED))
+def test_a_forced_call_that_the_tokens_hold_and_the_client_lacks_is_the_parsers(rule: str) -> None:
+    found = verdict(Outcome.FAIL, judged(rule, Outcome.FAIL))
+    assert fault(found) is Fault.SERVER
+    assert fault(found, lost=True) is Fault.PARSER
+    other = verdict(Outcome.FAIL, judged("usage.final-chunk", Outcome.FAIL))
+    assert fault(other, lost=True) is Fault.SERVER
 
 
 def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -298,11 +299,45 @@ def test_a_malformed_issue_is_refused_with_its_place(
     assert seen in line
 
 
-@pytest.mark.parametrize("change", [{"every": "call"}, {"cases": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"every": "call"},
+        {"cases": None},
+        {"cases": None, "every": "call", "sampled": ["cut-call"]},
+    ],
+)
 def test_an_issue_lists_cases_or_a_class_of_them(tmp_path: Path, change: dict[str, Any]) -> None:
     with pytest.raises(FileProblem) as caught:
         load(SERVER, [write(tmp_path, change)])
-    assert caught.value.what == "brace: give one of `cases` and `every`"
+    assert caught.value.what.startswith("brace: give one of `cases` and `every`; ")
+
+
+SAMPLED = [
+    ({"sampled": ["cut-call"]}, "text/words", {"call", "cut-call"}, True),
+    ({"sampled": ["cut-call"], "cases": None}, "text/words", {"call", "cut-call"}, True),
+    ({"sampled": ["cut-call"]}, "text/words", {"call", "half-a-mark"}, False),
+    ({"sampled": ["cut-call"]}, "single/one", set(), True),
+    ({"sampled": ["cut-call"], "cases": None}, "single/one", set(), False),
+    ({"cases": None, "every": "call"}, "text/words", {"call"}, True),
+    ({"cases": None, "every": "call"}, "single/one", set(), False),
+    ({"cases": None, "every": "call", "except": ["text/words"]}, "text/words", {"call"}, True),
+]
+
+
+@pytest.mark.parametrize(("change", "id", "said", "covers"), SAMPLED)
+def test_an_issue_covers_what_a_sampled_model_said(
+    tmp_path: Path, change: dict[str, Any], id: str, said: set[str], covers: bool
+) -> None:
+    found = load(SERVER, [write(tmp_path, change)])
+    asked = case(id, PARIS)
+    assert bool(found.find("args.json", asked, "stream", said)) == covers
+
+
+def test_without_the_models_words_an_issue_covers_its_cases_alone(tmp_path: Path) -> None:
+    found = load(SERVER, [write(tmp_path, {"sampled": ["cut-call"]})])
+    assert not found.find("args.json", case("text/words", PARIS), "stream")
+    assert found.find("args.json", case("single/one", PARIS), "stream")
 
 
 def test_only_an_implementation_with_a_file_has_known_issues() -> None:
@@ -313,7 +348,13 @@ def test_only_an_implementation_with_a_file_has_known_issues() -> None:
 # The contract, line by line; the table of all combinations is in test_verdict.py.
 
 
-def weighed(issues: list[dict[str, Any]], folder: Path, outcome: Outcome, says: str) -> Judgement:
+def weighed(
+    issues: list[dict[str, Any]],
+    folder: Path,
+    outcome: Outcome,
+    says: str,
+    said: Collection[str] | None = None,
+) -> Judgement:
     """What args.json comes to in a stream of a case that these issues may list."""
     finding = Finding(where="call 0", expected=says, actual="{}}")
     found = Judgement(
@@ -323,7 +364,24 @@ def weighed(issues: list[dict[str, Any]], folder: Path, outcome: Outcome, says: 
     )
     listed = load(SERVER, [write(folder, *issues)])
     mode = Mode(name="stream", stream=True)
-    return decide([found], known=listed, case=case("single/one", PARIS), mode=mode).judgements[0]
+    verdict = decide(
+        [found],
+        known=listed,
+        case=case("single/one", PARIS),
+        mode=mode,
+        sampled=said is not None,
+        said=said,
+    )
+    return verdict.judgements[0]
+
+
+def test_what_a_sampled_model_said_may_be_known_to_break_a_rule_and_is_never_stale(
+    tmp_path: Path,
+) -> None:
+    listed = [{"cases": None, "sampled": ["cut-call"]}]
+    assert weighed(listed, tmp_path, Outcome.FAIL, "", {"cut-call"}).outcome is Outcome.KNOWN
+    assert weighed(listed, tmp_path, Outcome.FAIL, "", {"call"}).outcome is Outcome.FAIL
+    assert weighed(listed, tmp_path, Outcome.PASS, "", {"cut-call"}).outcome is Outcome.PASS
 
 
 def test_a_listed_rule_that_fails_is_known(tmp_path: Path) -> None:
@@ -370,6 +428,7 @@ def test_an_entry_that_lists_no_case_or_no_rule_is_unmatched(tmp_path: Path) -> 
         {"id": "no-class", "cases": None, "every": "several-calls"},
         {"id": "no-rule", "rules": ["args.jso"]},
         {"id": "excepted", "cases": None, "every": "call", "except": ["single/*"]},
+        {"id": "of-any-case", "cases": None, "sampled": ["cut-call"]},
     )
     found = load(SERVER, [path]).unmatched([case("single/one", PARIS)], RULES)
     assert [issue.id for issue in found] == ["no-case", "no-class", "no-rule", "excepted"]

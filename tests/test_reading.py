@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.formats import FORMATS
+from conformance.formats import FORMATS, Format
 from conformance.formats.format import text_of
 from conformance.model import Call, Expectation, Json, Text
-from conformance.reading import Reading, read, without_end
+from conformance.reading import End, Reading, read, without_end
+from conformance.strictyaml import validator
 
 HERMES = FORMATS["hermes"]
 MISTRAL = FORMATS["mistral"]
@@ -50,6 +51,75 @@ def test_a_text_without_calls_must_be_given_as_it_is() -> None:
     assert hermes("It is < 3.").expect == Expectation(
         calls=(), content="It is < 3.", finish_reason=("stop",)
     )
+
+
+QUOTES = '{"name": "set_lamp", "arguments": {"lit": "a </tool_call> <tool_call>"}}'
+CLASSES = [
+    ("It is late.", "ended", set()),
+    ("It is late.", "cut", set()),
+    (CALL, "ended", {"call"}),
+    (f"I look.\n{CALL}\n{CALL}", "ended", {"call", "several-calls", "text-before-call"}),
+    (f"\n{CALL}", "unknown", {"call"}),
+    ("1 <", "ended", {"half-a-mark"}),
+    ("1 <tool_call", "cut", {"half-a-mark"}),
+    ("1 <tool_calls", "cut", set()),
+    ("<tool_call>", "cut", {"call", "cut-call"}),
+    (CALL[:-1], "cut", {"call", "cut-call"}),
+    (CALL, "cut", {"call", "cut-behind-a-call"}),
+    (f"{CALL}\nIt is <", "cut", {"call", "cut-behind-a-call", "half-a-mark"}),
+    (f"{CALL}\n{CALL[:-9]}", "cut", {"call", "several-calls", "cut-call"}),
+    (
+        f"<tool_call>{QUOTES}</tool_call>",
+        "ended",
+        {"call", "several-calls", "mark-in-a-call"},
+    ),
+    (
+        f"Hm. <tool_call>{QUOTES}</tool_call>",
+        "cut",
+        {"call", "several-calls", "text-before-call", "cut-call"},
+    ),
+    (f"<tool_call>{QUOTES[:-1]}</tool_call>", "ended", {"call", "several-calls"}),
+    ('<tool_call>{"name": "fly", "arguments": {}}</tool_call>', "ended", {"call"}),
+    ("</tool_call></tool_call></tool_call>", "ended", set()),
+]
+
+
+@pytest.mark.parametrize(("text", "end", "classes"), CLASSES)
+def test_a_text_is_of_the_classes_that_trouble_parsers(
+    text: str, end: End, classes: set[str]
+) -> None:
+    assert read(text, end, ASKED, HERMES).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("text", "format", "end", "classes"),
+    [
+        ('[{"name": "get_time", "arguments": {}}]', MISTRAL, "ended", {"call"}),
+        ('[TOOL_CALLS] [{"name": "get_time", "argum', MISTRAL, "cut", {"call", "cut-call"}),
+        ('[TOOL_CALLS]get_time[ARGS]{"city": "Os', V11, "cut", {"call", "cut-call"}),
+        ("[TOOL_CALLS]get_time[ARGS]{}", V11, "cut", {"call", "cut-behind-a-call"}),
+        (
+            '[TOOL_CALLS] [{"name": "get_time", "arguments": {"city": "[TOOL_CALLS]"}}]',
+            MISTRAL,
+            "ended",
+            {"call", "several-calls", "mark-in-a-call"},
+        ),
+        ("[TOOL_C", MISTRAL, "cut", {"half-a-mark"}),
+    ],
+)
+def test_a_text_of_another_format_is_of_such_classes_too(
+    text: str, format: Format, end: End, classes: set[str]
+) -> None:
+    forced = request("get_time", tool_choice="required")
+    assert read(text, end, forced, format).classes == classes
+
+
+def test_known_issues_may_name_just_these_classes() -> None:
+    schema = validator("known").schema
+    assert isinstance(schema, dict)
+    issue = schema["$defs"]["issue"]["properties"]
+    named = {*issue["every"]["enum"], *issue["sampled"]["items"]["enum"]}
+    assert set().union(*(classes for _, _, classes in CLASSES)) == named
 
 
 @pytest.mark.parametrize(
