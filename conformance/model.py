@@ -151,6 +151,10 @@ class Target:
         return bool(self.tokenizer["kind"] == "gguf")
 
 
+ROOM = 1024
+"""Tokens for a sampled answer, where nobody says how many; without an end it fills the context."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A live server as the suite sees it: facts that were asked, and facts that were told."""
@@ -174,6 +178,8 @@ class Server:
     """Where the server shows the tokens of the prompt that it makes of a request."""
     tokens: bool = False
     """It shows the tokens of a sampled answer, and tells their text to the letter."""
+    room: int = ROOM
+    """Tokens that a sampled answer may have, where a case says nothing."""
 
     @property
     def id(self) -> str:

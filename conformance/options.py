@@ -1,38 +1,28 @@
-"""The options of a run: from the command line, the environment, or the default, in that order."""
+"""What the user asked for."""
 
 from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from conformance import access, budget, launch, modes, patience, target
+from conformance import access, launch, target
 from conformance.access import Access, AccessProblem, Header
-from conformance.budget import Budget, BudgetProblem
+from conformance.budget import Budget
 from conformance.exchange import CONCURRENCY
-from conformance.formats import FORMATS, PARSERS
-from conformance.model import Level, Server, Target
+from conformance.model import ROOM, Level, Target
 from conformance.rates import DEFAULT_BAR
-from conformance.reference import FAULTS, Variant
-from conformance.strictyaml import did_you_mean
+from conformance.reference import Variant
 
-WAYS = """no server to test; name one:
-  --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already
-  --launch hermes                                    a real vLLM, started here, no GPU needed
-  --reference --parser hermes                        the suite's own correct server
-  --tapes DIR                                        what a run with --record kept, and no server
-  CONFORMANCE_SERVER_URL and CONFORMANCE_PARSER      the same as the first, from the environment"""
-
-
-FEW = 4
-"""Requests at once to a real model on a CPU. With more, a step reads several prompts or takes
-seconds for a token, and answers stay without a byte for longer than is waited for.
+FEW = 16
+"""Requests at once to a real model on a CPU. A step reads the prompts of all that are new, and of
+many more it takes longer than a stream may be silent.
 """
+SHORT = 256
+"""Tokens for an answer of a small model on a CPU: what it says in more, it says again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +42,7 @@ class Options:
     emission: str
     concurrency: int
     repeat_sampled: int
+    room: int
     require_calls: float | None
     cuts: str
     level: Level
@@ -81,6 +72,11 @@ class Options:
     def bar(self) -> float:
         """The rate of wanted calls on whose one side a sampled item's must clearly be."""
         return DEFAULT_BAR if self.require_calls is None else self.require_calls
+
+    @property
+    def usual_room(self) -> int:
+        """Tokens that a sampled answer may have, where the user says nothing."""
+        return usual(self.launch)[1]
 
     @property
     def via(self) -> str:
@@ -121,6 +117,7 @@ class Options:
             ("--emission", None if self.emission == "auto" else self.emission),
             ("--cuts", None if self.cuts == "default" else self.cuts),
             ("--repeat", None if self.repeat_sampled == 1 else str(self.repeat_sampled)),
+            ("--max-tokens", None if self.room == self.usual_room else str(self.room)),
         ):
             if value is not None:
                 words.append(f"{name}={value}")
@@ -129,269 +126,6 @@ class Options:
         return " ".join([shlex.join(words), *shown, *authority])
 
 
-def add(parser: pytest.Parser) -> None:
-    """Enter the suite's options; plain strings and numbers, so that workers can be told."""
-    group = parser.getgroup("conformance", "tool-call conformance")
-    add = group.addoption
-    add("--server-url", metavar="URL", help="test a running server; the URL goes up to /v1")
-    add("--launch", metavar="TARGET", help="start a vLLM here: a built-in target or a YAML file")
-    add("--reference", action="store_true", help="test the suite's own correct server")
-    add(
-        "--variant",
-        metavar="NAME",
-        action="append",
-        default=[],
-        choices=[str(variant) for variant in Variant],
-        help="with --reference: answer in another way that is right too (%(choices)s)",
-    )
-    add(
-        "--fault",
-        metavar="NAME",
-        choices=list(FAULTS),
-        help="with --reference: do one thing wrong (%(choices)s)",
-    )
-    add(
-        "--vllm",
-        metavar="VERSION|PYTHON",
-        default=launch.DEFAULT_VLLM,
-        help="with --launch: a release, provisioned on first use, or a Python that has vLLM "
-        "(default: %(default)s)",
-    )
-    add("--parser", metavar="NAME", help="with --server-url and --reference: the tool-call parser")
-    add("--format", metavar="NAME", help="how the model writes calls (default: by the parser)")
-    add("--template", metavar="FILE", help="with --launch: another chat template")
-    add("--model", metavar="NAME", help="default: the only one that the server lists")
-    add(
-        "--emission",
-        metavar="auto|scripted|sampled",
-        default="auto",
-        choices=["auto", "scripted", "sampled"],
-        help="where answers come from (default: scripted if the server can)",
-    )
-    add(
-        "--concurrency",
-        metavar="N",
-        type=int,
-        help=f"requests at once (default: {CONCURRENCY}; {FEW} for a real model launched here)",
-    )
-    add(
-        "--repeat",
-        metavar="N",
-        type=int,
-        default=1,
-        help="how often a sampled model is asked each item at most (default: %(default)s)",
-    )
-    add(
-        "--require-calls",
-        metavar="RATE",
-        type=float,
-        help="fail if a sampled model makes fewer of the wanted calls, 0 to 1 (default: never)",
-    )
-    add(
-        "--cuts",
-        metavar="default|thorough",
-        default="default",
-        choices=list(modes.CUTS),
-        help="in how many ways streamed answers are cut (default: %(default)s)",
-    )
-    add(
-        "--level",
-        metavar="must|should",
-        default="must",
-        choices=["must", "should"],
-        help="the weakest rule that fails a run (default: %(default)s)",
-    )
-    add(
-        "--known",
-        metavar="FILE",
-        action="append",
-        default=[],
-        help="more known issues; may be given several times",
-    )
-    add("--no-known", action="store_true", help="excuse nothing, whatever --known says")
-    add("--baseline", metavar="FILE", help="excuse what was broken in these results.json too")
-    add(
-        "--results",
-        metavar="FILE",
-        default=".conformance/results.json",
-        help="where the results go (default: %(default)s)",
-    )
-    add(
-        "--record",
-        metavar="DIR",
-        help="keep every exchange in a new folder, to be judged again by --tapes",
-    )
-    add("--tapes", metavar="DIR", help="judge what --record kept; no server is asked")
-    add(
-        "--budget",
-        metavar="TOKENS|Nrequests",
-        help="ask no more before this would be exceeded; see python -m conformance plan",
-    )
-    add("--launch-timeout", metavar="S", type=float, default=600, help="default: %(default)s")
-    add(
-        "--answer-timeout",
-        metavar="S",
-        type=float,
-        default=600,
-        help="the longest wait for one answer (default: %(default)s)",
-    )
-    add(
-        "--patience",
-        metavar="S",
-        type=float,
-        default=patience.LIMIT,
-        help="the longest wait for a server that is busy (429, 503) or gone (default: %(default)s)",
-    )
-    add(
-        "--header",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="with --server-url: send a header, whose value is in CONFORMANCE_HEADER_NAME; may be "
-        "given several times; 'NAME: value' works, but shows the value in lists of processes",
-    )
-    add("--ca-file", metavar="FILE", help="with --server-url: whose certificates to believe (PEM)")
-
-
-def read(config: pytest.Config) -> Options | None:
-    """Read the options; `None` if they name no server. Raises `pytest.UsageError`."""
-    get = config.getoption
-    url, given = _way(get)
-    if not given:
-        return None
-    for name in ("--header", "--ca-file"):
-        if get(name) and url is None:
-            raise pytest.UsageError(f"{name} is for --server-url only")
-    for name in ("--variant", "--fault"):
-        if get(name) and not get("--reference"):
-            raise pytest.UsageError(f"{name} is for --reference only")
-    launched = _target(get("--launch")) if get("--launch") is not None else None
-    parser = get("--parser") or os.environ.get("CONFORMANCE_PARSER") or ""
-    if launched is not None and get("--parser"):
-        raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
-    if launched is None and given != "--tapes":
-        _check_parser(parser, get("--format"))
-    usual = FEW if launched is not None and launched.is_real else CONCURRENCY
-    concurrency = usual if get("--concurrency") is None else get("--concurrency")
-    if concurrency < 1:
-        raise pytest.UsageError(f"--concurrency: {concurrency}; allowed: 1 and more")
-    if not 0 <= get("--patience") < float("inf"):
-        raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
-    _check_sampling(get("--repeat"), get("--require-calls"))
-    return Options(
-        server_url=url,
-        launch=launched,
-        reference=get("--reference"),
-        variants=tuple(Variant(name) for name in get("--variant")),
-        fault=get("--fault"),
-        vllm=get("--vllm"),
-        parser=launched.parser if launched else parser,
-        format=get("--format"),
-        template=get("--template"),
-        model=get("--model") or os.environ.get("CONFORMANCE_MODEL"),
-        emission=get("--emission"),
-        concurrency=concurrency,
-        repeat_sampled=get("--repeat"),
-        require_calls=get("--require-calls"),
-        cuts=get("--cuts"),
-        level=Level(get("--level")),
-        known=tuple(Path(name) for name in get("--known")),
-        no_known=get("--no-known"),
-        baseline=Path(get("--baseline")) if get("--baseline") is not None else None,
-        results=Path(get("--results")),
-        launch_timeout=get("--launch-timeout"),
-        timeout=get("--answer-timeout"),
-        patience=get("--patience"),
-        headers=_headers(get("--header")),
-        ca_file=Path(get("--ca-file")) if get("--ca-file") else None,
-        record=Path(get("--record")) if get("--record") is not None else None,
-        tapes=Path(get("--tapes")) if get("--tapes") is not None else None,
-        budget=_budget(get("--budget")),
-    )
-
-
-def _way(get: Callable[[str], Any]) -> tuple[str | None, str | None]:
-    """Find out how a server is reached: its URL, if it has one, and the option that says so."""
-    url = get("--server-url")
-    ways = ("--server-url", "--launch", "--reference", "--tapes")
-    given = [way for way in ways if _is_given(get(way))]
-    if len(given) > 1:
-        raise pytest.UsageError(f"{' and '.join(given)}: give one of them")
-    if not given:
-        url = os.environ.get("CONFORMANCE_SERVER_URL")
-        if url is None:
-            return None, None
-    if url is not None and not url.strip():
-        raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
-    if url is not None and "@" in url:
-        # It would be printed and written with the results.
-        raise pytest.UsageError("--server-url: leave out the password; give CONFORMANCE_API_KEY")
-    if given == ["--tapes"]:
-        told = ("--parser", "--format", "--model", "--template", "--record", "--budget")
-        for name in told:
-            if get(name) is not None:
-                raise pytest.UsageError(f"{name} is not for --tapes, which tell what was recorded")
-        if get("--emission") != "auto":
-            raise pytest.UsageError("--emission is not for --tapes, which tell what was recorded")
-    return url, given[0] if given else "--server-url"
-
-
-def _budget(given: str | None) -> Budget | None:
-    try:
-        return None if given is None else budget.read(given)
-    except BudgetProblem as problem:
-        raise pytest.UsageError(f"--budget: {problem}") from None
-
-
-def _headers(given: list[str]) -> tuple[Header, ...]:
-    try:
-        return access.headers(given, os.environ)
-    except AccessProblem as problem:
-        raise pytest.UsageError(str(problem)) from None
-
-
-def _check_sampling(repeat: int, rate: float | None) -> None:
-    if repeat < 1:
-        raise pytest.UsageError(f"--repeat: {repeat}; allowed: 1 and more")
-    if rate is not None and not 0 <= rate <= 1:
-        raise pytest.UsageError(f"--require-calls: {rate:g}; allowed: 0 to 1, such as 0.8")
-
-
-def check_sampling(chosen: Options, server: Server) -> None:
-    """Raise `pytest.UsageError` for options that say nothing of a scripted server."""
-    if server.emission == "sampled":
-        return
-    for name, given in (
-        ("--repeat", chosen.repeat_sampled > 1),
-        ("--require-calls", chosen.require_calls is not None),
-    ):
-        if given:
-            raise pytest.UsageError(
-                f"{name}: this server is scripted, and says what it is told each time; "
-                "leave it out, or let the model answer as it likes with --emission sampled"
-            )
-
-
-def _is_given(option: object) -> bool:
-    return option is not None and option is not False
-
-
-def _target(name: str) -> Target:
-    try:
-        return target.load(name)
-    except target.TargetProblem as problem:
-        raise pytest.UsageError(f"--launch: {problem}") from None
-
-
-def _check_parser(parser: str, format: str | None) -> None:
-    if format is not None and format not in FORMATS:
-        raise pytest.UsageError(f"--format: {format!r} is unknown; {did_you_mean(format, FORMATS)}")
-    if not parser:
-        raise pytest.UsageError(
-            f"--parser: say which tool-call parser the server runs; known: {', '.join(PARSERS)}"
-        )
-    if parser not in PARSERS and format is None:
-        raise pytest.UsageError(
-            f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
-            f"with --format any name is taken (formats: {', '.join(FORMATS)})"
-        )
+def usual(launched: Target | None) -> tuple[int, int]:
+    """Say how many requests at once, and how many tokens for an answer, are usual."""
+    return (FEW, SHORT) if launched is not None and launched.is_real else (CONCURRENCY, ROOM)

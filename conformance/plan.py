@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from conformance import budget, modes, rates, turn
 from conformance.budget import Cost
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Json, Mode, Script, Server
+from conformance.model import ROOM, Call, Case, Json, Mode, Script, Server
 from conformance.modes import COMPLETE, PROMPT
 from conformance.probe import RENDER
 from conformance.request import NotApplicable, build, check_applies, is_bound, scripts_of
@@ -51,7 +51,7 @@ class Plan:
     """Requests that no model answers."""
 
 
-def server_of(parser: str, format: str, emission: str) -> Server:
+def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Server:
     """Suppose a vLLM, which has all that can be asked."""
     return Server(
         url="http://127.0.0.1/v1",
@@ -63,6 +63,7 @@ def server_of(parser: str, format: str, emission: str) -> Server:
         emission="scripted" if emission == "scripted" else "sampled",
         intervals=True,
         prompts=RENDER,
+        room=room,
     )
 
 
@@ -184,6 +185,7 @@ def document(found: Plan, server: Server) -> Json:
         "parser": server.parser,
         "format": server.format,
         "repeat": found.repeat,
+        "max_tokens": server.room,
         "cases": found.cases,
         "items": found.items,
         "idle": dict(sorted(found.idle.items())),

@@ -10,6 +10,7 @@ from typing import Any
 from conformance import casefile, judge, modes, plan
 from conformance.check import sort_files
 from conformance.formats import PARSERS
+from conformance.model import ROOM
 
 
 def add(commands: Any) -> None:
@@ -30,6 +31,13 @@ def add(commands: Any) -> None:
         default=1,
         help="how often a sampled model is asked each item at most (default: %(default)s)",
     )
+    one.add_argument(
+        "--max-tokens",
+        type=_times,
+        metavar="N",
+        default=ROOM,
+        help="how long a sampled answer may be, where a case says nothing (default: %(default)s)",
+    )
     one.add_argument("--cuts", choices=list(modes.CUTS), default="default")
     one.add_argument("--format", choices=["text", "json"], default="text")
     one.set_defaults(command=run)
@@ -47,7 +55,7 @@ def run(chosen: argparse.Namespace) -> int:
     cases = casefile.load_files(sort_files(places)["cases"])
     format = judge.format_of(chosen.parser).name
     parser = next((name for name in PARSERS if format.startswith(name)), format)
-    server = plan.server_of(parser, format, chosen.emission)
+    server = plan.server_of(parser, format, chosen.emission, chosen.max_tokens)
     found = plan.plan(cases, server, chosen.cuts, repeat=chosen.repeat)
     if chosen.format == "json":
         print(json.dumps(plan.document(found, server), indent=1))

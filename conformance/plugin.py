@@ -12,9 +12,9 @@ import pytest
 
 from conformance import (
     collect,
+    commandline,
     compare,
     known,
-    options,
     recorded,
     results,
     tape,
@@ -37,7 +37,7 @@ NOTHING_TESTED = 5
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
-    options.add(parser)
+    commandline.add(parser)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -45,9 +45,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not _wants_cases(config):
         return
-    chosen = options.read(config)
+    chosen = commandline.read(config)
     if chosen is None:
-        raise pytest.UsageError(options.WAYS)
+        raise pytest.UsageError(commandline.WAYS)
     baseline, tapes = _baseline(chosen), _tapes(chosen)
     told = getattr(config, "workerinput", None)
     if told is not None:
@@ -56,7 +56,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         server = tapes.server if tapes else reach(config, chosen)
         shares = 1
-    options.check_sampling(chosen, server)
+    commandline.check_sampling(chosen, server)
     if told is None and chosen.record is not None and not config.option.collectonly:
         _begin_tapes(chosen, server)
     if baseline is not None:

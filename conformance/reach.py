@@ -20,24 +20,28 @@ from conformance.strictyaml import FileProblem
 def reach(config: pytest.Config, chosen: Options) -> Server:
     """Find the server or start it, for as long as the session lasts; raises `pytest.UsageError`."""
     try:
-        if chosen.reference:
-            return _start_reference(config, chosen)
-        if chosen.launch is None:
-            return probe.examine(
-                chosen.server_url or "",
-                parser=chosen.parser,
-                model=chosen.model,
-                format=chosen.format,
-                emission=chosen.emission,
-                access=chosen.access(),
-                patience=chosen.patience,
-                template=chosen.template,
-            )
-        if config.option.collectonly:
-            return _unstarted(chosen)
-        return _launch(config, chosen)
+        return replace(_find(config, chosen), room=chosen.room)
     except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
         raise pytest.UsageError(str(problem)) from None
+
+
+def _find(config: pytest.Config, chosen: Options) -> Server:
+    if chosen.reference:
+        return _start_reference(config, chosen)
+    if chosen.launch is None:
+        return probe.examine(
+            chosen.server_url or "",
+            parser=chosen.parser,
+            model=chosen.model,
+            format=chosen.format,
+            emission=chosen.emission,
+            access=chosen.access(),
+            patience=chosen.patience,
+            template=chosen.template,
+        )
+    if config.option.collectonly:
+        return _unstarted(chosen)
+    return _launch(config, chosen)
 
 
 def _start_reference(config: pytest.Config, chosen: Options) -> Server:

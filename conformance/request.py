@@ -14,8 +14,6 @@ from conformance.modes import CHARACTERS, PROMPT
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16
 SEED = 1
-ROOM = 1024
-"""Tokens that a sampled answer may have; a model that finds no end fills its whole context."""
 STRANGE = "\u2021\u2620\u2702\ua66e"
 """Characters that hardly any text has."""
 
@@ -95,7 +93,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     # the request makes no sense.
     limit = SPARE_TOKENS if case.expect.refused else None
     if server.emission == "sampled" and not case.expect.refused and mode != PROMPT:
-        limit = ROOM
+        limit = server.room
         body |= _for_sampling(body, server)
     if script is not None:
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
@@ -190,10 +188,11 @@ def refusal(answer: Answer) -> str | None:
     return said if said.startswith(f"{SCRIPT_FIELD}:") else None
 
 
-def is_too_long(answer: Answer) -> bool:
+def is_too_long(answer: Answer, server: Server) -> bool:
     """Whether a server refused a request because of the room that the suite asked for."""
     limit = answer.exchange.request.get("max_completion_tokens")
-    return answer.exchange.status == 400 and limit == ROOM and "context length" in answer.text
+    refused = answer.exchange.status == 400 and "context length" in answer.text
+    return refused and limit == server.room
 
 
 def encode(script: Script, cut: str) -> str:

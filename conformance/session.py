@@ -32,7 +32,6 @@ from conformance.modes import COMPLETE, PROMPT
 from conformance.rates import Rate
 from conformance.reading import Reading
 from conformance.request import (
-    ROOM,
     SPARE_TOKENS,
     NotApplicable,
     build,
@@ -132,9 +131,12 @@ class Session:
         """Begin the exchanges of these items, the longest scripts first.
 
         A long answer begun last would leave the server with one request to do. The modes of a case
-        stay together, so that little is asked in vain if the run must end early.
+        stay together, so that little is asked in vain if the run must end early. How long a model
+        talks is its own affair: it is asked in the order of judgement, so that progress shows.
         """
-        for item in sorted(items, key=lambda item: modes.length(item.case), reverse=True):
+        if self.server.emission == "scripted":
+            items = sorted(items, key=lambda item: modes.length(item.case), reverse=True)
+        for item in items:
             for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
                 self._ask(replace(item, attempt=attempt))
 
@@ -307,8 +309,10 @@ class Session:
         answer = assemble.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        if script is None and is_too_long(answer):
-            raise NotApplicable(f"the prompt and {ROOM} tokens are more than the server's context")
+        if script is None and is_too_long(answer, self.server):
+            raise NotApplicable(
+                f"the prompt and {self.server.room} tokens are more than the server's context"
+            )
         heard = await self._hear(item.case, answer) if script is None else None
         doubtful = script is not None and is_bound(item.case, self.server)
         failed = answer.exchange.status == 500

@@ -207,3 +207,15 @@ def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixtu
     assert cli.main(["plan", "--parser", "hermez"]) == cli.USAGE_ERROR
     assert cli.main(["plan", "--repeat", "9"]) == 0
     assert "all of --repeat" in capsys.readouterr().out
+
+
+def test_a_plan_knows_how_long_a_sampled_answer_may_be() -> None:
+    cases = casefile.load(casefile.shipped() / "single.yaml")
+    short, usual = (
+        plan.plan(cases, plan.server_of("hermes", "hermes", "sampled", room))
+        for room in (100, 1024)
+    )
+    assert (short.most.answer, usual.most.answer) == (
+        100 * short.most.requests,
+        1024 * usual.most.requests,
+    )

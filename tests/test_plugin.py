@@ -263,6 +263,8 @@ def test_where_no_call_is_wanted_none_can_be_required(run: Run) -> None:
         (("--repeat=2",), "--repeat: this server is scripted, and says what it is told each time"),
         (("--require-calls=1",), "--require-calls: this server is scripted"),
         (("--repeat=0",), "--repeat: 0; allowed: 1 and more"),
+        (("--max-tokens=99",), "--max-tokens: this server is scripted"),
+        (("--max-tokens=0",), "--max-tokens: 0; allowed: 1 and more"),
         (("--require-calls=80",), "--require-calls: 80; allowed: 0 to 1, such as 0.8"),
     ],
 )

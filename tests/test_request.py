@@ -162,6 +162,8 @@ def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
         "seed": 1,
         "max_completion_tokens": 1024,
     }
+    short = build(CASE, COMPLETE, replace(SAMPLED, room=9), None)
+    assert short["max_completion_tokens"] == 9
     own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
     assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
     assert "max_completion_tokens" not in build(CASE, PROMPT, SAMPLED, None)

@@ -108,6 +108,18 @@ def test_an_item_that_has_failed_is_not_asked_until_it_passes() -> None:
     assert all(one.verdict.outcome is not Outcome.FAIL for one in found[0].attempts[:-1])
 
 
+def test_a_model_is_asked_in_the_order_of_judgement() -> None:
+    asked: list[bool] = []
+
+    def noted(request: Json, response: Response) -> Response:
+        asked.append(len(request["tools"][0]["function"].get("parameters", ())) > 0)
+        return response
+
+    fault = Fault(name="noted", about="Nothing.", owner="http.ok", turn=noted)
+    play(fault=fault, cases=(CASES[1], CASES[2], CASES[1]), repeat=1)
+    assert asked == [False] * 2 + [True] * 2
+
+
 @pytest.mark.parametrize(
     ("text", "outcome"),
     [

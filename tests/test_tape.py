@@ -236,6 +236,7 @@ def test_a_spoiled_tape_is_an_error_that_names_the_file(run: Run) -> None:
         (["--tapes", "none", "--reference"], "--reference and --tapes: give one of them"),
         (["--tapes", "none", "--parser", "hermes"], "--parser is not for --tapes"),
         (["--tapes", "none", "--emission", "sampled"], "--emission is not for --tapes"),
+        (["--tapes", "none", "--max-tokens", "9"], "--max-tokens is not for --tapes"),
         ([*REFERENCE, "--record", "."], "--record: .: is not empty; name a new folder"),
     ],
 )
