@@ -15,7 +15,7 @@ from conformance.budget import Budget, BudgetProblem
 from conformance.exchange import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import ROOM, Level, Server, Target
-from conformance.options import FEW, SHORT, Options, usual
+from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room
 from conformance.reference import FAULTS, Variant
 from conformance.strictyaml import did_you_mean
 
@@ -176,9 +176,9 @@ def read(config: pytest.Config) -> Options | None:
         raise pytest.UsageError("--parser: a target has its own; leave it out with --launch")
     if launched is None and given != "--tapes":
         _check_parser(parser, get("--format"))
-    few, short = usual(launched)
-    concurrency = few if get("--concurrency") is None else get("--concurrency")
-    room = short if get("--max-tokens") is None else get("--max-tokens")
+    concurrency, room = get("--concurrency"), get("--max-tokens")
+    concurrency = usual_concurrency(launched) if concurrency is None else concurrency
+    room = usual_room(launched) if room is None else room
     for name, number in (("--concurrency", concurrency), ("--max-tokens", room)):
         if number < 1:
             raise pytest.UsageError(f"{name}: {number}; allowed: 1 and more")
@@ -271,7 +271,7 @@ def check_sampling(chosen: Options, server: Server) -> None:
         return
     for name, given in (
         ("--repeat", chosen.repeat_sampled > 1),
-        ("--max-tokens", chosen.room != chosen.usual_room),
+        ("--max-tokens", chosen.room != usual_room(chosen.launch)),
         ("--require-calls", chosen.require_calls is not None),
     ):
         if given:

@@ -74,11 +74,6 @@ class Options:
         return DEFAULT_BAR if self.require_calls is None else self.require_calls
 
     @property
-    def usual_room(self) -> int:
-        """Tokens that a sampled answer may have, where the user says nothing."""
-        return usual(self.launch)[1]
-
-    @property
     def via(self) -> str:
         """Say how the server is reached."""
         return "launch" if self.launch else "reference" if self.reference else "server-url"
@@ -117,7 +112,7 @@ class Options:
             ("--emission", None if self.emission == "auto" else self.emission),
             ("--cuts", None if self.cuts == "default" else self.cuts),
             ("--repeat", None if self.repeat_sampled == 1 else str(self.repeat_sampled)),
-            ("--max-tokens", None if self.room == self.usual_room else str(self.room)),
+            ("--max-tokens", None if self.room == usual_room(self.launch) else str(self.room)),
         ):
             if value is not None:
                 words.append(f"{name}={value}")
@@ -126,6 +121,11 @@ class Options:
         return " ".join([shlex.join(words), *shown, *authority])
 
 
-def usual(launched: Target | None) -> tuple[int, int]:
-    """Say how many requests at once, and how many tokens for an answer, are usual."""
-    return (FEW, SHORT) if launched is not None and launched.is_real else (CONCURRENCY, ROOM)
+def usual_concurrency(launched: Target | None) -> int:
+    """Say how many requests at once are usual."""
+    return FEW if launched is not None and launched.is_real else CONCURRENCY
+
+
+def usual_room(launched: Target | None) -> int:
+    """Say how many tokens for a sampled answer are usual."""
+    return SHORT if launched is not None and launched.is_real else ROOM
