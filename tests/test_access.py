@@ -216,6 +216,15 @@ def test_a_certificate_that_nobody_believes_lets_none_in(certificate: tuple[Path
             probe.Probe(url).models()
 
 
+def test_authorities_of_the_environment_are_believed_by_both(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
+    with secure(certificate) as url:
+        assert ask(url, Access()).status == 200
+        assert probe.Probe(url).models() == ["m"]
+
+
 @pytest.mark.parametrize("text", [None, "no certificate"])
 def test_a_file_without_certificates_is_refused(tmp_path: Path, text: str | None) -> None:
     file = tmp_path / "ca.pem"
