@@ -163,9 +163,12 @@ def _tool_choice(request: Mapping[str, Json]) -> Json:
 def _says(text: str, request: Mapping[str, Json], format: Format) -> Sequence[Utterance]:
     """Read a text in its format, or in a shape to which a server binds a forced call."""
     choice = _tool_choice(request)
-    if choice in ("auto", "none") or _marked(text, format):
-        return _in_format(text, format)
-    return _forced(text, choice)
+    if choice not in ("auto", "none") and not _marked(text, format):
+        return _forced(text, choice)
+    says = _in_format(text, format)
+    if _marked(text, format) and not any(isinstance(said, Call) for said in says):
+        raise Unreadable("marks without a call")
+    return says
 
 
 def _in_format(text: str, format: Format) -> Sequence[Utterance]:

@@ -114,6 +114,11 @@ def test_a_text_of_another_format_is_of_such_classes_too(
     assert read(text, end, forced, format).classes == classes
 
 
+def test_a_list_of_no_calls_is_nothing_that_a_client_must_get_in_one_way() -> None:
+    found = read("[TOOL_CALLS] []", "ended", ASKED, MISTRAL)
+    assert (found.calls, found.expect.broken, found.odd) == (None, True, "marks without a call")
+
+
 def test_known_issues_may_name_just_these_classes() -> None:
     schema = validator("known").schema
     assert isinstance(schema, dict)
@@ -135,6 +140,10 @@ def test_known_issues_may_name_just_these_classes() -> None:
         ('<tool_call>{"name": "fly", "arguments": {}}</tool_call>', ()),
         ("Calls stand between <tool_call> and </tool_call>.", ()),
         ("</tool_call>", ()),
+        (
+            '<tool_call>{"name": "fly", "name": "get_time", "arguments": {}}</tool_call>',
+            ("get_time",),
+        ),
     ],
 )
 def test_of_broken_markup_no_call_is_demanded(text: str, keeps: tuple[str, ...] | None) -> None:

@@ -88,7 +88,8 @@ def read_calls(text: str, key: str = "arguments") -> list[Call]:
 def read_call(text: str, start: int, key: str = "arguments") -> tuple[Call, int]:
     """Take the object with `name` and `arguments` that begins at or after `start`.
 
-    The arguments keep their exact text. Other keys are ignored, as the parsers do.
+    The arguments keep their exact text. Other keys are ignored, as the parsers do; which of two
+    names or arguments is meant, nobody can tell.
     """
     whole, stop = read_value(text, start)
     if not whole.startswith("{"):
@@ -99,7 +100,10 @@ def read_call(text: str, start: int, key: str = "arguments") -> tuple[Call, int]
         label, at = read_value(whole, at)
         at = _after(whole, at, ":")
         value, at = read_value(whole, at)
-        found[json.loads(label)] = value
+        named = json.loads(label)
+        if named in found and named in ("name", key):
+            raise Unreadable(f"a call has {named!r} twice")
+        found[named] = value
         if whole[at:].lstrip().startswith(","):
             at = _after(whole, at, ",")
     missing = {"name", key} - found.keys()
