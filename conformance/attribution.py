@@ -77,8 +77,10 @@ UNHEARD = "the server does not tell what the model said, which may have said thi
 OWN_TEXT = "the model said this itself"
 
 
-def owner(rule: str) -> Fault:
-    """Say who is at fault where a rule is broken."""
+def owner(rule: str, *, lost: bool = False) -> Fault:
+    """Say who is at fault where a rule is broken; `lost` if only the tokens hold a call."""
+    if lost and rule in FORCED:
+        return Fault.PARSER  # the server has forced the call
     return EXCEPTIONS.get(rule, AREAS[rule.partition(".")[0]])
 
 
@@ -158,15 +160,10 @@ def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
     """Choose among the owners of broken rules the one whose fault explains the others'."""
     order = list(Fault)
     owners = {
-        (found.rule.level != "must", order.index(_owner(found.rule.id, lost=lost)))
+        (found.rule.level != "must", order.index(owner(found.rule.id, lost=lost)))
         for found in broken
     }
     return order[min(owners)[1]]
-
-
-def _owner(rule: str, *, lost: bool) -> Fault:
-    # The server has forced the call that the client lacks; the tokens hold it.
-    return Fault.PARSER if lost and rule in FORCED else owner(rule)
 
 
 def _undecided(verdict: Verdict, reading: Reading | None) -> Fault:

@@ -179,12 +179,13 @@ def read(config: pytest.Config) -> Options | None:
     concurrency, room = get("--concurrency"), get("--max-tokens")
     concurrency = usual_concurrency(launched) if concurrency is None else concurrency
     room = usual_room(launched) if room is None else room
-    for name, number in (("--concurrency", concurrency), ("--max-tokens", room)):
+    counts = {"--concurrency": concurrency, "--max-tokens": room, "--repeat": get("--repeat")}
+    for name, number in counts.items():
         if number < 1:
             raise pytest.UsageError(f"{name}: {number}; allowed: 1 and more")
     if not 0 <= get("--patience") < float("inf"):
         raise pytest.UsageError(f"--patience: {get('--patience')}; allowed: seconds from 0")
-    _check_sampling(get("--repeat"), get("--require-calls"))
+    _check_rate(get("--require-calls"))
     return Options(
         server_url=url,
         launch=launched,
@@ -258,9 +259,7 @@ def _headers(given: list[str]) -> tuple[Header, ...]:
         raise pytest.UsageError(str(problem)) from None
 
 
-def _check_sampling(repeat: int, rate: float | None) -> None:
-    if repeat < 1:
-        raise pytest.UsageError(f"--repeat: {repeat}; allowed: 1 and more")
+def _check_rate(rate: float | None) -> None:
     if rate is not None and not 0 <= rate <= 1:
         raise pytest.UsageError(f"--require-calls: {rate:g}; allowed: 0 to 1, such as 0.8")
 

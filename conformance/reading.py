@@ -162,11 +162,11 @@ def _tool_choice(request: Mapping[str, Json]) -> Json:
 
 def _says(text: str, request: Mapping[str, Json], format: Format) -> Sequence[Utterance]:
     """Read a text in its format, or in a shape to which a server binds a forced call."""
-    choice = _tool_choice(request)
-    if choice not in ("auto", "none") and not _marked(text, format):
+    choice, marked = _tool_choice(request), _marked(text, format)
+    if choice not in ("auto", "none") and not marked:
         return _forced(text, choice)
     says = _in_format(text, format)
-    if _marked(text, format) and not any(isinstance(said, Call) for said in says):
+    if marked and not any(isinstance(said, Call) for said in says):
         raise Unreadable("marks without a call")
     return says
 
