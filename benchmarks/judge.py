@@ -16,8 +16,8 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from conformance import capture, judge, sdk
+from conformance.base.jsonvalue import Json
 from conformance.judge import Basis
-from conformance.model import Json
 
 
 def chunk(delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:

@@ -21,7 +21,8 @@ from pathlib import Path
 import httpx2
 
 from conformance import casefile, probe
-from conformance.model import Json, Server
+from conformance.base.jsonvalue import Json
+from conformance.model import Server
 from conformance.modes import of_server
 from conformance.request import NotApplicable, build, check_applies, scripts_of
 

@@ -14,11 +14,12 @@ import yaml
 from jsonschema.exceptions import best_match
 
 from conformance import known
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import validator
 from conformance.check import TODO
 from conformance.formats import PARSERS
 from conformance.known import CLASSES
-from conformance.model import Case, Json, Level
-from conformance.strictyaml import validator
+from conformance.model import Case, Level
 from conformance.verdict import counts
 
 ABOUT = f"{TODO}: say what is wrong, and whose fault it is; give an issue or a source"

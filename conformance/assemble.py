@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
-from conformance import jsonvalue, sse
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Exchange, Json
+from conformance.base import jsonvalue, sse
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.model import Exchange
 
 DONE = "[DONE]"
 

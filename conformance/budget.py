@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 
 from conformance import assemble
+from conformance.base.jsonvalue import Json
 from conformance.exchange import CHAT, NotAsked, Sender
-from conformance.model import Exchange, Json
+from conformance.model import Exchange
 
 BYTES = 4
 """Of text to a token: English and JSON have 3 to 5, by the tokenizer."""

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from conformance import jsonvalue, sse
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Exchange, Json, Read
+from conformance.base import jsonvalue, sse
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.sse import Read
+from conformance.model import Exchange
 from conformance.results import WIRE_LIMIT
 
 LIMIT = 100_000_000

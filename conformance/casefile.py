@@ -14,10 +14,13 @@ from jsonschema.validators import validator_for
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from conformance import jsonvalue, modes, strictyaml
+from conformance import modes
+from conformance.base import jsonvalue, strictyaml
+from conformance.base.jsonvalue import Json
+from conformance.base.strictyaml import Document, FileProblem
+from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS
-from conformance.model import Call, Case, Echo, Expectation, Json, Mode, Script, Text, Utterance
-from conformance.strictyaml import Document, FileProblem, did_you_mean
+from conformance.model import Call, Case, Echo, Expectation, Mode, Script, Text, Utterance
 
 TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""

@@ -11,11 +11,12 @@ from fnmatch import filter as matching
 from pathlib import Path
 
 from conformance import casefile, known, modes, target
+from conformance.base.strictyaml import FileProblem
+from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Issue
 from conformance.model import Case
 from conformance.rules import RULES
-from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
 WIDEST = 20

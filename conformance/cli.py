@@ -32,6 +32,8 @@ from conformance import (
     target,
 )
 from conformance.accept import AcceptProblem
+from conformance.base.strictyaml import FileProblem
+from conformance.base.suggest import did_you_mean
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import LaunchProblem
@@ -39,7 +41,6 @@ from conformance.model import Case
 from conformance.request import formats_of
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
-from conformance.strictyaml import FileProblem, did_you_mean
 from conformance.target import TargetProblem
 
 FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from conformance import casefile, modes
+from conformance.base.strictyaml import FileProblem
 from conformance.exchange import NotAsked
 from conformance.item import Item, Judged
 from conformance.model import Mode, Outcome
 from conformance.report import terminal
-from conformance.strictyaml import FileProblem
 from conformance.tape import TapeProblem
 
 _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)

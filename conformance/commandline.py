@@ -11,13 +11,13 @@ import pytest
 
 from conformance import access, budget, launch, modes, patience, target
 from conformance.access import AccessProblem, Header
+from conformance.base.suggest import did_you_mean
 from conformance.budget import Budget, BudgetProblem
 from conformance.exchange import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
 from conformance.model import ROOM, Level, Server, Target
 from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room
 from conformance.reference import FAULTS, Variant
-from conformance.strictyaml import did_you_mean
 
 WAYS = """no server to test; name one:
   --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already

@@ -17,7 +17,9 @@ import httpx2
 import openai
 
 from conformance.access import OPEN, Access
-from conformance.model import Exchange, Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.model import Exchange
 from conformance.patience import BUSY, LIMIT, Patience, Refusal, Waits, seconds_of
 
 CHAT = "/v1/chat/completions"

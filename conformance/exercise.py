@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from conformance.assemble import Choice
+from conformance.base.jsonvalue import Json
 from conformance.item import Item
-from conformance.model import Finding, Json
+from conformance.model import Finding
 from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.rules.arguments import schema

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conformance import jsonvalue, reading, tokens
+from conformance import reading, tokens
 from conformance.assemble import Answer
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json
 from conformance.casefile import LIMITS
 from conformance.exchange import Asker
 from conformance.formats import Format
-from conformance.model import Json
 from conformance.reading import End, Reading
 from conformance.tokens import Ids
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conformance import rates
 from conformance.assemble import Answer
 from conformance.attribution import Fault
+from conformance.base import statistics
+from conformance.base.statistics import Rate
 from conformance.model import Case, Level, Mode, Outcome
-from conformance.rates import Rate
 from conformance.verdict import BROKEN, Verdict, merge
 
 
@@ -64,7 +64,7 @@ def is_clear(attempts: Sequence[Judged], bar: float) -> bool:
     if calls:
         return Rate(sum(calls), len(calls)).is_clear(bar)
     # Where no call is wanted, as many as would tell what the model mostly does.
-    return len(attempts) >= rates.fewest(rates.DEFAULT_BAR)
+    return len(attempts) >= statistics.fewest(statistics.DEFAULT_BAR)
 
 
 def summed_up(
@@ -76,7 +76,9 @@ def summed_up(
     broken more often now, beyond chance.
     """
     whole = Judged(item=item, verdict=attempts[0].verdict, attempts=tuple(attempts))
-    worse = {rule for rule, rate in earlier.items() if rates.rose(rate, whole.times_broken(rule))}
+    worse = {
+        rule for rule, rate in earlier.items() if statistics.rose(rate, whole.times_broken(rule))
+    }
     verdict = merge([one.verdict for one in attempts], worse=worse, bar=level)
     # The first one that came to the same is told in full.
     alike = [one for one in attempts if one.verdict.outcome is verdict.outcome] or [attempts[0]]

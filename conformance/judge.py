@@ -8,18 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from conformance import assemble, capture, jsonvalue, sdk, verdict
+from conformance import assemble, capture, sdk, verdict
 from conformance.assemble import Answer
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.suggest import did_you_mean
 from conformance.capture import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.formats.format import Format, text_of
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Case, Exchange, Expectation, Json, Level, Outcome
+from conformance.model import Case, Exchange, Expectation, Level, Outcome
 from conformance.report import terminal
 from conformance.request import NotApplicable, script_in
 from conformance.rules import Evidence
 from conformance.rules.rule import NOTHING_KNOWN
-from conformance.strictyaml import did_you_mean
 from conformance.verdict import Judgement
 
 BROKEN, NO_ANSWER = 1, 2

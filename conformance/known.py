@@ -15,9 +15,10 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from conformance import modes, strictyaml
+from conformance import modes
+from conformance.base import strictyaml
+from conformance.base.strictyaml import Document
 from conformance.model import Case, Server, Text
-from conformance.strictyaml import Document
 
 FOLDER = Path(__file__).parent / "known"
 

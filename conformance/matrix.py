@@ -17,11 +17,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from conformance import casefile, launch, results
+from conformance import casefile, launch
 from conformance import target as targets
+from conformance.base import jsonfile
+from conformance.base.jsonvalue import Json
 from conformance.launch import LaunchProblem
 from conformance.launch.process import Process, Tell, spawn
-from conformance.model import Json, Target
+from conformance.model import Target
 
 MEMORY = 3_000_000_000
 """Bytes that a server and its run are given; a launched 0.32.0 takes about half."""
@@ -260,7 +262,7 @@ def _end(running: _Running) -> Ended:
     )
     if ended.status in (CONFORMING, FINDINGS, NOTHING):
         note = {"stamp": running.stamp, "status": ended.status, "seconds": round(ended.seconds, 1)}
-        results.write(running.folder / "ended.json", note)
+        jsonfile.write(running.folder / "ended.json", note)
     return ended
 
 

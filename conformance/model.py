@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-Json = Any
-"""A JSON value as `json.loads` gives it."""
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,15 +186,6 @@ class Server:
         """Say what is tested, not how it was reached."""
         parser = self.format if self.format.startswith(self.parser) else self.parser
         return "-".join(filter(None, (self.implementation, self.version, parser)))
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """Bytes that arrived together."""
-
-    at: float
-    """Seconds since the request was sent."""
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

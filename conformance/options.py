@@ -11,10 +11,10 @@ import pytest
 
 from conformance import access, launch, target
 from conformance.access import Access, AccessProblem, Header
+from conformance.base.statistics import DEFAULT_BAR
 from conformance.budget import Budget
 from conformance.exchange import CONCURRENCY
 from conformance.model import ROOM, Level, Target
-from conformance.rates import DEFAULT_BAR
 from conformance.reference import Variant
 
 FEW = 16

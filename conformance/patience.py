@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
-from conformance.model import Exchange, Json
+from conformance.base.jsonvalue import Json
+from conformance.model import Exchange
 
 BUSY = {429, 503}
 """Statuses of a server that has not begun with a request, and may be asked again."""

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance import budget, modes, rates, turn
+from conformance import budget, modes, turn
+from conformance.base import statistics
+from conformance.base.jsonvalue import Json
 from conformance.budget import Cost
 from conformance.formats.format import text_of
-from conformance.model import ROOM, Call, Case, Json, Mode, Script, Server
+from conformance.model import ROOM, Call, Case, Mode, Script, Server
 from conformance.modes import COMPLETE, PROMPT
 from conformance.probe import RENDER
 from conformance.request import NotApplicable, build, check_applies, is_bound, scripts_of
@@ -19,7 +21,7 @@ FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""
 READS = 3
 """Requests that read a sampled answer's tokens: with and without the last, and its prompt's."""
-ATTEMPTS = rates.fewest(rates.DEFAULT_BAR)
+ATTEMPTS = statistics.fewest(statistics.DEFAULT_BAR)
 """At an item whose answers agree: then a run with `--repeat` asks no more."""
 WORDY = 2
 """Tokens that a real model says, to one that the case supposes: it explains itself."""

@@ -10,15 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance import (
-    collect,
-    commandline,
-    compare,
-    known,
-    recorded,
-    results,
-    tape,
-)
+from conformance import collect, commandline, compare, known, recorded, results, tape
+from conformance.base import jsonfile
+from conformance.base.strictyaml import FileProblem
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
 from conformance.known import Issue, Known
@@ -29,7 +23,6 @@ from conformance.recorded import Results, ResultsProblem
 from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
-from conformance.strictyaml import FileProblem
 from conformance.tape import Facts, TapeProblem
 
 NOTHING_TESTED = 5
@@ -343,5 +336,5 @@ def _write(run: Run, interrupted: bool) -> None:
     if run.options.baseline is not None:
         facts = {**facts, "baseline": run.options.baseline.name}
     found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
-    results.write(path, found)
+    jsonfile.write(path, found)
     run.written = recorded.of(path, found)

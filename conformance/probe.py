@@ -9,13 +9,14 @@ from collections.abc import Mapping
 
 import httpx2
 
-from conformance import jsonvalue
 from conformance.access import OPEN, Access
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json
+from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS, PARSERS
-from conformance.model import Json, Piece, Script, Server
+from conformance.model import Piece, Script, Server
 from conformance.patience import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.request import SCRIPT_FIELD, encode
-from conformance.strictyaml import did_you_mean
 
 SIZE = 8_000_000
 CONNECT = 10.0

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conformance import __version__, launch, probe
+from conformance.base.strictyaml import FileProblem
 from conformance.formats import PARSERS
 from conformance.launch import LaunchProblem
 from conformance.model import Server
@@ -14,7 +15,6 @@ from conformance.options import Options
 from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
-from conformance.strictyaml import FileProblem
 
 
 def reach(config: pytest.Config, chosen: Options) -> Server:

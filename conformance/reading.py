@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from conformance import jsonvalue
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.casefile import derive
 from conformance.formats import FORMATS, Format, Unreadable
 from conformance.formats.format import read_calls, text_of
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Call, Expectation, Json, Piece, Script, Utterance
+from conformance.model import Call, Expectation, Piece, Script, Utterance
 
 End = Literal["ended", "cut", "unknown"]
 """How the tokens end: with an end of sequence, at the limit, or nothing tells."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from conformance import jsonfile
-from conformance.jsonfile import JsonFileProblem
-from conformance.model import Json, Level, Outcome
-from conformance.rates import Rate
+from conformance.base import jsonfile
+from conformance.base.jsonfile import JsonFileProblem
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import misfit
+from conformance.base.statistics import Rate
+from conformance.model import Level, Outcome
 
 LIMIT = 64_000_000
 """Bytes of a file; a larger one is refused."""
@@ -195,8 +197,8 @@ def load(path: Path) -> Results:
         raise ResultsProblem(
             path, f"schema {version}, and this suite reads schema 1; run both with one suite"
         )
-    if (misfit := jsonfile.misfit(document, "results")) is not None:
-        raise ResultsProblem(path, f"no results of a run: {misfit}")
+    if (wrong := misfit(document, "results")) is not None:
+        raise ResultsProblem(path, f"no results of a run: {wrong}")
     return of(path, document)
 
 

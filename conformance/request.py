@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 
 from conformance.assemble import Answer
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Json, Mode, Piece, Script, Server
+from conformance.model import Call, Case, Mode, Piece, Script, Server
 from conformance.modes import CHARACTERS, PROMPT
 
 SCRIPT_FIELD = "conformance_script"

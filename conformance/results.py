@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,9 +13,10 @@ import pytest
 
 from conformance import __version__
 from conformance.assemble import Answer
+from conformance.base import jsonfile
 from conformance.item import Judged
 from conformance.known import Known
-from conformance.model import Json, Outcome, Server
+from conformance.model import Outcome, Server
 from conformance.rules import RULES
 from conformance.verdict import BROKEN, Judgement, Verdict
 
@@ -179,19 +178,6 @@ def totals(items: Iterable[Item]) -> dict[str, int]:
     return {str(outcome): counted[str(outcome)] for outcome in Outcome}
 
 
-def write(path: Path, found: Json) -> None:
-    """Write JSON whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # ASCII, because answers hold lone surrogates that no encoding takes
-    text = json.dumps(found, indent=1, ensure_ascii=True) + "\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(text, "ascii")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
     """Write the exchanges of telling items below `folder`, and note the place in each item.
 
@@ -210,5 +196,5 @@ def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
 
 def _write_exchange(folder: Path, name: str, told: dict[str, Any]) -> None:
     if told.get("exchange"):
-        write(folder / "wire" / name, told["exchange"])
+        jsonfile.write(folder / "wire" / name, told["exchange"])
         told["wire"] = f"wire/{name}"

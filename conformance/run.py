@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from conformance import casefile, collect, modes
+from conformance.base.jsonvalue import Json
 from conformance.budget import Budget, Purse
 from conformance.collect import CaseItem
 from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged
 from conformance.known import Known
-from conformance.model import Case, Json, Mode, Server
+from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.patience import Waits
 from conformance.recorded import Results

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance import launch, target
+from conformance.base.jsonvalue import Json
 from conformance.launch import Launched, LaunchProblem
-from conformance.model import Json, Piece, Target
+from conformance.model import Piece, Target
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
 

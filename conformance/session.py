@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, attribution, exercise, hearing, modes, rates, sdk, tokens, turn
+from conformance import assemble, attribution, exercise, hearing, modes, sdk, tokens, turn
 from conformance.assemble import Answer
 from conformance.attribution import Fault
+from conformance.base import statistics
+from conformance.base.statistics import Rate
 from conformance.casefile import CUTS, derive
 from conformance.exchange import ASKED_FOR, Asker
 from conformance.formats import FORMATS
@@ -18,18 +20,8 @@ from conformance.formats.format import text_of
 from conformance.hearing import Hearing, hear
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Known
-from conformance.model import (
-    Case,
-    Exchange,
-    Expectation,
-    Level,
-    Outcome,
-    Prompt,
-    Script,
-    Server,
-)
+from conformance.model import Case, Exchange, Expectation, Level, Outcome, Prompt, Script, Server
 from conformance.modes import COMPLETE, PROMPT
-from conformance.rates import Rate
 from conformance.reading import Reading
 from conformance.request import (
     SPARE_TOKENS,
@@ -92,7 +84,7 @@ class Session:
         level: Level = Level.MUST,
         asker: Asker,
         repeat: int = 1,
-        bar: float = rates.DEFAULT_BAR,
+        bar: float = statistics.DEFAULT_BAR,
     ) -> None:
         """Start the thread; ask nothing yet. The session closes the asker.
 
@@ -137,7 +129,7 @@ class Session:
         if self.server.emission == "scripted":
             items = sorted(items, key=lambda item: modes.length(item.case), reverse=True)
         for item in items:
-            for attempt in range(1, min(self._times(item), rates.fewest(self._bar)) + 1):
+            for attempt in range(1, min(self._times(item), statistics.fewest(self._bar)) + 1):
                 self._ask(replace(item, attempt=attempt))
 
     def judge(self, item: Item) -> Judged:
@@ -147,7 +139,7 @@ class Session:
         attempts: list[Judged] = []
         rest = [replace(item, attempt=number) for number in range(1, self._times(item) + 1)]
         while rest and not is_clear(attempts, self._bar):
-            if len(attempts) >= rates.fewest(self._bar):
+            if len(attempts) >= statistics.fewest(self._bar):
                 for one in rest:  # all at once: waiting for each in turn would take as many times
                     self._ask(one)
             attempts.append(self._judge(rest.pop(0)))

@@ -16,10 +16,14 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from conformance import __version__, jsonfile, results
+from conformance import __version__
+from conformance.base import jsonfile
+from conformance.base.jsonfile import JsonFileProblem, NotRead
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import misfit
+from conformance.base.sse import Read
 from conformance.exchange import ASKED_FOR, NotAsked, Sender
-from conformance.jsonfile import JsonFileProblem, NotRead
-from conformance.model import Exchange, Json, Read, Server
+from conformance.model import Exchange, Server
 
 LIMIT = 200_000_000
 """Bytes of a file; an answer has 32 MB at most, and is written as text or base64."""
@@ -66,7 +70,7 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
         "repeat": repeat,
         "server": told,
     }
-    results.write(folder / FACTS, facts)
+    jsonfile.write(folder / FACTS, facts)
 
 
 def facts(folder: Path) -> Facts:
@@ -95,7 +99,7 @@ class Recorder:
         turn = self._turns[name]
         self._turns[name] += 1
         exchange = await self._inner.send(path, body)
-        results.write(self._folder / f"{name}.{turn}.json", _document(path, exchange))
+        jsonfile.write(self._folder / f"{name}.{turn}.json", _document(path, exchange))
         return exchange
 
     async def close(self) -> None:
@@ -205,6 +209,6 @@ def _read(path: Path, schema: str) -> Mapping[str, Json]:
         raise TapeProblem(f"{path}: {problem}") from None
     if (version := jsonfile.other_version(found)) is not None:
         raise TapeProblem(f"{path}: schema {version}, and this suite reads schema 1")
-    if (misfit := jsonfile.misfit(found, schema)) is not None:
-        raise TapeProblem(f"{path}: no {schema}: {misfit}")
+    if (wrong := misfit(found, schema)) is not None:
+        raise TapeProblem(f"{path}: no {schema}: {wrong}")
     return found

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from conformance import strictyaml
+from conformance.base import strictyaml
+from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS
 from conformance.model import Target
 
@@ -48,7 +49,7 @@ def read(path: Path) -> Target:
         raise TargetProblem(str(problem)) from None
     said: dict[str, Any] = document.value
     if said["format"] not in FORMATS:
-        hint = strictyaml.did_you_mean(said["format"], FORMATS)
+        hint = did_you_mean(said["format"], FORMATS)
         what = f"format {said['format']!r} is unknown; {hint}"
         raise TargetProblem(str(document.problem(what, "format")))
     tokenizer = dict(said["tokenizer"])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, TypeGuard
 
 from conformance.assemble import Answer
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 
 Ids = tuple[int, ...]
 

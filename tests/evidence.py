@@ -28,6 +28,8 @@ from typing import Any
 import yaml
 
 from conformance import assemble, sdk
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.casefile import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
@@ -36,10 +38,8 @@ from conformance.model import (
     Exchange,
     Expectation,
     Finding,
-    Json,
     Outcome,
     Prompt,
-    Read,
     Server,
     Text,
     Utterance,

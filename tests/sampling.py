@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from conformance.base.jsonvalue import Json
 from conformance.casefile import derive
 from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.model import Call, Case, Json, Level, Mode, Server, Text, Utterance
+from conformance.model import Call, Case, Level, Mode, Server, Text, Utterance
 from conformance.modes import COMPLETE, STREAM
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault

@@ -8,7 +8,8 @@ import pytest
 
 from conformance import known
 from conformance.accept import ABOUT, AcceptProblem, entries, read, text
-from conformance.model import Call, Case, Expectation, Json, Server, Text
+from conformance.base.jsonvalue import Json
+from conformance.model import Call, Case, Expectation, Server, Text
 
 DAY = date(2026, 11, 22)
 DIGEST = f"sha256:{0:064}"

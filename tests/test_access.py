@@ -17,8 +17,10 @@ import pytest
 
 from conformance import access, probe
 from conformance.access import Access, AccessProblem
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.exchange import Asker, Limits, Live, concealed
-from conformance.model import Exchange, Json, Read
+from conformance.model import Exchange
 from tests.servers import read_request, serve
 
 SECRET = "gw-very-secret/0123456789"

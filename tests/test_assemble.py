@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.assemble import Answer, Choice, read
-from conformance.model import Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from tests.evidence import SAMPLES, exchange
 
 GOOD = SAMPLES / "args.string"

@@ -6,8 +6,9 @@ import pytest
 
 from conformance import attribution
 from conformance.attribution import Fault
+from conformance.base.jsonvalue import Json
 from conformance.hearing import Hearing, apart, missing_in
-from conformance.model import Finding, Json, Outcome
+from conformance.model import Finding, Outcome
 from conformance.reading import Reading
 from conformance.rules import RULES
 from conformance.verdict import Judgement, Verdict

@@ -11,10 +11,12 @@ import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside wo
 import pytest
 
 from conformance import budget, casefile, cli, plan
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import validator
+from conformance.base.sse import Read
 from conformance.budget import Budget, BudgetProblem, Cost, Purse
 from conformance.exchange import CHAT, DETOKENIZE, NotAsked
-from conformance.model import Exchange, Json, Read
-from conformance.strictyaml import validator
+from conformance.model import Exchange
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
 from tests.test_plugin import errors
 

@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import casefile
-from conformance.model import Call, Case, Expectation, Json, Piece, Text, Utterance
+from conformance.base.jsonvalue import Json
+from conformance.base.strictyaml import FileProblem
+from conformance.model import Call, Case, Expectation, Piece, Text, Utterance
 from conformance.modes import ALLOWED, PROMPT, named
-from conformance.strictyaml import FileProblem
 
 TOOLS = """\
 schema: 1

@@ -14,8 +14,8 @@ import pytest
 
 import conformance
 from conformance import casefile, cli, target
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.model import Json
 from conformance.rules import RULES
 
 ROOT = Path(conformance.__file__).parent.parent

@@ -14,9 +14,10 @@ import pytest
 
 from benchmarks.judge import END, KINDS, ROLE, body, call, chunk, more
 from conformance import judge, sdk
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.judge import Basis
-from conformance.model import ClientView, Exchange, Json
+from conformance.model import ClientView, Exchange
 
 SIZE = 1_500
 TIMES = 8

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from conformance.base.sse import Read
 from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
-from conformance.model import Call, Case, Exchange, Outcome, Read
+from conformance.model import Call, Case, Exchange, Outcome
 from conformance.modes import COMPLETE
 from conformance.request import SPARE_TOKENS
 from conformance.session import Session

@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from conformance.access import Access
+from conformance.base.jsonvalue import Json
 from conformance.exchange import CHAT, DETOKENIZE, Asker, Limits, Live
-from conformance.model import Exchange, Json
+from conformance.model import Exchange
 from conformance.patience import Patience
 from conformance.reference import FAULTS, Reference
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from conformance.base.statistics import Rate
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Issue
 from conformance.model import Case, Level, Outcome
 from conformance.modes import STREAM
-from conformance.rates import Rate
 from conformance.rules import RULES
 from conformance.verdict import GRAVEST_FIRST, Judgement, Verdict, merge
 

@@ -14,17 +14,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import capture, cli, judge, results, sdk
+from conformance.base import jsonfile, schema
+from conformance.base.jsonvalue import Json
 from conformance.item import Item, Judged
 from conformance.judge import Basis
 from conformance.known import Known
-from conformance.model import Case, Json, Mode
+from conformance.model import Case, Mode
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
-SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
+SCHEMA = json.loads((schema.FOLDER / "judged.json").read_text("utf-8"))
 # What these are about is not in an answer: that a refusal was right, what came of sending it
 # back, what a broken call had to keep.
 UNTOLD = {"err.tools-invalid", "http.error-json", "echo.roundtrip", "said.kept"}
@@ -362,7 +364,7 @@ def test_what_a_run_kept_is_judged_by_its_own_request(
     file: Path, tmp_path: Path, capsys: Screen
 ) -> None:
     wire = tmp_path / "wire.json"
-    results.write(wire, kept(file))
+    jsonfile.write(wire, kept(file))
     _, (answer,) = judged(capsys, wire)
     assert broken(answer) == {file.parent.name}
 

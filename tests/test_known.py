@@ -10,10 +10,10 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from conformance import known
+from conformance.base.strictyaml import FileProblem
 from conformance.known import Issue, Known, classes, load, shipped
 from conformance.model import Call, Case, Expectation, Finding, Mode, Outcome, Piece, Server, Text
 from conformance.rules import RULES
-from conformance.strictyaml import FileProblem
 from conformance.verdict import Judgement, decide
 
 SERVER = Server(

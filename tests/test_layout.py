@@ -19,27 +19,33 @@ LISTS = {"commandline.add"}
 
 # A module imports from lines above its own, and within its line only from its own package.
 LAYERS = [
+    {"base"},
     {"model", "replay"},
-    {"jsonvalue", "sse", "strictyaml", "formats"},
-    {"modes", "access", "patience", "jsonfile"},
-    {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
-    {"request", "rules", "turn", "budget", "tokens", "reading"},
-    {"verdict", "probe", "hearing", "rates"},
+    {"formats"},
+    {"access", "modes", "patience"},
+    {"assemble", "casefile", "exchange", "known", "launch", "reference", "sdk", "target"},
+    {"budget", "reading", "request", "rules", "tokens", "turn"},
+    {"hearing", "probe", "verdict"},
     {"attribution"},
     {"item"},
     {"exercise"},
     {"session"},
-    {"results", "recorded", "options"},
-    {"compare", "tape", "reach", "commandline"},
+    {"options", "recorded", "results"},
+    {"commandline", "compare", "reach", "tape"},
     {"report"},
-    {"collect", "capture", "check"},
+    {"capture", "check", "collect"},
     {"accept", "judge", "matrix", "plan"},
-    {"shares", "run", "results_cli", "matrix_cli", "plan_cli", "serve_cli"},
+    {"matrix_cli", "plan_cli", "results_cli", "run", "serve_cli", "shares"},
     {"plugin"},
     {"cli"},
     {"__main__"},
 ]
-PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules", "tokens", "rates"}
+PURE = {"model", "base.jsonvalue", "base.sse", "base.statistics", "base.printable"} | {
+    "assemble",
+    "formats",
+    "rules",
+    "tokens",
+}
 """What judges an answer: no input, no output, no clock, no client."""
 
 PURE_IMPORTS = {

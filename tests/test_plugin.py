@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 
 import conformance
 from conformance import cli, target
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import Fault
 from tests.pytest_run import (

@@ -14,7 +14,8 @@ import pytest
 
 from conformance import probe
 from conformance.access import Access
-from conformance.model import Json, Server
+from conformance.base.jsonvalue import Json
+from conformance.model import Server
 from conformance.probe import ProbeProblem
 from conformance.reference import Reference
 from tests.servers import Behave, closed_port, read_request, serve

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Text, Utterance
+from conformance.model import Call, Case, Mode, Outcome, Piece, Script, Text, Utterance
 from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import Reference, Variant, answer, reply
 from conformance.reference.faults.registry import TWO_CALLS

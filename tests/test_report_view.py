@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from conformance.base.printable import cut, visible
 from conformance.compare import Comparison
 from conformance.model import Outcome
 from conformance.recorded import Results, load
 from conformance.report import badge, markdown, view
-from conformance.report.visible import cut, visible
 from tests.made import Items, document, results, write
 
 RULE = "args.json"

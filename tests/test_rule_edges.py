@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from conformance import assemble
-from conformance.model import Call, Json, Outcome, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.model import Call, Outcome
 from conformance.rules import Evidence
 from tests.evidence import SAMPLES, broken, evidence, exchange, finding, judgement, sample
 

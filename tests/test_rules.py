@@ -13,17 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conformance import assemble
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.formats import FORMATS
-from conformance.model import (
-    Call,
-    ClientView,
-    Expectation,
-    Finding,
-    Json,
-    Outcome,
-    Read,
-    Unjudged,
-)
+from conformance.model import Call, ClientView, Expectation, Finding, Outcome, Unjudged
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
 from conformance.verdict import judge

@@ -9,9 +9,10 @@ from starlette.responses import JSONResponse, Response
 
 from conformance import attribution
 from conformance.attribution import Fault as Owner
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.model import Json, Level, Outcome
+from conformance.model import Level, Outcome
 from conformance.reference import FAULTS, Variant
 from conformance.reference.fault import Fault
 from conformance.rules import RULES

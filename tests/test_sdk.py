@@ -7,7 +7,8 @@ import openai
 import pytest
 
 from conformance import sdk
-from conformance.model import Call, Read
+from conformance.base.sse import Read
+from conformance.model import Call
 from conformance.sdk import NAME, read
 from tests.evidence import PARIS, SAMPLES, exchange, sample
 

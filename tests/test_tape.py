@@ -14,8 +14,10 @@ import pytest
 from jsonschema.validators import Draft202012Validator
 
 from conformance import tape
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.exchange import ASKED_FOR, CHAT, NotAsked
-from conformance.model import Exchange, Json, Read, Server
+from conformance.model import Exchange, Server
 from conformance.tape import EXCHANGES, Player, Recorder, TapeProblem
 from tests.pytest_run import (
     CASES,

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.model import Json, Outcome
+from conformance.model import Outcome
 from conformance.rules import Evidence
 from tests.evidence import SAMPLES, broken, finding, judgement, sample
 

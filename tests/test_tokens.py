@@ -9,7 +9,9 @@ import pytest
 
 from conformance import assemble, tokens
 from conformance.assemble import Answer
-from conformance.model import Exchange, Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.model import Exchange
 
 
 def complete(document: Json) -> Answer:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from conformance.base.jsonvalue import Json
 from conformance.launch import gguf_folder, model_folder, weights
 from conformance.launch.environment import Environment
 from conformance.launch.problem import LaunchProblem
 from conformance.launch.process import HEARTBEAT, Process, Tell, clean_environment, spawn
 from conformance.launch.release import lock
 from conformance.launch.template import describe, find_template
-from conformance.model import Json, Target
+from conformance.model import Target
 
 REPLAY = Path(__file__).parents[1] / "replay"
 PLUGIN = "conformance.replay:Replay"

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.delta import deltas
 from conformance.reference.reader import Content, Header
 from conformance.reference.reply import Reply, arguments

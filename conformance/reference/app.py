@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
-from conformance.model import Json
 from conformance.reference import answer, reply
 from conformance.reference.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault

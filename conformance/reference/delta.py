@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.reader import Arguments, Content, Event
 from conformance.reference.reply import Reply
 from conformance.reference.variant import Variant, Variants

@@ -10,7 +10,7 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": ["integer", "null"], "minimum": 1}

@@ -13,9 +13,10 @@ import json
 from collections.abc import Callable, Iterator
 from itertools import count
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format, Inexpressible
 from conformance.formats.format import text_of
-from conformance.model import Call, Json, Piece, Script, Text, Utterance
+from conformance.model import Call, Piece, Script, Text, Utterance
 
 Says = Callable[[Json, Format], Script]
 """Given a request and the format: what a model says."""

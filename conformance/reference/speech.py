@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.model import Json, Piece, Script
+from conformance.model import Piece, Script
 from conformance.reference.model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts

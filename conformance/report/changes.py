@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from conformance.base.printable import cut, visible
 from conformance.compare import TROUBLE, Change, Comparison, Kind
 from conformance.recorded import Results
-from conformance.report.visible import cut, visible
 from conformance.verdict import counts
 
 WIDTH = 88

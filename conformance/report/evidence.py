@@ -8,12 +8,15 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance import recorded, sse
-from conformance.model import Json, Outcome, Read
+from conformance import recorded
+from conformance.base import sse
+from conformance.base.jsonvalue import Json
+from conformance.base.printable import cut
+from conformance.base.sse import Read
+from conformance.model import Outcome
 from conformance.recorded import Found, Issue, ItemResult
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
-from conformance.report.visible import cut
 from conformance.request import SCRIPT_FIELD
 
 PAGE = 8_000_000

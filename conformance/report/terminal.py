@@ -8,8 +8,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance import jsonvalue
 from conformance.assemble import Answer
+from conformance.base import jsonvalue
 from conformance.item import Item, Judged
 from conformance.known import Issue
 from conformance.model import Outcome, Server

@@ -10,10 +10,10 @@ from jsonschema import exceptions, validators
 from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 
-from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Finding, Json, Unjudged
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.model import Finding, Unjudged
 from conformance.rules.content import call_leaks
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from conformance.assemble import Choice
-from conformance.model import Finding, Json
+from conformance.base.jsonvalue import Json
+from conformance.model import Finding
 from conformance.rules.content import call_leaks
 from conformance.rules.finish import claims_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance import jsonvalue
+from conformance.base import jsonvalue
 from conformance.model import Finding, Unjudged
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 

@@ -8,8 +8,8 @@ from bisect import bisect
 from collections.abc import Iterator
 from itertools import accumulate
 
-from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
+from conformance.base import jsonvalue
 from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 

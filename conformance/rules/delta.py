@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance.assemble import Choice, ToolCall
-from conformance.model import Finding, Json
+from conformance.base.jsonvalue import Json
+from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
 
 

@@ -6,9 +6,9 @@ import json
 import re
 from collections.abc import Iterator
 
-from conformance import jsonvalue
 from conformance.assemble import Answer, Choice
-from conformance.jsonvalue import JsonProblem
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import JsonProblem
 from conformance.model import Finding
 from conformance.rules.arguments import begins_object
 from conformance.rules.choice import disobeys, has_faulty_names

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from conformance import jsonvalue
 from conformance.assemble import Choice
+from conformance.base import jsonvalue
 from conformance.model import Finding
 from conformance.rules.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance import jsonvalue
 from conformance.assemble import Answer
-from conformance.model import Finding, Json
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json
+from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.rules.usage import counted, raw_choices, same_tokens, token_ids
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.assemble import Answer
-from conformance.model import Finding, Json
+from conformance.base.jsonvalue import Json
+from conformance.model import Finding
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.usage import raw_choices
 

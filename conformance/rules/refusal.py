@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance import jsonvalue
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Finding, Json
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from conformance.assemble import Answer, Choice, Entry
+from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format
-from conformance.model import ClientView, Expectation, Finding, Json, Level, Prompt, Unjudged
+from conformance.model import ClientView, Expectation, Finding, Level, Prompt, Unjudged
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"

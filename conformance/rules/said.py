@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from conformance import jsonvalue
 from conformance.assemble import Choice, ToolCall
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Call, Finding, Json
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.model import Call, Finding
 from conformance.rules.arguments import premature
 from conformance.rules.choice import disobeys, has_faulty_names
 from conformance.rules.content import call_leaks, content_leaks

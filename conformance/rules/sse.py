@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance import jsonvalue
 from conformance.assemble import DONE
-from conformance.jsonvalue import JsonProblem
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import JsonProblem
+from conformance.base.sse import Event, Stream
 from conformance.model import Finding
 from conformance.rules.client import openai_python
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
-from conformance.sse import Event, Stream
 
 
 def _stream(evidence: Evidence) -> Stream:

@@ -7,9 +7,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from conformance import jsonvalue
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format, Unreadable
-from conformance.model import Call, Finding, Json, Unjudged
+from conformance.model import Call, Finding, Unjudged
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 
 TELLING = 8

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.assemble import Answer
-from conformance.model import Finding, Json
+from conformance.base.jsonvalue import Json
+from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from dataclasses import replace
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.faults.registry import (
     choices,
     entries,

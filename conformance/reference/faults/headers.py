@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.faults.registry import by_call, choices, entries, fault, like, messages
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.fault import Render
 from conformance.reference.faults.registry import fault
 

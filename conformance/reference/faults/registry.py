@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.fault import Fault
 
 FAULTS: dict[str, Fault] = {}

@@ -6,7 +6,7 @@ import json
 
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.faults.registry import fault
 
 REFUSED = "refused/unknown-tool-choice"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.formats.hermes import CLOSE, OPEN
-from conformance.model import Json
 from conformance.reference.faults.registry import choices, entries, fault, like, messages
 from conformance.reference.reader import Content
 from conformance.reference.reply import Reply

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
-from jsonschema.exceptions import best_match
-
-from conformance import jsonvalue
-from conformance.jsonvalue import JsonProblem
-from conformance.model import Json
-from conformance.strictyaml import validator
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
 
 
 class JsonFileProblem(Exception):
@@ -42,10 +40,14 @@ def other_version(found: Json) -> int | None:
     return version if isinstance(version, int) and version != 1 else None
 
 
-def misfit(found: Json, schema: str) -> str | None:
-    """Say where a document is not as its schema has it, if so: `at PLACE: WHY`."""
-    error = best_match(validator(schema).iter_errors(found))
-    if error is None:
-        return None
-    place = jsonvalue.path(error.absolute_path)
-    return f"at {place}: {jsonvalue.show(error.message, 200)}"
+def write(path: Path, found: Json) -> None:
+    """Write JSON whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # ASCII, because answers hold lone surrogates that no encoding takes
+    text = json.dumps(found, indent=1, ensure_ascii=True) + "\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(text, "ascii")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+Json = Any
+"""A JSON value as `json.loads` gives it."""
+
 MAX_DEPTH = 200
 """Containers in containers; deeper text is refused, so that no reader here can overflow."""
 

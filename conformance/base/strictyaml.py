@@ -7,26 +7,33 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import ValidationError
 from jsonschema.exceptions import best_match
-from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 from yaml.composer import Composer
 from yaml.parser import Parser
 from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from conformance.base.schema import validator
+from conformance.base.suggest import did_you_mean
+
 MAX_BYTES = 1_000_000
+
+
 MAX_DEPTH = 50
+
+
 MAX_DIGITS = 300
 
+
 _NULL = {"", "~", "null", "Null", "NULL"}
+
+
 _BOOLEAN = {
     "true": True,
     "True": True,
@@ -35,13 +42,24 @@ _BOOLEAN = {
     "False": False,
     "FALSE": False,
 }
+
+
 # A leading zero keeps a number a string: YAML 1.1 reads 010 as 8, YAML 1.2 as 10.
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0o[0-7]+|0x[0-9a-fA-F]+")
+
+
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+
+
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
+
+
 # PyYAML, as YAML 1.1, breaks lines here; editors and YAML 1.2 do not, so line numbers would differ.
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
+
+
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
 
 _KIND = {
     "object": "a mapping",
@@ -104,13 +122,6 @@ def load(path: Path, schema: str) -> Document:
     if errors:
         raise _most_telling(document, errors)
     return document
-
-
-def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Name what is allowed, and first the one that was probably meant."""
-    names = sorted(allowed)
-    near = get_close_matches(word, names, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(names)}"
 
 
 def _place(keys: Iterable[str | int]) -> str:
@@ -278,16 +289,6 @@ def _number(path: Path, line: int, text: str) -> str | int | float:
     if math.isinf(number):
         raise FileProblem(path, line, f"{text} is too large for a float")
     return number
-
-
-@cache
-def validator(schema: str) -> Draft202012Validator:
-    """Give the validator of `schemas/SCHEMA.json`."""
-    folder = Path(__file__).parent / "schemas"
-    files = {file.name: json.loads(file.read_text("utf-8")) for file in folder.glob("*.json")}
-    # The registry lets one schema refer to another by file name, and nothing reach the network.
-    registry = EMPTY_REGISTRY.with_contents(files.items(), default_specification=DRAFT202012)
-    return Draft202012Validator(files[f"{schema}.json"], registry=registry)
 
 
 def _most_telling(document: Document, errors: list[ValidationError]) -> FileProblem:

@@ -10,10 +10,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conformance.model import Read
-
 _LINE_END = re.compile(rb"\r\n|\n|\r")
 BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Bytes that arrived together."""
+
+    at: float
+    """Seconds since the request was sent."""
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
