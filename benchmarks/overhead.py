@@ -22,9 +22,9 @@ import httpx2
 
 from conformance import casefile, probe
 from conformance.base.jsonvalue import Json
-from conformance.model import Server
 from conformance.modes import of_server
 from conformance.request import NotApplicable, build, check_applies, scripts_of
+from conformance.terms.server import Server
 
 
 def requests_of(server: Server) -> list[Json]:

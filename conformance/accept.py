@@ -19,7 +19,8 @@ from conformance.base.schema import validator
 from conformance.check import TODO
 from conformance.formats import PARSERS
 from conformance.known import CLASSES
-from conformance.model import Case, Level
+from conformance.terms.case import Case
+from conformance.terms.outcome import Level
 from conformance.verdict import counts
 
 ABOUT = f"{TODO}: say what is wrong, and whose fault it is; give an issue or a source"

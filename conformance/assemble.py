@@ -12,7 +12,7 @@ from typing import Any
 
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 
 DONE = "[DONE]"
 

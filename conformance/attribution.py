@@ -7,9 +7,10 @@ from dataclasses import replace
 from enum import StrEnum
 
 from conformance.formats import Unreadable
-from conformance.model import Call, Outcome
 from conformance.reading import Reading
 from conformance.rules import Evidence
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call
 from conformance.verdict import Judgement, Verdict
 
 

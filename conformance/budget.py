@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from conformance import assemble
 from conformance.base.jsonvalue import Json
 from conformance.exchange import CHAT, NotAsked, Sender
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 
 BYTES = 4
 """Of text to a token: English and JSON have 3 to 5, by the tokenizer."""

@@ -11,8 +11,8 @@ from jsonschema.exceptions import best_match
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.sse import Read
-from conformance.model import Exchange
 from conformance.results import WIRE_LIMIT
+from conformance.terms.exchange import Exchange
 
 LIMIT = 100_000_000
 """Bytes of a file; a larger one is refused."""

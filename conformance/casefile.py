@@ -20,7 +20,8 @@ from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS
-from conformance.model import Call, Case, Echo, Expectation, Mode, Script, Text, Utterance
+from conformance.terms.case import Case, Echo, Expectation, Mode
+from conformance.terms.said import Call, Script, Text, Utterance
 
 TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""

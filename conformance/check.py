@@ -15,9 +15,9 @@ from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Issue
-from conformance.model import Case
 from conformance.rules import RULES
 from conformance.target import TargetProblem
+from conformance.terms.case import Case
 
 WIDEST = 20
 """Cases times modes that the globs of one entry may cover."""

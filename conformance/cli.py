@@ -37,11 +37,11 @@ from conformance.base.suggest import did_you_mean
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import LaunchProblem
-from conformance.model import Case
 from conformance.request import formats_of
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
 from conformance.target import TargetProblem
+from conformance.terms.case import Case
 
 FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5
 _USAGE = (

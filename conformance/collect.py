@@ -14,9 +14,10 @@ from conformance import casefile, modes
 from conformance.base.strictyaml import FileProblem
 from conformance.exchange import NotAsked
 from conformance.item import Item, Judged
-from conformance.model import Mode, Outcome
 from conformance.report import terminal
 from conformance.tape import TapeProblem
+from conformance.terms.case import Mode
+from conformance.terms.outcome import Outcome
 
 _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
 

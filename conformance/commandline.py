@@ -15,9 +15,10 @@ from conformance.base.suggest import did_you_mean
 from conformance.budget import Budget, BudgetProblem
 from conformance.exchange import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
-from conformance.model import ROOM, Level, Server, Target
 from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room
 from conformance.reference import FAULTS, Variant
+from conformance.terms.outcome import Level
+from conformance.terms.server import ROOM, Server, Target
 
 WAYS = """no server to test; name one:
   --server-url http://HOST:PORT/v1 --parser hermes   a server that runs already

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from conformance.model import Level, Outcome, Server
 from conformance.recorded import Found, ItemResult, Results
+from conformance.terms.outcome import Level, Outcome
+from conformance.terms.server import Server
 from conformance.verdict import BROKEN, counts
 
 ERROR = "error"

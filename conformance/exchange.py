@@ -19,8 +19,8 @@ import openai
 from conformance.access import OPEN, Access
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.model import Exchange
 from conformance.patience import BUSY, LIMIT, Patience, Refusal, Waits, seconds_of
+from conformance.terms.exchange import Exchange
 
 CHAT = "/v1/chat/completions"
 DETOKENIZE = "/detokenize"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from conformance.assemble import Choice
 from conformance.base.jsonvalue import Json
 from conformance.item import Item
-from conformance.model import Finding
 from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.rules.arguments import schema
+from conformance.terms.outcome import Finding
 
 
 def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[list[str | None]]:

@@ -9,7 +9,8 @@ from conformance.assemble import Answer
 from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
-from conformance.model import Case, Level, Mode, Outcome
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Level, Outcome
 from conformance.verdict import BROKEN, Verdict, merge
 
 

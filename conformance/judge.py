@@ -16,11 +16,13 @@ from conformance.base.suggest import did_you_mean
 from conformance.capture import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.formats.format import Format, text_of
-from conformance.model import Case, Exchange, Expectation, Level, Outcome
 from conformance.report import terminal
 from conformance.request import NotApplicable, script_in
 from conformance.rules import Evidence
 from conformance.rules.rule import NOTHING_KNOWN
+from conformance.terms.case import Case, Expectation
+from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Level, Outcome
 from conformance.verdict import Judgement
 
 BROKEN, NO_ANSWER = 1, 2

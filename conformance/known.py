@@ -18,7 +18,9 @@ from packaging.version import InvalidVersion, Version
 from conformance import modes
 from conformance.base import strictyaml
 from conformance.base.strictyaml import Document
-from conformance.model import Case, Server, Text
+from conformance.terms.case import Case
+from conformance.terms.said import Text
+from conformance.terms.server import Server
 
 FOLDER = Path(__file__).parent / "known"
 

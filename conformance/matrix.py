@@ -23,7 +23,7 @@ from conformance.base import jsonfile
 from conformance.base.jsonvalue import Json
 from conformance.launch import LaunchProblem
 from conformance.launch.process import Process, Tell, spawn
-from conformance.model import Target
+from conformance.terms.server import Target
 
 MEMORY = 3_000_000_000
 """Bytes that a server and its run are given; a launched 0.32.0 takes about half."""

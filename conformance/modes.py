@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance.model import Case, Mode, Server, Text
+from conformance.terms.case import Case, Mode
+from conformance.terms.said import Text
+from conformance.terms.server import Server
 
 COMPLETE = Mode(name="complete", stream=False)
 STREAM = Mode(name="stream", stream=True)

@@ -14,8 +14,9 @@ from conformance.access import Access, AccessProblem, Header
 from conformance.base.statistics import DEFAULT_BAR
 from conformance.budget import Budget
 from conformance.exchange import CONCURRENCY
-from conformance.model import ROOM, Level, Target
 from conformance.reference import Variant
+from conformance.terms.outcome import Level
+from conformance.terms.server import ROOM, Target
 
 FEW = 16
 """Requests at once to a real model on a CPU. A step reads the prompts of all that are new, and of

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from conformance.base.jsonvalue import Json
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 
 BUSY = {429, 503}
 """Statuses of a server that has not begun with a request, and may be asked again."""

@@ -10,7 +10,7 @@ from typing import Any
 from conformance import casefile, judge, modes, plan
 from conformance.check import sort_files
 from conformance.formats import PARSERS
-from conformance.model import ROOM
+from conformance.terms.server import ROOM
 
 
 def add(commands: Any) -> None:

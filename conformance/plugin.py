@@ -16,7 +16,6 @@ from conformance.base.strictyaml import FileProblem
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
 from conformance.known import Issue, Known
-from conformance.model import Server
 from conformance.options import Options
 from conformance.reach import reach
 from conformance.recorded import Results, ResultsProblem
@@ -24,6 +23,7 @@ from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.tape import Facts, TapeProblem
+from conformance.terms.server import Server
 
 NOTHING_TESTED = 5
 

@@ -14,9 +14,10 @@ from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS, PARSERS
-from conformance.model import Piece, Script, Server
 from conformance.patience import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.request import SCRIPT_FIELD, encode
+from conformance.terms.said import Piece, Script
+from conformance.terms.server import Server
 
 SIZE = 8_000_000
 CONNECT = 10.0

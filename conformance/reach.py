@@ -10,11 +10,11 @@ from conformance import __version__, launch, probe
 from conformance.base.strictyaml import FileProblem
 from conformance.formats import PARSERS
 from conformance.launch import LaunchProblem
-from conformance.model import Server
 from conformance.options import Options
 from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
+from conformance.terms.server import Server
 
 
 def reach(config: pytest.Config, chosen: Options) -> Server:

@@ -16,7 +16,8 @@ from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.casefile import derive
 from conformance.formats import FORMATS, Format, Unreadable
 from conformance.formats.format import read_calls, text_of
-from conformance.model import Call, Expectation, Piece, Script, Utterance
+from conformance.terms.case import Expectation
+from conformance.terms.said import Call, Piece, Script, Utterance
 
 End = Literal["ended", "cut", "unknown"]
 """How the tokens end: with an end of sequence, at the limit, or nothing tells."""

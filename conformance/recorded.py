@@ -13,7 +13,7 @@ from conformance.base.jsonfile import JsonFileProblem
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
 from conformance.base.statistics import Rate
-from conformance.model import Level, Outcome
+from conformance.terms.outcome import Level, Outcome
 
 LIMIT = 64_000_000
 """Bytes of a file; a larger one is refused."""

@@ -9,8 +9,10 @@ from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Mode, Piece, Script, Server
 from conformance.modes import CHARACTERS, PROMPT
+from conformance.terms.case import Case, Mode
+from conformance.terms.said import Call, Piece, Script
+from conformance.terms.server import Server
 
 SCRIPT_FIELD = "conformance_script"
 SPARE_TOKENS = 16

@@ -16,8 +16,9 @@ from conformance.assemble import Answer
 from conformance.base import jsonfile
 from conformance.item import Judged
 from conformance.known import Known
-from conformance.model import Outcome, Server
 from conformance.rules import RULES
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
 from conformance.verdict import BROKEN, Judgement, Verdict
 
 WIRE_LIMIT = 300_000

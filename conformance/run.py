@@ -18,12 +18,13 @@ from conformance.collect import CaseItem
 from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged
 from conformance.known import Known
-from conformance.model import Case, Mode, Server
 from conformance.options import Options
 from conformance.patience import Waits
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, NO_RATES, Session
 from conformance.tape import Facts, Player, Recorder
+from conformance.terms.case import Case, Mode
+from conformance.terms.server import Server
 
 
 class Run:

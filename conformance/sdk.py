@@ -10,7 +10,8 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion
 
-from conformance.model import Call, ClientView, Exchange
+from conformance.terms.exchange import ClientView, Exchange
+from conformance.terms.said import Call
 
 NAME = f"openai-python {openai.__version__}"
 

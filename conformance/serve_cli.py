@@ -13,9 +13,10 @@ from typing import Any
 from conformance import launch, target
 from conformance.base.jsonvalue import Json
 from conformance.launch import Launched, LaunchProblem
-from conformance.model import Piece, Target
 from conformance.report import terminal
 from conformance.request import SCRIPT_FIELD, encode
+from conformance.terms.said import Piece
+from conformance.terms.server import Target
 
 
 def add(commands: Any) -> None:

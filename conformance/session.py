@@ -20,7 +20,6 @@ from conformance.formats.format import text_of
 from conformance.hearing import Hearing, hear
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Known
-from conformance.model import Case, Exchange, Expectation, Level, Outcome, Prompt, Script, Server
 from conformance.modes import COMPLETE, PROMPT
 from conformance.reading import Reading
 from conformance.request import (
@@ -34,6 +33,11 @@ from conformance.request import (
     scripts_of,
 )
 from conformance.rules import Evidence
+from conformance.terms.case import Case, Expectation
+from conformance.terms.exchange import Exchange, Prompt
+from conformance.terms.outcome import Level, Outcome
+from conformance.terms.said import Script
+from conformance.terms.server import Server
 from conformance.verdict import Verdict, decide, judge
 
 

@@ -23,7 +23,8 @@ from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
 from conformance.base.sse import Read
 from conformance.exchange import ASKED_FOR, NotAsked, Sender
-from conformance.model import Exchange, Server
+from conformance.terms.exchange import Exchange
+from conformance.terms.server import Server
 
 LIMIT = 200_000_000
 """Bytes of a file; an answer has 32 MB at most, and is written as text or base64."""

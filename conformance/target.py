@@ -9,7 +9,7 @@ from typing import Any
 from conformance.base import strictyaml
 from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS
-from conformance.model import Target
+from conformance.terms.server import Target
 
 FOLDER = Path(__file__).parent / "targets"
 

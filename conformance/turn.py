@@ -7,7 +7,7 @@ from dataclasses import replace
 from conformance.assemble import Answer, Choice
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.model import Case
+from conformance.terms.case import Case
 
 OF_ONE_TURN = {"tool_choice", "max_tokens", "max_completion_tokens", "stop"}
 """Options of the first request that would keep the model from going on."""

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.known import Issue, Known, Said
-from conformance.model import Case, Finding, Level, Mode, Outcome, Unjudged
 from conformance.rules import RULES, Evidence, Rule
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome, Unjudged
 
 SHOWN = 20
 """Findings of one rule that are kept; more of the same say nothing new."""

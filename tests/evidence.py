@@ -33,18 +33,12 @@ from conformance.base.sse import Read
 from conformance.casefile import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import (
-    Call,
-    Exchange,
-    Expectation,
-    Finding,
-    Outcome,
-    Prompt,
-    Server,
-    Text,
-    Utterance,
-)
 from conformance.rules import Evidence
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import Exchange, Prompt
+from conformance.terms.outcome import Finding, Outcome
+from conformance.terms.said import Call, Text, Utterance
+from conformance.terms.server import Server
 from conformance.verdict import Judgement, judge
 
 SAMPLES = Path(__file__).parent / "samples"

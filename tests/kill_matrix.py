@@ -16,13 +16,15 @@ from conformance.exchange import Asker, Limits, Live
 from conformance.formats import FORMATS, PARSERS
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.model import Mode, Outcome, Server
 from conformance.modes import COMPLETE, STREAM, of_case
 from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
 from conformance.session import Session
+from conformance.terms.case import Mode
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
 

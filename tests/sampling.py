@@ -10,11 +10,14 @@ from conformance.casefile import derive
 from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.model import Call, Case, Level, Mode, Server, Text, Utterance
 from conformance.modes import COMPLETE, STREAM
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
 from conformance.session import Session
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Level
+from conformance.terms.said import Call, Text, Utterance
+from conformance.terms.server import Server
 
 LOOK: Json = {
     "type": "function",

@@ -9,7 +9,9 @@ import pytest
 from conformance import known
 from conformance.accept import ABOUT, AcceptProblem, entries, read, text
 from conformance.base.jsonvalue import Json
-from conformance.model import Call, Case, Expectation, Server, Text
+from conformance.terms.case import Case, Expectation
+from conformance.terms.said import Call, Text
+from conformance.terms.server import Server
 
 DAY = date(2026, 11, 22)
 DIGEST = f"sha256:{0:064}"

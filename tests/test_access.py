@@ -20,7 +20,7 @@ from conformance.access import Access, AccessProblem
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.exchange import Asker, Limits, Live, concealed
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 from tests.servers import read_request, serve
 
 SECRET = "gw-very-secret/0123456789"

@@ -8,9 +8,9 @@ from conformance import attribution
 from conformance.attribution import Fault
 from conformance.base.jsonvalue import Json
 from conformance.hearing import Hearing, apart, missing_in
-from conformance.model import Finding, Outcome
 from conformance.reading import Reading
 from conformance.rules import RULES
+from conformance.terms.outcome import Finding, Outcome
 from conformance.verdict import Judgement, Verdict
 
 HEARD = Reading(text="Hi.", calls=())

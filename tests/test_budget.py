@@ -16,7 +16,7 @@ from conformance.base.schema import validator
 from conformance.base.sse import Read
 from conformance.budget import Budget, BudgetProblem, Cost, Purse
 from conformance.exchange import CHAT, DETOKENIZE, NotAsked
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
 from tests.test_plugin import errors
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from conformance import casefile
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
-from conformance.model import Call, Case, Expectation, Piece, Text, Utterance
 from conformance.modes import ALLOWED, PROMPT, named
+from conformance.terms.case import Case, Expectation
+from conformance.terms.said import Call, Piece, Text, Utterance
 
 TOOLS = """\
 schema: 1

@@ -9,7 +9,7 @@ import pytest
 from conformance import casefile
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Case, Expectation
+from conformance.terms.case import Case, Expectation
 
 FOLDER = casefile.shipped()
 CASES = casefile.load_folder(FOLDER)

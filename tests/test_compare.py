@@ -10,8 +10,8 @@ import pytest
 from conformance import cli, recorded
 from conformance.base.schema import validator
 from conformance.compare import Comparison, Incomparable, Kind, check, compare
-from conformance.model import Outcome
 from conformance.report import changes
+from conformance.terms.outcome import Outcome
 from tests.made import Items, document, item, results, write
 
 RULE = "args.json"

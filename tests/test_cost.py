@@ -17,7 +17,7 @@ from conformance import judge, sdk
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.judge import Basis
-from conformance.model import ClientView, Exchange
+from conformance.terms.exchange import ClientView, Exchange
 
 SIZE = 1_500
 TIMES = 8

@@ -10,10 +10,13 @@ from conformance.base.sse import Read
 from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
-from conformance.model import Call, Case, Exchange, Outcome
 from conformance.modes import COMPLETE
 from conformance.request import SPARE_TOKENS
 from conformance.session import Session
+from conformance.terms.case import Case
+from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call
 from tests.evidence import SCRIPTED
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}

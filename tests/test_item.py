@@ -9,9 +9,10 @@ import pytest
 from conformance.base.statistics import Rate
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Issue
-from conformance.model import Case, Level, Outcome
 from conformance.modes import STREAM
 from conformance.rules import RULES
+from conformance.terms.case import Case
+from conformance.terms.outcome import Level, Outcome
 from conformance.verdict import GRAVEST_FIRST, Judgement, Verdict, merge
 
 ITEM = Item(case=Case(id="a/b", about="It.", path=Path("a.yaml"), line=1, messages=()), mode=STREAM)

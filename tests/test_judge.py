@@ -19,9 +19,9 @@ from conformance.base.jsonvalue import Json
 from conformance.item import Item, Judged
 from conformance.judge import Basis
 from conformance.known import Known
-from conformance.model import Case, Mode
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
+from conformance.terms.case import Case, Mode
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of

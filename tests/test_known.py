@@ -12,8 +12,11 @@ from packaging.specifiers import SpecifierSet
 from conformance import known
 from conformance.base.strictyaml import FileProblem
 from conformance.known import Issue, Known, classes, load, shipped
-from conformance.model import Call, Case, Expectation, Finding, Mode, Outcome, Piece, Server, Text
 from conformance.rules import RULES
+from conformance.terms.case import Case, Expectation, Mode
+from conformance.terms.outcome import Finding, Outcome
+from conformance.terms.said import Call, Piece, Text
+from conformance.terms.server import Server
 from conformance.verdict import Judgement, decide
 
 SERVER = Server(

@@ -12,7 +12,7 @@ import pytest
 
 from conformance import target
 from conformance.launch import LaunchProblem, server, weights
-from conformance.model import Target
+from conformance.terms.server import Target
 from tests.test_launch_server import Lab
 
 DIGEST = hashlib.sha256(b"GGUF of no size").hexdigest()

@@ -15,8 +15,8 @@ import pytest
 
 from conformance import launch, probe, target
 from conformance.launch import Environment, Launched
-from conformance.model import Piece, Script
 from conformance.request import SCRIPT_FIELD, encode
+from conformance.terms.said import Piece, Script
 
 pytestmark = pytest.mark.vllm
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model import Case, Expectation, Mode, Text
 from conformance.modes import (
     CHARACTERS,
     COMPLETE,
@@ -18,6 +17,8 @@ from conformance.modes import (
     of_case,
     of_server,
 )
+from conformance.terms.case import Case, Expectation, Mode
+from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 
 SERVER = replace(SCRIPTED, intervals=True, prompts="/tokenize")

@@ -15,9 +15,9 @@ import pytest
 from conformance import probe
 from conformance.access import Access
 from conformance.base.jsonvalue import Json
-from conformance.model import Server
 from conformance.probe import ProbeProblem
 from conformance.reference import Reference
+from conformance.terms.server import Server
 from tests.servers import Behave, closed_port, read_request, serve
 
 KEY = "sk-very-secret-0123456789"

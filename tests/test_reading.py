@@ -13,8 +13,9 @@ from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
 from conformance.formats import FORMATS, Format
 from conformance.formats.format import text_of
-from conformance.model import Call, Expectation, Text
 from conformance.reading import End, Reading, read, without_end
+from conformance.terms.case import Expectation
+from conformance.terms.said import Call, Text
 
 HERMES = FORMATS["hermes"]
 MISTRAL = FORMATS["mistral"]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from conformance import recorded
-from conformance.model import Level, Outcome
 from conformance.recorded import ResultsProblem, load, wire
+from conformance.terms.outcome import Level, Outcome
 from tests.made import Items, document, item, results, write
 
 ITEMS: Items = {

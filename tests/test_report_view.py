@@ -7,9 +7,9 @@ import pytest
 
 from conformance.base.printable import cut, visible
 from conformance.compare import Comparison
-from conformance.model import Outcome
 from conformance.recorded import Results, load
 from conformance.report import badge, markdown, view
+from conformance.terms.outcome import Outcome
 from tests.made import Items, document, results, write
 
 RULE = "args.json"

@@ -9,7 +9,6 @@ import pytest
 
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Expectation, Mode, Piece, Server, Text
 from conformance.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
@@ -26,6 +25,9 @@ from conformance.request import (
     scripts_of,
     tokens_until,
 )
+from conformance.terms.case import Case, Expectation, Mode
+from conformance.terms.said import Call, Piece, Text
+from conformance.terms.server import Server
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
 SERVER = replace(SCRIPTED, intervals=True)

@@ -13,9 +13,12 @@ from conformance.base import schema
 from conformance.base.jsonfile import write
 from conformance.item import Item, Judged
 from conformance.known import Issue, Known
-from conformance.model import Case, Mode, Outcome, Server, Text
 from conformance.results import describe, digest, document, totals, write_wire
 from conformance.rules import RULES
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Text
+from conformance.terms.server import Server
 from conformance.verdict import Verdict, decide, judge
 from tests.evidence import SAMPLES, sample
 

@@ -12,8 +12,9 @@ import pytest
 from conformance import assemble
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.model import Call, Outcome
 from conformance.rules import Evidence
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call
 from tests.evidence import SAMPLES, broken, evidence, exchange, finding, judgement, sample
 
 

@@ -16,9 +16,12 @@ from conformance import assemble
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.formats import FORMATS
-from conformance.model import Call, ClientView, Expectation, Finding, Outcome, Unjudged
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import ClientView
+from conformance.terms.outcome import Finding, Outcome, Unjudged
+from conformance.terms.said import Call
 from conformance.verdict import judge
 from tests.evidence import (
     ALLOWED,

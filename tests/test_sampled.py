@@ -12,10 +12,10 @@ from conformance.attribution import Fault as Owner
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.model import Level, Outcome
 from conformance.reference import FAULTS, Variant
 from conformance.reference.fault import Fault
 from conformance.rules import RULES
+from conformance.terms.outcome import Level, Outcome
 from tests.sampling import CASES, play
 
 BAD = {Outcome.FAIL, Outcome.STALE, Outcome.ERROR}

@@ -8,8 +8,8 @@ import pytest
 
 from conformance import sdk
 from conformance.base.sse import Read
-from conformance.model import Call
 from conformance.sdk import NAME, read
+from conformance.terms.said import Call
 from tests.evidence import PARIS, SAMPLES, exchange, sample
 
 SSE = SAMPLES / "args.string" / "right.sse"

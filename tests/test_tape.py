@@ -17,8 +17,9 @@ from conformance import tape
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.exchange import ASKED_FOR, CHAT, NotAsked
-from conformance.model import Exchange, Server
 from conformance.tape import EXCHANGES, Player, Recorder, TapeProblem
+from conformance.terms.exchange import Exchange
+from conformance.terms.server import Server
 from tests.pytest_run import (
     CASES,
     COMPLETED,

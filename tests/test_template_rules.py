@@ -8,8 +8,8 @@ import pytest
 
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.model import Outcome
 from conformance.rules import Evidence
+from conformance.terms.outcome import Outcome
 from tests.evidence import SAMPLES, broken, finding, judgement, sample
 
 

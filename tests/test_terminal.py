@@ -8,7 +8,6 @@ from typing import Any
 
 from conformance.item import Item, Judged
 from conformance.known import Issue, Known
-from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.report.terminal import (
     curl,
     failure,
@@ -20,6 +19,10 @@ from conformance.report.terminal import (
     trouble,
 )
 from conformance.rules import RULES
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome
+from conformance.terms.said import Text
+from conformance.terms.server import Server
 from conformance.verdict import Judgement, decide, judge
 from tests.evidence import SAMPLES, sample
 

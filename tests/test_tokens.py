@@ -11,7 +11,7 @@ from conformance import assemble, tokens
 from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.model import Exchange
+from conformance.terms.exchange import Exchange
 
 
 def complete(document: Json) -> Answer:

@@ -8,7 +8,8 @@ import pytest
 
 from conformance import assemble
 from conformance.assemble import Answer
-from conformance.model import Case, Echo, Text
+from conformance.terms.case import Case, Echo
+from conformance.terms.said import Text
 from conformance.turn import answered
 from tests.evidence import PARIS, SAMPLES, TOOLS, exchange
 

@@ -9,9 +9,11 @@ import pytest
 from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item
 from conformance.known import Issue, Known
-from conformance.model import Case, Finding, Level, Mode, Outcome, Text
 from conformance.rules import RULES
 from conformance.session import Session
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome
+from conformance.terms.said import Text
 from conformance.verdict import Judgement, Verdict, decide, judge
 from tests.evidence import SAMPLES, SCRIPTED, sample
 

@@ -22,7 +22,7 @@ from conformance.launch.problem import LaunchProblem
 from conformance.launch.process import HEARTBEAT, Process, Tell, clean_environment, spawn
 from conformance.launch.release import lock
 from conformance.launch.template import describe, find_template
-from conformance.model import Target
+from conformance.terms.server import Target
 
 REPLAY = Path(__file__).parents[1] / "replay"
 PLUGIN = "conformance.replay:Replay"

@@ -16,7 +16,7 @@ from itertools import count
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format, Inexpressible
 from conformance.formats.format import text_of
-from conformance.model import Call, Piece, Script, Text, Utterance
+from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 Says = Callable[[Json, Format], Script]
 """Given a request and the format: what a model says."""

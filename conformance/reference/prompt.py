@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.model import Call, Text, Utterance
+from conformance.terms.said import Call, Text, Utterance
 
 
 def render(request: Json, format: Format) -> str:

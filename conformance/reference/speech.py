@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.model import Piece, Script
 from conformance.reference.model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts
+from conformance.terms.said import Piece, Script
 
 PLAIN = "I am the reference server, and you did not say what I should say."
 """The answer to a request without a script."""

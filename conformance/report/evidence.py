@@ -13,11 +13,11 @@ from conformance.base import sse
 from conformance.base.jsonvalue import Json
 from conformance.base.printable import cut
 from conformance.base.sse import Read
-from conformance.model import Outcome
 from conformance.recorded import Found, Issue, ItemResult
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
 from conformance.request import SCRIPT_FIELD
+from conformance.terms.outcome import Outcome
 
 PAGE = 8_000_000
 """Characters of evidence on a page; beyond them the files beside the results are named instead."""

@@ -15,9 +15,9 @@ from markupsafe import Markup
 from conformance import __version__
 from conformance.base.printable import cut, visible
 from conformance.compare import Comparison
-from conformance.model import Outcome
 from conformance.recorded import Results
 from conformance.report import changes, evidence, view
+from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent
 LONG = 400

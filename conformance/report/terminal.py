@@ -12,9 +12,10 @@ from conformance.assemble import Answer
 from conformance.base import jsonvalue
 from conformance.item import Item, Judged
 from conformance.known import Issue
-from conformance.model import Outcome, Server
 from conformance.patience import Waits
 from conformance.rules import RULES
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
 from conformance.verdict import Judgement
 
 WIDTH = 80

@@ -10,10 +10,10 @@ from packaging.version import InvalidVersion, Version
 
 from conformance import compare
 from conformance.compare import ERROR, Comparison, Incomparable
-from conformance.model import Level, Outcome
 from conformance.recorded import Found, ItemResult, Results
 from conformance.report import sampled
 from conformance.rules import RULES
+from conformance.terms.outcome import Level, Outcome
 from conformance.verdict import BROKEN
 from conformance.verdict import counts as can_fail
 

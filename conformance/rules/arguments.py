@@ -13,9 +13,9 @@ from referencing import Registry
 from conformance.assemble import Choice, ToolCall
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.model import Finding, Unjudged
 from conformance.rules.content import call_leaks
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import Finding, Unjudged
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from conformance.assemble import Choice
 from conformance.base.jsonvalue import Json
-from conformance.model import Finding
 from conformance.rules.content import call_leaks
 from conformance.rules.finish import claims_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.assemble import Chunk
-from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 def _chunks(evidence: Evidence) -> Iterator[Chunk]:

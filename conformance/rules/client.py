@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
-from conformance.model import Finding, Unjudged
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding, Unjudged
 
 
 @rule("client.openai-python", MUST, "any", lambda evidence: evidence.client is not None)

@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from conformance.assemble import Choice, ToolCall
 from conformance.base.jsonvalue import Json
-from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
+from conformance.terms.outcome import Finding
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance.assemble import Choice
 from conformance.base import jsonvalue
-from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 @rule("echo.roundtrip", MUST, "any", lambda evidence: evidence.echo is not None)

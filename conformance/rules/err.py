@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conformance.assemble import Chunk
-from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 def _is_well_formed(chunk: Chunk) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from conformance.assemble import Choice
 from conformance.base import jsonvalue
-from conformance.model import Finding
 from conformance.rules.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 

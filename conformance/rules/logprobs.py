@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from conformance.assemble import Answer
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.rules.usage import counted, raw_choices, same_tokens, token_ids
+from conformance.terms.outcome import Finding
 
 
 def _asked(evidence: Evidence) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
-from conformance.model import Finding
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.usage import raw_choices
+from conformance.terms.outcome import Finding
 
 
 @rule("msg.json", MUST, "complete")

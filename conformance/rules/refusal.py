@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.model import Finding
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 @rule("err.tools-invalid", MUST, "status", lambda evidence: evidence.expect.refused)

@@ -10,7 +10,9 @@ from typing import Literal
 from conformance.assemble import Answer, Choice, Entry
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format
-from conformance.model import ClientView, Expectation, Finding, Level, Prompt, Unjudged
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import ClientView, Prompt
+from conformance.terms.outcome import Finding, Level, Unjudged
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"

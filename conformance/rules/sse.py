@@ -6,9 +6,9 @@ from conformance.assemble import DONE
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.base.sse import Event, Stream
-from conformance.model import Finding
 from conformance.rules.client import openai_python
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 
 def _stream(evidence: Evidence) -> Stream:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format, Unreadable
-from conformance.model import Call, Finding, Unjudged
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.terms.outcome import Finding, Unjudged
+from conformance.terms.said import Call
 
 TELLING = 8
 """Characters from which on a text is not found in a prompt by chance."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
-from conformance.model import Finding
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 # They change how an answer is sent, not what is said.
