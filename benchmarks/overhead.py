@@ -23,8 +23,9 @@ import httpx2
 from conformance import casefile, probe
 from conformance.base.jsonvalue import Json
 from conformance.modes import of_server
-from conformance.request import NotApplicable, build, check_applies, scripts_of
+from conformance.scripting import NotApplicable, check_applies, scripts_of
 from conformance.terms.server import Server
+from conformance.wires.chat.request import build
 
 
 def requests_of(server: Server) -> list[Json]:

@@ -37,9 +37,9 @@ from conformance.base.suggest import did_you_mean
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import LaunchProblem
-from conformance.request import formats_of
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
+from conformance.scripting import formats_of
 from conformance.target import TargetProblem
 from conformance.terms.case import Case
 

@@ -17,9 +17,9 @@ from conformance.capture import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.formats.format import Format, text_of
 from conformance.report import terminal
-from conformance.request import NotApplicable, script_in
 from conformance.rules import Evidence
 from conformance.rules.rule import NOTHING_KNOWN
+from conformance.scripting import NotApplicable, script_in
 from conformance.terms.case import Case, Expectation
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Level, Outcome

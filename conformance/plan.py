@@ -14,10 +14,11 @@ from conformance.budget import Cost
 from conformance.formats.format import text_of
 from conformance.modes import COMPLETE, PROMPT
 from conformance.probe import RENDER
-from conformance.request import NotApplicable, build, check_applies, is_bound, scripts_of
+from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import Case, Mode
 from conformance.terms.said import Call, Script
 from conformance.terms.server import ROOM, Server
+from conformance.wires.chat.request import build
 
 FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""

@@ -15,7 +15,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS, PARSERS
 from conformance.patience import BUSY, LIMIT, LONGEST, seconds_of
-from conformance.request import SCRIPT_FIELD, encode
+from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 from conformance.terms.server import Server
 

@@ -14,7 +14,7 @@ from conformance import launch, target
 from conformance.base.jsonvalue import Json
 from conformance.launch import Launched, LaunchProblem
 from conformance.report import terminal
-from conformance.request import SCRIPT_FIELD, encode
+from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece
 from conformance.terms.server import Target
 

@@ -22,23 +22,15 @@ from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Known
 from conformance.modes import COMPLETE, PROMPT
 from conformance.reading import Reading
-from conformance.request import (
-    SPARE_TOKENS,
-    NotApplicable,
-    build,
-    check_applies,
-    is_bound,
-    is_too_long,
-    refusal,
-    scripts_of,
-)
 from conformance.rules import Evidence
+from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import Case, Expectation
 from conformance.terms.exchange import Exchange, Prompt
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdict import Verdict, decide, judge
+from conformance.wires.chat.request import SPARE_TOKENS, build, is_too_long, refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
 from conformance.modes import COMPLETE
-from conformance.request import SPARE_TOKENS
 from conformance.session import Session
 from conformance.terms.case import Case
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
+from conformance.wires.chat.request import SPARE_TOKENS
 from tests.evidence import SCRIPTED
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}

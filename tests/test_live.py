@@ -15,7 +15,7 @@ import pytest
 
 from conformance import launch, probe, target
 from conformance.launch import Environment, Launched
-from conformance.request import SCRIPT_FIELD, encode
+from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 
 pytestmark = pytest.mark.vllm

@@ -20,10 +20,11 @@ from conformance.reference import Reference, Variant, answer, reply
 from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
-from conformance.request import build, encode, scripts_of
+from conformance.scripting import encode, scripts_of
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
+from conformance.wires.chat.request import build
 from tests.kill_matrix import SHIPPED, judge, server_of
 
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)

@@ -16,7 +16,7 @@ from conformance.base.sse import Read
 from conformance.recorded import Found, Issue, ItemResult
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
-from conformance.request import SCRIPT_FIELD
+from conformance.scripting import SCRIPT_FIELD
 from conformance.terms.outcome import Outcome
 
 PAGE = 8_000_000

@@ -1,12 +1,10 @@
-"""From a case, a mode and a server to the request that is sent."""
+"""From a case and a format to the script that a server is made to say."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from conformance.assemble import Answer
-from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
 from conformance.modes import CHARACTERS, PROMPT
@@ -15,8 +13,8 @@ from conformance.terms.said import Call, Piece, Script
 from conformance.terms.server import Server
 
 SCRIPT_FIELD = "conformance_script"
-SPARE_TOKENS = 16
-SEED = 1
+
+
 STRANGE = "\u2021\u2620\u2702\ua66e"
 """Characters that hardly any text has."""
 
@@ -75,51 +73,6 @@ def is_bound(case: Case, server: Server) -> bool:
     )
 
 
-def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json:
-    """Write the body of the request; without a script the model answers as it likes."""
-    body: dict[str, Json] = {"model": server.model, "messages": list(case.messages)}
-    if case.tools:
-        body["tools"] = list(case.tools)
-    body |= case.options
-    body |= case.body
-    # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
-    body.setdefault("temperature", 1 if (body.get("n") or 1) > 1 else 0)
-    if mode.stream:
-        body["stream"] = True
-    else:
-        body.pop("stream_options", None)  # a complete answer always has what they ask for
-    if mode.interval is not None:
-        body["stream_interval"] = mode.interval
-    if mode.stop is not None:
-        body["stop"] = never(mode.stop, script)
-    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
-    # the request makes no sense.
-    limit = SPARE_TOKENS if case.expect.refused else None
-    if server.emission == "sampled" and not case.expect.refused and mode != PROMPT:
-        limit = server.room
-        body |= _for_sampling(body, server)
-    if script is not None:
-        limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
-        cut = mode.cut
-        if case.cut_after is not None:
-            limit, cut = tokens_until(script, case.cut_after), "characters"
-        body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, cut)}
-    if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
-        body["max_completion_tokens"] = limit
-    return body
-
-
-def _for_sampling(body: Mapping[str, Json], server: Server) -> dict[str, Json]:
-    """Give the fields that make a model's answer repeatable, and its tokens known."""
-    fields: dict[str, Json] = {"seed": body.get("seed", SEED)}
-    if server.tokens:
-        fields["return_token_ids"] = True
-        if body.get("stream"):
-            # The count tells whether all ids of a stream were shown.
-            fields["stream_options"] = {"include_usage": True, **(body.get("stream_options") or {})}
-    return fields
-
-
 def never(length: int, script: Script | None) -> str:
     """Give a stop string of so many characters that is not in a script."""
     said = text_of(script or ())
@@ -174,28 +127,6 @@ def _forced_shapes(case: Case, own: Script) -> list[Script]:
 def _listed(calls: Sequence[Call], key: str) -> str:
     objects = (f'{{"name": {json.dumps(call.name)}, "{key}": {call.arguments}}}' for call in calls)
     return f"[{', '.join(objects)}]"
-
-
-def refusal(answer: Answer) -> str | None:
-    """Read the script plugin's own words, if it refused a script.
-
-    New releases of vLLM answer a streamed request before they look at the script, and then put
-    the refusal into the stream; the engine, where it is asked, can only say it.
-    """
-    for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
-        error = document.get("error") if isinstance(document, dict) else None
-        told = error.get("message") if isinstance(error, dict) else None
-        if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
-            return told
-    said = answer.choices[0].content if answer.choices else ""
-    return said if said.startswith(f"{SCRIPT_FIELD}:") else None
-
-
-def is_too_long(answer: Answer, server: Server) -> bool:
-    """Whether a server refused a request because of the room that the suite asked for."""
-    limit = answer.exchange.request.get("max_completion_tokens")
-    refused = answer.exchange.status == 400 and "context length" in answer.text
-    return refused and limit == server.room
 
 
 def encode(script: Script, cut: str) -> str:
