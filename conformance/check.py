@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
 
-from conformance import casefile, known, modes, target
+from conformance import known, target
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
+from conformance.casefiles import casefile, modes
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Issue
 from conformance.rules import RULES

@@ -21,7 +21,6 @@ from conformance import (
     __version__,
     accept,
     capture,
-    casefile,
     check,
     judge,
     matrix_cli,
@@ -34,6 +33,7 @@ from conformance import (
 from conformance.accept import AcceptProblem
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
+from conformance.casefiles import casefile
 from conformance.check import CheckProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
 from conformance.launch import LaunchProblem

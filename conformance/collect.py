@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from conformance import casefile, modes
 from conformance.base.strictyaml import FileProblem
+from conformance.casefiles import casefile, modes
 from conformance.exchange import NotAsked
 from conformance.item import Item, Judged
 from conformance.report import terminal

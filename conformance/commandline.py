@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from conformance import access, budget, launch, modes, patience, target
+from conformance import access, budget, launch, patience, target
 from conformance.access import AccessProblem, Header
 from conformance.base.suggest import did_you_mean
 from conformance.budget import Budget, BudgetProblem
+from conformance.casefiles import modes
 from conformance.exchange import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
 from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room

@@ -9,7 +9,7 @@ from conformance import reading, tokens
 from conformance.assemble import Answer
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.casefile import LIMITS
+from conformance.casefiles.casefile import LIMITS
 from conformance.exchange import Asker
 from conformance.formats import Format
 from conformance.reading import End, Reading

@@ -15,9 +15,9 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from conformance import modes
 from conformance.base import strictyaml
 from conformance.base.strictyaml import Document
+from conformance.casefiles import modes
 from conformance.terms.case import Case
 from conformance.terms.said import Text
 from conformance.terms.server import Server

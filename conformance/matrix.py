@@ -17,10 +17,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from conformance import casefile, launch
+from conformance import launch
 from conformance import target as targets
 from conformance.base import jsonfile
 from conformance.base.jsonvalue import Json
+from conformance.casefiles import casefile
 from conformance.launch import LaunchProblem
 from conformance.launch.process import Process, Tell, spawn
 from conformance.terms.server import Target

@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance import budget, modes, turn
+from conformance import budget, turn
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.budget import Cost
+from conformance.casefiles import modes
+from conformance.casefiles.modes import COMPLETE, PROMPT
 from conformance.formats.format import text_of
-from conformance.modes import COMPLETE, PROMPT
 from conformance.probe import RENDER
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import Case, Mode

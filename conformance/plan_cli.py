@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance import casefile, judge, modes, plan
+from conformance import judge, plan
+from conformance.casefiles import casefile, modes
 from conformance.check import sort_files
 from conformance.formats import PARSERS
 from conformance.terms.server import ROOM

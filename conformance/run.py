@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from conformance import casefile, collect, modes
+from conformance import collect
 from conformance.base.jsonvalue import Json
 from conformance.budget import Budget, Purse
+from conformance.casefiles import casefile, modes
 from conformance.collect import CaseItem
 from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged

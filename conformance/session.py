@@ -8,19 +8,20 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, attribution, exercise, hearing, modes, sdk, tokens, turn
+from conformance import assemble, attribution, exercise, hearing, sdk, tokens, turn
 from conformance.assemble import Answer
 from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
-from conformance.casefile import CUTS, derive
+from conformance.casefiles import modes
+from conformance.casefiles.casefile import CUTS, derive
+from conformance.casefiles.modes import COMPLETE, PROMPT
 from conformance.exchange import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.hearing import Hearing, hear
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Known
-from conformance.modes import COMPLETE, PROMPT
 from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of

@@ -30,7 +30,7 @@ import yaml
 from conformance import assemble, sdk
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.casefile import derive
+from conformance.casefiles.casefile import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.rules import Evidence

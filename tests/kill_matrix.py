@@ -11,12 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from conformance import casefile, sdk
+from conformance import sdk
+from conformance.casefiles import casefile
+from conformance.casefiles.modes import COMPLETE, STREAM, of_case
 from conformance.exchange import Asker, Limits, Live
 from conformance.formats import FORMATS, PARSERS
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.modes import COMPLETE, STREAM, of_case
 from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.base.jsonvalue import Json
-from conformance.casefile import derive
+from conformance.casefiles.casefile import derive
+from conformance.casefiles.modes import COMPLETE, STREAM
 from conformance.exchange import Asker, Limits, Live
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.modes import COMPLETE, STREAM
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
 from conformance.session import Session

@@ -10,11 +10,12 @@ from typing import Any
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 
-from conformance import budget, casefile, cli, plan
+from conformance import budget, cli, plan
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
 from conformance.base.sse import Read
 from conformance.budget import Budget, BudgetProblem, Cost, Purse
+from conformance.casefiles import casefile
 from conformance.exchange import CHAT, DETOKENIZE, NotAsked
 from conformance.terms.exchange import Exchange
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance import casefile
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
-from conformance.modes import ALLOWED, PROMPT, named
+from conformance.casefiles import casefile
+from conformance.casefiles.modes import ALLOWED, PROMPT, named
 from conformance.terms.case import Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import casefile
+from conformance.casefiles import casefile
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.terms.case import Case, Expectation

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import casefile, check, known, target
+from conformance import check, known, target
+from conformance.casefiles import casefile
 from conformance.check import WIDEST
 
 CASES = """\

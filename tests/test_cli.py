@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import conformance
-from conformance import casefile, cli, target
+from conformance import cli, target
 from conformance.base.jsonvalue import Json
+from conformance.casefiles import casefile
 from conformance.formats import FORMATS
 from conformance.rules import RULES
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base.sse import Read
+from conformance.casefiles.modes import COMPLETE
 from conformance.exchange import Asker
 from conformance.item import Item
 from conformance.known import Known
-from conformance.modes import COMPLETE
 from conformance.session import Session
 from conformance.terms.case import Case
 from conformance.terms.exchange import Exchange

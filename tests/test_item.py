@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from conformance.base.statistics import Rate
+from conformance.casefiles.modes import STREAM
 from conformance.item import Item, Judged, is_clear, summed_up
 from conformance.known import Issue
-from conformance.modes import STREAM
 from conformance.rules import RULES
 from conformance.terms.case import Case
 from conformance.terms.outcome import Level, Outcome

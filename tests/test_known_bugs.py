@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance.modes import named
+from conformance.casefiles.modes import named
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.modes import (
+from conformance.casefiles.modes import (
     CHARACTERS,
     COMPLETE,
     DEFAULT,

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
+from conformance.casefiles.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.reference import Reference, Variant, answer, reply
 from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from conformance.casefiles.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
 from conformance.scripting import (

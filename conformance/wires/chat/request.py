@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
+from conformance.casefiles.modes import PROMPT
 from conformance.formats.format import text_of
-from conformance.modes import PROMPT
 from conformance.scripting import SCRIPT_FIELD, encode, never, tokens_until
 from conformance.terms.case import Case, Mode
 from conformance.terms.said import Script

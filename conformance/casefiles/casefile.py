@@ -14,11 +14,11 @@ from jsonschema.validators import validator_for
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from conformance import modes
 from conformance.base import jsonvalue, strictyaml
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
+from conformance.casefiles import modes
 from conformance.formats import FORMATS
 from conformance.terms.case import Case, Echo, Expectation, Mode
 from conformance.terms.said import Call, Script, Text, Utterance
