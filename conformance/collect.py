@@ -12,10 +12,10 @@ import pytest
 
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, modes
-from conformance.exchange import NotAsked
+from conformance.client.recording import TapeProblem
+from conformance.client.sender import NotAsked
 from conformance.item import Item, Judged
 from conformance.report import terminal
-from conformance.tape import TapeProblem
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance import access, budget, launch, patience, target
-from conformance.access import AccessProblem, Header
+from conformance import launch, target
 from conformance.base.suggest import did_you_mean
-from conformance.budget import Budget, BudgetProblem
 from conformance.casefiles import modes
-from conformance.exchange import CONCURRENCY
+from conformance.client import access, budget, retry
+from conformance.client.access import AccessProblem, Header
+from conformance.client.budget import Budget, BudgetProblem
+from conformance.client.sender import CONCURRENCY
 from conformance.formats import FORMATS, PARSERS
 from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room
 from conformance.reference import FAULTS, Variant
@@ -146,7 +147,7 @@ def add(parser: pytest.Parser) -> None:
         "--patience",
         metavar="S",
         type=float,
-        default=patience.LIMIT,
+        default=retry.LIMIT,
         help="the longest wait for a server that is busy (429, 503) or gone (default: %(default)s)",
     )
     add(

@@ -10,7 +10,7 @@ from conformance.assemble import Answer
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.casefile import LIMITS
-from conformance.exchange import Asker
+from conformance.client.sender import Asker
 from conformance.formats import Format
 from conformance.reading import End, Reading
 from conformance.tokens import Ids

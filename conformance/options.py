@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance import access, launch, target
-from conformance.access import Access, AccessProblem, Header
+from conformance import launch, target
 from conformance.base.statistics import DEFAULT_BAR
-from conformance.budget import Budget
-from conformance.exchange import CONCURRENCY
+from conformance.client import access
+from conformance.client.access import Access, AccessProblem, Header
+from conformance.client.budget import Budget
+from conformance.client.sender import CONCURRENCY
 from conformance.reference import Variant
 from conformance.terms.outcome import Level
 from conformance.terms.server import ROOM, Target

@@ -7,14 +7,15 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance import budget, turn
+from conformance import turn
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
-from conformance.budget import Cost
 from conformance.casefiles import modes
 from conformance.casefiles.modes import COMPLETE, PROMPT
+from conformance.client import budget
+from conformance.client.budget import Cost
+from conformance.client.probe import RENDER
 from conformance.formats.format import text_of
-from conformance.probe import RENDER
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import Case, Mode
 from conformance.terms.said import Call, Script

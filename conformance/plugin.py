@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from conformance import collect, commandline, compare, known, recorded, results, tape
+from conformance import collect, commandline, compare, known, recorded, results
 from conformance.base import jsonfile
 from conformance.base.strictyaml import FileProblem
+from conformance.client import recording
+from conformance.client.recording import Facts, TapeProblem
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
 from conformance.known import Issue, Known
@@ -22,7 +24,6 @@ from conformance.recorded import Results, ResultsProblem
 from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
-from conformance.tape import Facts, TapeProblem
 from conformance.terms.server import Server
 
 NOTHING_TESTED = 5
@@ -75,7 +76,7 @@ def _named(config: pytest.Config) -> list[Path]:
 
 def _tapes(chosen: Options) -> Facts | None:
     try:
-        return None if chosen.tapes is None else tape.facts(chosen.tapes)
+        return None if chosen.tapes is None else recording.facts(chosen.tapes)
     except TapeProblem as problem:
         raise pytest.UsageError(f"--tapes: {problem}") from None
 
@@ -83,7 +84,7 @@ def _tapes(chosen: Options) -> Facts | None:
 def _begin_tapes(chosen: Options, server: Server) -> None:
     assert chosen.record is not None
     try:
-        tape.begin(chosen.record, server, via=chosen.via, repeat=chosen.recipe)
+        recording.begin(chosen.record, server, via=chosen.via, repeat=chosen.recipe)
     except TapeProblem as problem:
         raise pytest.UsageError(f"--record: {problem}") from None
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from conformance import __version__, launch, probe
+from conformance import __version__, launch
 from conformance.base.strictyaml import FileProblem
+from conformance.client import probe
+from conformance.client.probe import RENDER
 from conformance.formats import PARSERS
 from conformance.launch import LaunchProblem
 from conformance.options import Options
-from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.terms.server import Server

@@ -13,17 +13,18 @@ import pytest
 
 from conformance import collect
 from conformance.base.jsonvalue import Json
-from conformance.budget import Budget, Purse
 from conformance.casefiles import casefile, modes
+from conformance.client.budget import Budget, Purse
+from conformance.client.live import Limits, Live
+from conformance.client.recording import Facts, Player, Recorder
+from conformance.client.retry import Waits
+from conformance.client.sender import Asker, Sender
 from conformance.collect import CaseItem
-from conformance.exchange import Asker, Limits, Live, Sender
 from conformance.item import Judged
 from conformance.known import Known
 from conformance.options import Options
-from conformance.patience import Waits
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, NO_RATES, Session
-from conformance.tape import Facts, Player, Recorder
 from conformance.terms.case import Case, Mode
 from conformance.terms.server import Server
 

@@ -16,7 +16,7 @@ from conformance.base.statistics import Rate
 from conformance.casefiles import modes
 from conformance.casefiles.casefile import CUTS, derive
 from conformance.casefiles.modes import COMPLETE, PROMPT
-from conformance.exchange import ASKED_FOR, Asker
+from conformance.client.sender import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.hearing import Hearing, hear

@@ -14,11 +14,12 @@ from types import TracebackType
 from conformance import sdk
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import COMPLETE, STREAM, of_case
-from conformance.exchange import Asker, Limits, Live
+from conformance.client.live import Limits, Live
+from conformance.client.probe import RENDER
+from conformance.client.sender import Asker
 from conformance.formats import FORMATS, PARSERS
 from conformance.item import Item, Judged
 from conformance.known import Known
-from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence

@@ -8,7 +8,8 @@ from pathlib import Path
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.casefile import derive
 from conformance.casefiles.modes import COMPLETE, STREAM
-from conformance.exchange import Asker, Limits, Live
+from conformance.client.live import Limits, Live
+from conformance.client.sender import Asker
 from conformance.item import Item, Judged
 from conformance.known import Known
 from conformance.reference import Reference, Variant

@@ -8,7 +8,7 @@ from typing import Any
 
 from conformance.base.sse import Read
 from conformance.casefiles.modes import COMPLETE
-from conformance.exchange import Asker
+from conformance.client.sender import Asker
 from conformance.item import Item
 from conformance.known import Known
 from conformance.session import Session

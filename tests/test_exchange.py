@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from conformance.access import Access
 from conformance.base.jsonvalue import Json
-from conformance.exchange import CHAT, DETOKENIZE, Asker, Limits, Live
-from conformance.patience import Patience
+from conformance.client.access import Access
+from conformance.client.live import Limits, Live
+from conformance.client.retry import Patience
+from conformance.client.sender import CHAT, DETOKENIZE, Asker
 from conformance.reference import FAULTS, Reference
 from conformance.terms.exchange import Exchange
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve

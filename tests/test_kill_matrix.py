@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance import probe
+from conformance.client import probe
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.rules import RULES

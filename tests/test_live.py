@@ -13,7 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from conformance import launch, probe, target
+from conformance import launch, target
+from conformance.client import probe
 from conformance.launch import Environment, Launched
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script

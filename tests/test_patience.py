@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from conformance.exchange import Asker, Limits, Live
-from conformance.patience import Patience, Waits, seconds_of
+from conformance.client.live import Limits, Live
+from conformance.client.retry import Patience, Waits, seconds_of
+from conformance.client.sender import Asker
 from conformance.terms.exchange import Exchange
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 

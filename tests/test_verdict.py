@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.exchange import Asker, Limits, Live
+from conformance.client.live import Limits, Live
+from conformance.client.sender import Asker
 from conformance.item import Item
 from conformance.known import Issue, Known
 from conformance.rules import RULES

@@ -10,9 +10,9 @@ from typing import Any
 
 from conformance.assemble import Answer
 from conformance.base import jsonvalue
+from conformance.client.retry import Waits
 from conformance.item import Item, Judged
 from conformance.known import Issue
-from conformance.patience import Waits
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server

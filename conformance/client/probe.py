@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import httpx2
 
-from conformance.access import OPEN, Access
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
+from conformance.client.access import OPEN, Access
+from conformance.client.retry import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.formats import FORMATS, PARSERS
-from conformance.patience import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 from conformance.terms.server import Server

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from conformance import assemble
 from conformance.base.jsonvalue import Json
-from conformance.exchange import CHAT, NotAsked, Sender
+from conformance.client.sender import CHAT, NotAsked, Sender
 from conformance.terms.exchange import Exchange
 
 BYTES = 4

@@ -22,7 +22,7 @@ from conformance.base.jsonfile import JsonFileProblem, NotRead
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
 from conformance.base.sse import Read
-from conformance.exchange import ASKED_FOR, NotAsked, Sender
+from conformance.client.sender import ASKED_FOR, NotAsked, Sender
 from conformance.terms.exchange import Exchange
 from conformance.terms.server import Server
 
