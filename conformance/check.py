@@ -10,14 +10,15 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
 
-from conformance import known, target
+from conformance import known
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile, modes
+from conformance.engines import target
+from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.known import Issue
 from conformance.rules import RULES
-from conformance.target import TargetProblem
 from conformance.terms.case import Case
 
 WIDEST = 20

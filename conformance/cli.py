@@ -28,19 +28,19 @@ from conformance import (
     results,
     results_cli,
     serve_cli,
-    target,
 )
 from conformance.accept import AcceptProblem
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile
 from conformance.check import CheckProblem
+from conformance.engines import target
+from conformance.engines.target import TargetProblem
+from conformance.engines.vllm import LaunchProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
-from conformance.launch import LaunchProblem
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
 from conformance.scripting import formats_of
-from conformance.target import TargetProblem
 from conformance.terms.case import Case
 
 FOUND, USAGE_ERROR, NOTHING_CHECKED = 1, 4, 5

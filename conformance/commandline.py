@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from conformance import launch, target
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import modes
 from conformance.client import access, budget, retry
 from conformance.client.access import AccessProblem, Header
 from conformance.client.budget import Budget, BudgetProblem
 from conformance.client.sender import CONCURRENCY
+from conformance.engines import target, vllm
 from conformance.formats import FORMATS, PARSERS
 from conformance.options import FEW, SHORT, Options, usual_concurrency, usual_room
 from conformance.reference import FAULTS, Variant
@@ -54,7 +54,7 @@ def add(parser: pytest.Parser) -> None:
     add(
         "--vllm",
         metavar="VERSION|PYTHON",
-        default=launch.DEFAULT_VLLM,
+        default=vllm.DEFAULT_VLLM,
         help="with --launch: a release, provisioned on first use, or a Python that has vLLM "
         "(default: %(default)s)",
     )

@@ -17,13 +17,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from conformance import launch
-from conformance import target as targets
 from conformance.base import jsonfile
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
-from conformance.launch import LaunchProblem
-from conformance.launch.process import Process, Tell, spawn
+from conformance.engines import target as targets
+from conformance.engines import vllm as launch
+from conformance.engines.vllm import LaunchProblem
+from conformance.engines.vllm.process import Process, Tell, spawn
 from conformance.terms.server import Target
 
 MEMORY = 3_000_000_000

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import launch, matrix, recorded, target
+from conformance import matrix, recorded
+from conformance.engines import target, vllm
 from conformance.matrix import Ended, MatrixProblem
 from conformance.recorded import Results, ResultsProblem
 from conformance.report import html
@@ -29,7 +30,7 @@ def add(commands: Any) -> None:
     one.add_argument(
         "--vllm",
         metavar="VERSION|PYTHON",
-        help=f"may be given several times (default: {launch.DEFAULT_VLLM})",
+        help=f"may be given several times (default: {vllm.DEFAULT_VLLM})",
         **several,
     )
     one.add_argument(
@@ -61,7 +62,7 @@ def run(chosen: argparse.Namespace) -> int:
         raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
     combinations = matrix.combine(
         [target.load(name) for name in chosen.targets],
-        chosen.vllm or [launch.DEFAULT_VLLM],
+        chosen.vllm or [vllm.DEFAULT_VLLM],
         chosen.template,
     )
     folder = Path(chosen.output)

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance import launch, target
 from conformance.base.statistics import DEFAULT_BAR
 from conformance.client import access
 from conformance.client.access import Access, AccessProblem, Header
 from conformance.client.budget import Budget
 from conformance.client.sender import CONCURRENCY
+from conformance.engines import target, vllm
 from conformance.reference import Variant
 from conformance.terms.outcome import Level
 from conformance.terms.server import ROOM, Target
@@ -97,7 +97,7 @@ class Options:
         if self.launch is not None:
             shipped = self.launch.path.parent == Path(target.__file__).parent / "targets"
             words += [f"--launch={self.launch.name if shipped else self.launch.path}"]
-            if self.vllm != launch.DEFAULT_VLLM:
+            if self.vllm != vllm.DEFAULT_VLLM:
                 words += [f"--vllm={self.vllm}"]
         elif self.reference:
             words += ["--reference", "--parser", self.parser]

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from conformance import __version__, launch
+from conformance import __version__
 from conformance.base.strictyaml import FileProblem
 from conformance.client import probe
 from conformance.client.probe import RENDER
+from conformance.engines import vllm
+from conformance.engines.vllm import LaunchProblem
 from conformance.formats import PARSERS
-from conformance.launch import LaunchProblem
 from conformance.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
@@ -64,8 +65,8 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         writer.line(line)
         writer.flush()
 
-    environment = launch.provision(chosen.vllm, tell=tell)
-    launched = launch.start(
+    environment = vllm.provision(chosen.vllm, tell=tell)
+    launched = vllm.start(
         chosen.launch,
         environment,
         folder=chosen.results.parent,

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conformance import launch, target
 from conformance.base.jsonvalue import Json
-from conformance.launch import Launched, LaunchProblem
+from conformance.engines import target, vllm
+from conformance.engines.vllm import Launched, LaunchProblem
 from conformance.report import terminal
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece
@@ -23,7 +23,7 @@ def add(commands: Any) -> None:
     """Enter the command into a parser's."""
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")
-    one.add_argument("--vllm", metavar="VERSION|PYTHON", default=launch.DEFAULT_VLLM)
+    one.add_argument("--vllm", metavar="VERSION|PYTHON", default=vllm.DEFAULT_VLLM)
     one.add_argument("--template", metavar="FILE")
     one.set_defaults(command=serve)
 
@@ -31,9 +31,9 @@ def add(commands: Any) -> None:
 def serve(chosen: argparse.Namespace) -> int:
     """Start a target's server and keep it up until it is interrupted."""
     recipe = target.load(chosen.target)
-    environment = launch.provision(chosen.vllm, tell=_tell)
+    environment = vllm.provision(chosen.vllm, tell=_tell)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        launched = launch.start(
+        launched = vllm.start(
             recipe, environment, folder=Path(folder), tell=_tell, template=chosen.template
         )
         try:

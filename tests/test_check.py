@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import check, known, target
+from conformance import check, known
 from conformance.casefiles import casefile
 from conformance.check import WIDEST
+from conformance.engines import target
 
 CASES = """\
 schema: 1

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 import conformance
-from conformance import cli, target
+from conformance import cli
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
+from conformance.engines import target
 from conformance.formats import FORMATS
 from conformance.rules import RULES
 

@@ -13,9 +13,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from conformance import launch, target
 from conformance.client import probe
-from conformance.launch import Environment, Launched
+from conformance.engines import target, vllm
+from conformance.engines.vllm import Environment, Launched
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 
@@ -28,7 +28,7 @@ SCRIPT: Script = (Piece("text", SAID), Piece("marker", "<tool_call>"), Piece("te
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return launch.provision(launch.DEFAULT_VLLM, tell=print)
+    return vllm.provision(vllm.DEFAULT_VLLM, tell=print)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def server(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Launched]:
     folder = tmp_path_factory.mktemp("live")
-    launched = launch.start(target.load("hermes"), environment, folder=folder, tell=print)
+    launched = vllm.start(target.load("hermes"), environment, folder=folder, tell=print)
     yield launched
     launched.stop()
 
@@ -105,7 +105,7 @@ def test_a_probe_finds_out_what_the_server_is(server: Launched) -> None:
     found = probe.examine(server.url, parser="hermes")
 
     assert found.implementation == "vllm"
-    assert found.version == launch.DEFAULT_VLLM
+    assert found.version == vllm.DEFAULT_VLLM
     assert found.emission == "scripted"
     assert found.format == "hermes"
     assert found.intervals

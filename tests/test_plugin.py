@@ -16,8 +16,9 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 import conformance
-from conformance import cli, target
+from conformance import cli
 from conformance.base.jsonvalue import Json
+from conformance.engines import target
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import Fault
 from tests.pytest_run import (

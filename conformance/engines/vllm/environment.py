@@ -13,8 +13,8 @@ from typing import Any
 
 import platformdirs
 
-from conformance.launch.problem import LaunchProblem
-from conformance.launch.process import clean_environment
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import clean_environment
 
 _MARKER = "environment.json"
 _ASK = """

@@ -16,8 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from conformance.launch import pip, source
-from conformance.launch.environment import (
+from conformance.engines.vllm import pip, source
+from conformance.engines.vllm.environment import (
     Environment,
     cache_folder,
     foreign,
@@ -25,9 +25,9 @@ from conformance.launch.environment import (
     read_marker,
     write_marker,
 )
-from conformance.launch.pip import PipFailed
-from conformance.launch.problem import LaunchProblem
-from conformance.launch.process import HEARTBEAT, Tell, clean_environment, finish, spawn
+from conformance.engines.vllm.pip import PipFailed
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import HEARTBEAT, Tell, clean_environment, finish, spawn
 
 DEFAULT_VLLM = "0.32.0"
 NEEDED = 5e9

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base.jsonvalue import Json
-from conformance.launch import gguf_folder, model_folder, weights
-from conformance.launch.environment import Environment
-from conformance.launch.problem import LaunchProblem
-from conformance.launch.process import HEARTBEAT, Process, Tell, clean_environment, spawn
-from conformance.launch.release import lock
-from conformance.launch.template import describe, find_template
+from conformance.engines.vllm import gguf_folder, model_folder, weights
+from conformance.engines.vllm.environment import Environment
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import HEARTBEAT, Process, Tell, clean_environment, spawn
+from conformance.engines.vllm.release import lock
+from conformance.engines.vllm.template import describe, find_template
 from conformance.terms.server import Target
 
 REPLAY = Path(__file__).parents[1] / "replay"
