@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from conformance import capture, judge, sdk
+from conformance import capture, judge
 from conformance.base.jsonvalue import Json
 from conformance.judge import Basis
+from conformance.wires.chat import client
 
 
 def chunk(delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:
@@ -97,7 +98,7 @@ def measure(data: bytes) -> tuple[float, float, float]:
     for event in data.decode().split("\n\n")[:-2]:
         json.loads(event.removeprefix("data: "))
     loaded = time.process_time()
-    sdk.read(capture.read(data))
+    client.read(capture.read(data))
     read = time.process_time()
     judge.judge("it", data, Basis())
     judged = time.process_time()

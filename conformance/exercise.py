@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from conformance.assemble import Choice
 from conformance.base.jsonvalue import Json
 from conformance.item import Item
 from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.rules.arguments import schema
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice
 
 
 def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[list[str | None]]:

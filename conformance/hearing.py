@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conformance import reading, tokens
-from conformance.assemble import Answer
+from conformance import reading
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.casefile import LIMITS
 from conformance.client.sender import Asker
 from conformance.formats import Format
 from conformance.reading import End, Reading
-from conformance.tokens import Ids
+from conformance.wires.chat import token_ids
+from conformance.wires.chat.answers import Answer
+from conformance.wires.chat.token_ids import Ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,7 @@ class Hearing:
 
 async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str]) -> Hearing:
     """Read the tokens of an answer; `wanted` are the names of the calls that were asked for."""
-    ids = tokens.said(answer)
+    ids = token_ids.said(answer)
     if ids is None or answer.exchange.status != 200:
         return Hearing()
     whole = await asker.detokenize(list(ids))
@@ -42,7 +43,7 @@ async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str
     called = [call.name for call in found.calls or ()]
     unshown = None
     if called != wanted:
-        prompt = await asker.detokenize(list(tokens.prompt(answer)))
+        prompt = await asker.detokenize(list(token_ids.prompt(answer)))
         unshown = missing_in(prompt, request) if prompt is not None else None
     return Hearing(reading=found, ids=ids, unshown=unshown)
 

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from conformance import assemble, capture, sdk, verdict
-from conformance.assemble import Answer
+from conformance import capture, verdict
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.suggest import did_you_mean
@@ -24,6 +23,8 @@ from conformance.terms.case import Case, Expectation
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdict import Judgement
+from conformance.wires.chat import answers, client
+from conformance.wires.chat.answers import Answer
 
 BROKEN, NO_ANSWER = 1, 2
 """Exit statuses: a MUST rule is broken; a file holds no answer."""
@@ -91,7 +92,7 @@ def _collector_off() -> Iterator[None]:
 
 
 def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
-    answer = assemble.read(exchange)
+    answer = answers.read(exchange)
     evidence = Evidence(
         answer=answer,
         request=_assumed(answer) if exchange.request.keys() <= {"stream"} else exchange.request,
@@ -99,7 +100,7 @@ def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
         said=basis.said,
         format=basis.format,
         complete=_asked_alike(basis.complete, exchange) if answer.stream is not None else None,
-        client=sdk.read(exchange) if exchange.status == 200 else None,
+        client=client.read(exchange) if exchange.status == 200 else None,
         parser=_parser_of(basis.format),
     )
     judgements = verdict.judge(evidence)
@@ -174,7 +175,7 @@ def complete_of(data: bytes) -> Answer:
         exchange = capture.read(data)
     except NoAnswer as problem:
         raise JudgeProblem(f"no answer: {problem}") from None
-    answer = assemble.read(exchange)
+    answer = answers.read(exchange)
     if exchange.status != 200 or answer.stream is not None or not answer.choices:
         raise JudgeProblem("no complete answer; allowed: one with choices, asked without stream")
     return answer

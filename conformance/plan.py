@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from conformance import turn
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import modes
@@ -20,6 +19,7 @@ from conformance.scripting import NotApplicable, check_applies, is_bound, script
 from conformance.terms.case import Case, Mode
 from conformance.terms.said import Call, Script
 from conformance.terms.server import ROOM, Server
+from conformance.wires.chat import follow_up
 from conformance.wires.chat.request import build
 
 FREE = 4
@@ -121,7 +121,7 @@ def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
         calls = sum(isinstance(one, Call) for one in case.says)
         if calls == len(case.echo.results):
             said = "".join([_said(case), *case.echo.results])
-            longer = {**body, **turn.options(case), "messages": [*body["messages"], said]}
+            longer = {**body, **follow_up.options(case), "messages": [*body["messages"], said]}
             _count(found, longer, script, mode, case)
     return found
 

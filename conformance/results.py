@@ -12,7 +12,6 @@ import openai
 import pytest
 
 from conformance import __version__
-from conformance.assemble import Answer
 from conformance.base import jsonfile
 from conformance.item import Judged
 from conformance.known import Known
@@ -20,6 +19,7 @@ from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdict import BROKEN, Judgement, Verdict
+from conformance.wires.chat.answers import Answer
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""

@@ -8,8 +8,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import assemble, attribution, exercise, hearing, sdk, tokens, turn
-from conformance.assemble import Answer
+from conformance import attribution, exercise, hearing
 from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
@@ -31,6 +30,8 @@ from conformance.terms.outcome import Level, Outcome
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdict import Verdict, decide, judge
+from conformance.wires.chat import answers, client, follow_up, token_ids
+from conformance.wires.chat.answers import Answer
 from conformance.wires.chat.request import SPARE_TOKENS, build, is_too_long, refusal
 
 
@@ -203,7 +204,7 @@ class Session:
             format=FORMATS[self.server.format],
             complete=complete,
             unlike=unlike,
-            client=sdk.read(exchange) if exchange.status == 200 and not heard.prompt else None,
+            client=client.read(exchange) if exchange.status == 200 and not heard.prompt else None,
             prompt=heard.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
@@ -234,7 +235,7 @@ class Session:
         expect = reading.expect if reading else Expectation()
         if heard.echo.script is not None:
             # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
-            expect = derive(item.case.echo.says, turn.options(item.case))
+            expect = derive(item.case.echo.says, follow_up.options(item.case))
         return Evidence(answer=answer, request=answer.exchange.request, expect=expect)
 
     def _trouble(self, item: Item, heard: Heard) -> str | None:
@@ -295,7 +296,7 @@ class Session:
             return await self._read_prompt(item.case)
         script = await self._script(item.case, item.mode.cut)
         body = build(item.case, item.mode, self.server, script)
-        answer = assemble.read(await self._asker.ask(body))
+        answer = answers.read(await self._asker.ask(body))
         if script is not None and (reason := refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
         if script is None and is_too_long(answer, self.server):
@@ -306,7 +307,7 @@ class Session:
         doubtful = script is not None and is_bound(item.case, self.server)
         failed = answer.exchange.status == 500
         unforced = doubtful and failed and await self._fails_unforced(item)
-        following = turn.answered(item.case, answer)
+        following = follow_up.answered(item.case, answer)
         echo = await self._run(replace(item, case=following)) if following else None
         return Heard(script=script, answer=answer, hearing=heard, echo=echo, unforced=unforced)
 
@@ -326,15 +327,15 @@ class Session:
         """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
         path = self.server.prompts or ""
         body = build(case, PROMPT, self.server, None)
-        answer = assemble.read(await self._asker.render(path, body))
+        answer = answers.read(await self._asker.render(path, body))
         if answer.exchange.status != 200 or answer.exchange.error:
             return Heard(script=None, answer=answer)
-        text = await self._asker.detokenize(list(tokens.prompt(answer)))
+        text = await self._asker.detokenize(list(token_ids.prompt(answer)))
         if text is None:
             raise NotApplicable(f"{path} and /detokenize do not show the prompt")
         without = body | {"add_generation_prompt": False}
-        shorter = assemble.read(await self._asker.render(path, without))
-        bare = await self._asker.detokenize(list(tokens.prompt(shorter)))
+        shorter = answers.read(await self._asker.render(path, without))
+        bare = await self._asker.detokenize(list(token_ids.prompt(shorter)))
         return Heard(script=None, answer=answer, prompt=Prompt(text=text, bare=bare))
 
     async def _script(self, case: Case, cut: str) -> Script | None:
@@ -372,7 +373,7 @@ class Session:
 
     async def _is_said(self, case: Case, exchange: Exchange, script: str) -> bool:
         """Whether the model said the script to its end, or as far as the case lets it."""
-        ids = tokens.of_first_choice(assemble.read(exchange))
+        ids = token_ids.of_first_choice(answers.read(exchange))
         if len(ids) < 2:
             return True  # a server that shows no tokens has none that a grammar could bind
         if case.cut_after is None:

@@ -27,7 +27,6 @@ from typing import Any
 
 import yaml
 
-from conformance import assemble, sdk
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.casefiles.casefile import derive
@@ -40,6 +39,7 @@ from conformance.terms.outcome import Finding, Outcome
 from conformance.terms.said import Call, Text, Utterance
 from conformance.terms.server import Server
 from conformance.verdict import Judgement, judge
+from conformance.wires.chat import answers, client
 
 SAMPLES = Path(__file__).parent / "samples"
 ALLOWED = SAMPLES / "allowed"
@@ -110,15 +110,15 @@ def evidence(
     asked = {
         name: found.request[name] for name in found.request.keys() - {"stream", "stream_options"}
     }
-    beside = complete and assemble.read(exchange(complete, stream=False, options=asked))
+    beside = complete and answers.read(exchange(complete, stream=False, options=asked))
     return Evidence(
-        answer=assemble.read(found),
+        answer=answers.read(found),
         request=found.request,
         expect=expect,
         said=None if says is None else text_of(FORMATS[format].write(says)),
         format=FORMATS[format],
         complete=beside or None,
-        client=sdk.read(found) if found.status == 200 else None,
+        client=client.read(found) if found.status == 200 else None,
         implementation=implementation,
         parser=format.partition("-")[0],
     )

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from conformance import sdk
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import COMPLETE, STREAM, of_case
 from conformance.client.live import Limits, Live
@@ -29,6 +28,7 @@ from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
+from conformance.wires.chat import client
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
@@ -147,7 +147,7 @@ def _without_truth(judged: Judged, fault: Fault) -> Judged:
         answer=judged.answer,
         request=exchange.request,
         format=FORMATS[fault.format],
-        client=sdk.read(exchange),
+        client=client.read(exchange),
         implementation="vllm",
     )
     case, mode = judged.item.case, judged.item.mode

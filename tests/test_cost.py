@@ -13,11 +13,12 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.judge import END, KINDS, ROLE, body, call, chunk, more
-from conformance import judge, sdk
+from conformance import judge
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.judge import Basis
 from conformance.terms.exchange import ClientView, Exchange
+from conformance.wires.chat import client
 
 SIZE = 1_500
 TIMES = 8
@@ -106,7 +107,7 @@ def test_the_cost_of_judging_is_linear_in_the_size(
     def unread(exchange: Exchange) -> ClientView:
         return ClientView(client="none", unread="its cost is its own")
 
-    monkeypatch.setattr(sdk, "read", unread)
+    monkeypatch.setattr(client, "read", unread)
     small, large = answer(SIZE), answer(TIMES * SIZE)
     ratios = []
     for _ in range(5):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import capture, cli, judge, results, sdk
+from conformance import capture, cli, judge, results
 from conformance.base import jsonfile, schema
 from conformance.base.jsonvalue import Json
 from conformance.item import Item, Judged
@@ -24,6 +24,7 @@ from conformance.rules.rule import VLLM
 from conformance.terms.case import Case, Mode
 from conformance.verdict import decide
 from conformance.verdict import judge as ask_rules
+from conformance.wires.chat import client
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
 SCHEMA = json.loads((schema.FOLDER / "judged.json").read_text("utf-8"))
@@ -197,7 +198,7 @@ def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
 ) -> None:
     file = tmp_path / "long.sse"
     role, *rest = GOOD.read_bytes().split(b"\n\n")
-    comments = b": ping\n" * (sdk.LINES + 1)
+    comments = b": ping\n" * (client.LINES + 1)
     file.write_bytes(b"\n\n".join([role, comments + rest[0], *rest[1:]]))
     status, (answer,) = judged(capsys, file)
     assert (status, answer["outcome"]) == (0, "clean")

@@ -8,10 +8,10 @@ import math
 import re
 from dataclasses import dataclass
 
-from conformance import assemble
 from conformance.base.jsonvalue import Json
 from conformance.client.sender import CHAT, NotAsked, Sender
 from conformance.terms.exchange import Exchange
+from conformance.wires.chat import answers
 
 BYTES = 4
 """Of text to a token: English and JSON have 3 to 5, by the tokenizer."""
@@ -107,7 +107,7 @@ def used(exchange: Exchange) -> Cost:
         return Cost(requests=1) if "ConnectError" in exchange.error else most
     if exchange.status != 200:
         return Cost(requests=1)  # refused, and not charged for
-    answer = assemble.read(exchange)
+    answer = answers.read(exchange)
     told = [answer.document, *(chunk.value for chunk in answer.chunks)]
     for document in reversed(told):
         usage = document.get("usage") if isinstance(document, dict) else None

@@ -8,7 +8,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.assemble import Answer
 from conformance.base import jsonvalue
 from conformance.client.retry import Waits
 from conformance.item import Item, Judged
@@ -17,6 +16,7 @@ from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdict import Judgement
+from conformance.wires.chat.answers import Answer
 
 WIDTH = 80
 SHOWN_FINDINGS = 3

@@ -10,12 +10,12 @@ from jsonschema import exceptions, validators
 from jsonschema.validators import Draft202012Validator
 from referencing import Registry
 
-from conformance.assemble import Choice, ToolCall
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.content import call_leaks
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, Unjudged
+from conformance.wires.chat.answers import Choice, ToolCall
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from conformance.assemble import Choice
 from conformance.base.jsonvalue import Json
 from conformance.rules.content import call_leaks
 from conformance.rules.finish import claims_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice
 
 
 def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.assemble import Chunk
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Chunk
 
 
 def _chunks(evidence: Evidence) -> Iterator[Chunk]:

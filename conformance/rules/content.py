@@ -8,10 +8,10 @@ from bisect import bisect
 from collections.abc import Iterator
 from itertools import accumulate
 
-from conformance.assemble import Choice, ToolCall
 from conformance.base import jsonvalue
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice, ToolCall
 
 Pieces = list[tuple[int | None, str]]
 """A text in parts, each with the number of its chunk, if it has one."""

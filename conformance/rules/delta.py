@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from conformance.assemble import Choice, ToolCall
 from conformance.base.jsonvalue import Json
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice, ToolCall
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from conformance.assemble import Choice
 from conformance.base import jsonvalue
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice
 
 
 @rule("echo.roundtrip", MUST, "any", lambda evidence: evidence.echo is not None)

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator
 
-from conformance.assemble import Answer, Choice
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.arguments import begins_object
@@ -16,6 +15,7 @@ from conformance.rules.finish import misleads
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.said import calls_are_as_said, is_written, lost_words, names_of
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Answer, Choice
 
 
 def has_complete(evidence: Evidence) -> bool:

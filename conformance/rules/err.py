@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from conformance.assemble import Chunk
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Chunk
 
 
 def _is_well_formed(chunk: Chunk) -> bool:

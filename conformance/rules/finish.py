@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from conformance.assemble import Choice
 from conformance.base import jsonvalue
 from conformance.rules.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from conformance.assemble import ToolCall
 from conformance.rules.rule import (
     MISTRAL,
     MUST,
@@ -16,6 +15,7 @@ from conformance.rules.rule import (
     of_entry,
     rule,
 )
+from conformance.wires.chat.answers import ToolCall
 
 
 def _calls(evidence: Evidence) -> Iterator[ToolCall]:

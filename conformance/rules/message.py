@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.usage import raw_choices
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Answer
 
 
 @rule("msg.json", MUST, "complete")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from conformance.assemble import Choice, ToolCall
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.arguments import premature
@@ -15,6 +14,7 @@ from conformance.rules.finish import misleads
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.terms.said import Call
+from conformance.wires.chat.answers import Choice, ToolCall
 
 
 def calls_known(evidence: Evidence) -> bool:

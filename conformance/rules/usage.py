@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Answer
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 # They change how an answer is sent, not what is said.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeGuard
 
-from conformance.assemble import Answer
 from conformance.base.jsonvalue import Json
+from conformance.wires.chat.answers import Answer
 
 Ids = tuple[int, ...]
 

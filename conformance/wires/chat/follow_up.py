@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.assemble import Answer, Choice
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.terms.case import Case
+from conformance.wires.chat.answers import Answer, Choice
 
 OF_ONE_TURN = {"tool_choice", "max_tokens", "max_completion_tokens", "stop"}
 """Options of the first request that would keep the model from going on."""
