@@ -16,8 +16,9 @@ from conformance.base.jsonvalue import Json
 from conformance.casefiles.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.formats import FORMATS
 from conformance.item import Judged
-from conformance.reference import Reference, Variant, answer, reply
-from conformance.reference.faults.registry import TWO_CALLS
+from conformance.reference import Reference, Variant, reply
+from conformance.reference.chat import answer
+from conformance.reference.chat.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
 from conformance.scripting import encode, scripts_of

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.reference.model import Says
+from conformance.reference.pretend_model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts
 from conformance.terms.said import Piece, Script

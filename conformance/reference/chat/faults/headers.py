@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.faults.registry import by_call, choices, entries, fault, like, messages
+from conformance.reference.chat.faults.registry import (
+    by_call,
+    choices,
+    entries,
+    fault,
+    like,
+    messages,
+)
 
 
 @fault("chunks", "chunk.name.once")

@@ -6,8 +6,8 @@ import copy
 import json
 
 from conformance.base.jsonvalue import Json
+from conformance.reference.chat.faults.registry import fault
 from conformance.reference.fault import Render
-from conformance.reference.faults.registry import fault
 
 SHOWING = (
     "template/no-tools",

@@ -8,7 +8,7 @@ from dataclasses import replace
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.formats.hermes import CLOSE, OPEN
-from conformance.reference.faults.registry import choices, entries, fault, like, messages
+from conformance.reference.chat.faults.registry import choices, entries, fault, like, messages
 from conformance.reference.reader import Content
 from conformance.reference.reply import Reply
 

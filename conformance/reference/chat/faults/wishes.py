@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.faults.registry import fault
+from conformance.reference.chat.faults.registry import fault
 
 
 def _without(request: Json, *fields: str) -> Json:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
-from conformance.reference.faults.registry import TWO_CALLS, fault
+from conformance.reference.chat.faults.registry import TWO_CALLS, fault
 
 DEEP = 10_000
 MEETING = 5.0

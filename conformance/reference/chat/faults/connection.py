@@ -14,7 +14,7 @@ from starlette.responses import (
 )
 from starlette.types import Receive, Scope, Send
 
-from conformance.reference.faults.registry import fault
+from conformance.reference.chat.faults.registry import fault
 
 GIGANTIC = 64
 """In blocks of a megabyte."""

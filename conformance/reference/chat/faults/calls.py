@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.faults.registry import (
+from conformance.reference.chat.faults.registry import (
     choices,
     entries,
     fault,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.faults.registry import choices, fault, finishes
+from conformance.reference.chat.faults.registry import choices, fault, finishes
 
 
 def _finish_as(chunks: list[Json], reasons: dict[str, str | None]) -> list[Json]:

@@ -6,7 +6,7 @@ A fault spares requests without tools, as those by which the suite asks what a s
 from __future__ import annotations
 
 # Each import enters its area's faults.
-from conformance.reference.faults import (
+from conformance.reference.chat.faults import (
     arguments,
     calls,
     connection,
@@ -20,7 +20,7 @@ from conformance.reference.faults import (
     text,
     wishes,
 )
-from conformance.reference.faults.registry import FAULTS
+from conformance.reference.chat.faults.registry import FAULTS
 
 __all__ = [
     "FAULTS",

@@ -7,7 +7,7 @@ import json
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.faults.registry import fault
+from conformance.reference.chat.faults.registry import fault
 
 REFUSED = "refused/unknown-tool-choice"
 
