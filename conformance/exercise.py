@@ -6,7 +6,7 @@ from conformance.base.jsonvalue import Json
 from conformance.item import Item
 from conformance.reading import Reading
 from conformance.rules import Evidence
-from conformance.rules.arguments import schema
+from conformance.rules.common.args import schema
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice
 

@@ -12,7 +12,7 @@ from referencing import Registry
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.rules.content import call_leaks
+from conformance.rules.common.content import call_leaks
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, Unjudged
 from conformance.wires.chat.answers import Choice, ToolCall

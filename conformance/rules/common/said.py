@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.rules.arguments import premature
-from conformance.rules.choice import disobeys, has_faulty_names
-from conformance.rules.content import call_leaks, content_leaks
-from conformance.rules.finish import misleads
+from conformance.rules.chat.finish import misleads
+from conformance.rules.common.args import premature
+from conformance.rules.common.choice import disobeys, has_faulty_names
+from conformance.rules.common.content import call_leaks, content_leaks
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.terms.said import Call

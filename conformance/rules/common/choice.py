@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.rules.content import call_leaks
-from conformance.rules.finish import claims_calls
+from conformance.rules.chat.finish import claims_calls
+from conformance.rules.common.content import call_leaks
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.base.sse import Event, Stream
-from conformance.rules.client import openai_python
+from conformance.rules.chat.client import openai_python
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import DONE

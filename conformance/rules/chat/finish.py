@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
-from conformance.rules.content import stop_string
+from conformance.rules.common.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from conformance.base.jsonvalue import Json
+from conformance.rules.chat.usage import raw_choices
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
-from conformance.rules.usage import raw_choices
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer
 

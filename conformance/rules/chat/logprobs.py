@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
+from conformance.rules.chat.usage import counted, raw_choices, same_tokens, token_ids
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
-from conformance.rules.usage import counted, raw_choices, same_tokens, token_ids
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
-from conformance.rules.arguments import begins_object
-from conformance.rules.choice import disobeys, has_faulty_names
-from conformance.rules.content import call_leaks, content_leaks, thoughts_leak
-from conformance.rules.finish import misleads
+from conformance.rules.chat.finish import misleads
+from conformance.rules.common.args import begins_object
+from conformance.rules.common.choice import disobeys, has_faulty_names
+from conformance.rules.common.content import call_leaks, content_leaks, thoughts_leak
+from conformance.rules.common.said import calls_are_as_said, is_written, lost_words, names_of
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
-from conformance.rules.said import calls_are_as_said, is_written, lost_words, names_of
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer, Choice
 
