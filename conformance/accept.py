@@ -13,15 +13,15 @@ from typing import Any
 import yaml
 from jsonschema.exceptions import best_match
 
-from conformance import known
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
 from conformance.check import TODO
 from conformance.formats import PARSERS
-from conformance.known import CLASSES
 from conformance.terms.case import Case
 from conformance.terms.outcome import Level
-from conformance.verdict import counts
+from conformance.verdicts import known_issues
+from conformance.verdicts.known_issues import CLASSES
+from conformance.verdicts.verdict import counts
 
 ABOUT = f"{TODO}: say what is wrong, and whose fault it is; give an issue or a source"
 FEW = 3
@@ -129,7 +129,7 @@ def _group(
     """Say where a fault shows in few words: classes that fail whole, then cases by their modes."""
     left = set(places)
     for name in CLASSES:
-        members = {case.id for case in cases if name in known.classes(case)}
+        members = {case.id for case in cases if name in known_issues.classes(case)}
         whole: list[str] = []
         for mode in sorted({mode for _, mode in left}):
             there = {(id, mode) for id in members if (id, mode) in judged}
@@ -153,7 +153,7 @@ def _entry(
 ) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": _ID.sub("-", f"{target['parser']}-{rule}".lower())[:50]}
     entry["about"] = ABOUT
-    if known.version(target["version"]) is not None:
+    if known_issues.version(target["version"]) is not None:
         entry["versions"] = f"=={target['version']}"
     # A parser that the suite does not know by name is told by its format alone.
     if target["parser"] in PARSERS:

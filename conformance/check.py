@@ -10,16 +10,16 @@ from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
 
-from conformance import known
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile, modes
 from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
-from conformance.known import Issue
 from conformance.rules import RULES
 from conformance.terms.case import Case
+from conformance.verdicts import known_issues
+from conformance.verdicts.known_issues import Issue
 
 WIDEST = 20
 """Cases times modes that the globs of one entry may cover."""
@@ -58,7 +58,7 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     Known issues may name the suite's own cases and targets beside those that are checked.
     Raises CheckProblem.
     """
-    files = sort_files(paths or (casefile.shipped(), target.FOLDER, known.FOLDER))
+    files = sort_files(paths or (casefile.shipped(), target.FOLDER, known_issues.FOLDER))
     problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
     cases = _cases(files["cases"], problems, own=bool(files["known"]))
     for path in files["tools"]:
@@ -137,7 +137,7 @@ def _cases(files: Sequence[Path], problems: list[str], *, own: bool) -> list[Cas
 
 
 def _issues(path: Path, cases: Sequence[Case] | None, parsers: Collection[str]) -> Iterator[str]:
-    document, issues = known.read(path)
+    document, issues = known_issues.read(path)
     allowed = {
         "rules": RULES,
         "modes": _MODES,
@@ -185,7 +185,7 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
                 ("cases", number),
             )
     if issue.every:
-        members = [case.id for case in cases if issue.every in known.classes(case)]
+        members = [case.id for case in cases if issue.every in known_issues.classes(case)]
         for number, pattern in enumerate(issue.but):
             if not matching(members, pattern):
                 what = f"{pattern!r} is no case of the class {issue.every!r}; leave it out"

@@ -14,10 +14,10 @@ from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, modes
 from conformance.client.recording import TapeProblem
 from conformance.client.sender import NotAsked
-from conformance.item import Item, Judged
 from conformance.report import terminal
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
+from conformance.verdicts.item import Item, Judged
 
 _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
 

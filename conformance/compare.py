@@ -9,7 +9,7 @@ from enum import StrEnum
 from conformance.recorded import Found, ItemResult, Results
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.server import Server
-from conformance.verdict import BROKEN, counts
+from conformance.verdicts.verdict import BROKEN, counts
 
 ERROR = "error"
 """Stands where the id of a rule would, if there was no whole answer to judge."""

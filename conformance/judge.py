@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from conformance import capture, verdict
+from conformance import capture
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.suggest import did_you_mean
@@ -22,7 +22,8 @@ from conformance.scripting import NotApplicable, script_in
 from conformance.terms.case import Case, Expectation
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Level, Outcome
-from conformance.verdict import Judgement
+from conformance.verdicts import verdict
+from conformance.verdicts.verdict import Judgement
 from conformance.wires.chat import answers, client
 from conformance.wires.chat.answers import Answer
 

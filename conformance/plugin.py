@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 
-from conformance import collect, commandline, compare, known, recorded, results
+from conformance import collect, commandline, compare, recorded, results
 from conformance.base import jsonfile
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
 from conformance.compare import Incomparable
-from conformance.known import Issue, Known
 from conformance.options import Options
 from conformance.reach import reach
 from conformance.recorded import Results, ResultsProblem
@@ -25,6 +24,8 @@ from conformance.report import changes, sampled, terminal
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.terms.server import Server
+from conformance.verdicts import known_issues
+from conformance.verdicts.known_issues import Issue, Known
 
 NOTHING_TESTED = 5
 
@@ -93,7 +94,9 @@ def _known(chosen: Options, server: Server) -> Known:
     if chosen.no_known:
         return Known()
     try:
-        return known.load(server, [*known.shipped(server.implementation), *chosen.known])
+        return known_issues.load(
+            server, [*known_issues.shipped(server.implementation), *chosen.known]
+        )
     except (FileProblem, OSError) as problem:
         raise pytest.UsageError(f"--known: {problem}") from None
 

@@ -13,12 +13,12 @@ import pytest
 
 from conformance import __version__
 from conformance.base import jsonfile
-from conformance.item import Judged
-from conformance.known import Known
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
-from conformance.verdict import BROKEN, Judgement, Verdict
+from conformance.verdicts.item import Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import BROKEN, Judgement, Verdict
 from conformance.wires.chat.answers import Answer
 
 WIRE_LIMIT = 300_000

@@ -20,13 +20,13 @@ from conformance.client.recording import Facts, Player, Recorder
 from conformance.client.retry import Waits
 from conformance.client.sender import Asker, Sender
 from conformance.collect import CaseItem
-from conformance.item import Judged
-from conformance.known import Known
 from conformance.options import Options
 from conformance.recorded import Results
 from conformance.session import NO_BASELINE, NO_RATES, Session
 from conformance.terms.case import Case, Mode
 from conformance.terms.server import Server
+from conformance.verdicts.item import Judged
+from conformance.verdicts.known_issues import Known
 
 
 class Run:

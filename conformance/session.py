@@ -8,8 +8,6 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from conformance import attribution, exercise, hearing
-from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
@@ -18,10 +16,6 @@ from conformance.casefiles.modes import COMPLETE, PROMPT
 from conformance.client.sender import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.hearing import Hearing, hear
-from conformance.item import Item, Judged, is_clear, summed_up
-from conformance.known import Known
-from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import Case, Expectation
@@ -29,7 +23,13 @@ from conformance.terms.exchange import Exchange, Prompt
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.said import Script
 from conformance.terms.server import Server
-from conformance.verdict import Verdict, decide, judge
+from conformance.verdicts import blame, relevance, transcript
+from conformance.verdicts.blame import Fault
+from conformance.verdicts.item import Item, Judged, is_clear, summed_up
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.spoken import Reading
+from conformance.verdicts.transcript import Hearing, hear
+from conformance.verdicts.verdict import Verdict, decide, judge
 from conformance.wires.chat import answers, client, follow_up, token_ids
 from conformance.wires.chat.answers import Answer
 from conformance.wires.chat.request import SPARE_TOKENS, build, is_too_long, refusal
@@ -161,8 +161,8 @@ class Session:
         scripted = heard.script is not None
         judgements = judge(evidence)
         if not scripted and not heard.prompt:
-            judgements = attribution.excuse(judgements, evidence, reading)
-        unexercised = exercise.missed(item, evidence, reading)
+            judgements = blame.excuse(judgements, evidence, reading)
+        unexercised = relevance.missed(item, evidence, reading)
         verdict = decide(
             judgements,
             known=self._known,
@@ -180,7 +180,7 @@ class Session:
             answer=answer,
             fault=self._fault(verdict, heard, unexercised=unexercised is not None),
             said=reading.text if reading else None,
-            called=None if scripted else exercise.called(item, evidence, reading),
+            called=None if scripted else relevance.called(item, evidence, reading),
         )
 
     def _evidence(self, item: Item, heard: Heard) -> Evidence:
@@ -219,7 +219,7 @@ class Session:
             return None
         hearing = (heard.hearing if heard else None) or Hearing()
         made = heard is not None and any(choice.calls for choice in heard.answer.choices)
-        return attribution.of(
+        return blame.of(
             verdict,
             hearing.reading,
             unexercised=unexercised,
@@ -272,7 +272,7 @@ class Session:
         if sampled and (other.hearing is None or other.hearing.ids is None):
             return None, None
         if sampled and heard.hearing is not None and other.hearing is not None:
-            unlike = hearing.apart(other.hearing, heard.hearing)
+            unlike = transcript.apart(other.hearing, heard.hearing)
             return (None, unlike) if unlike else (answer, None)
         return answer, None
 

@@ -38,7 +38,7 @@ from conformance.terms.exchange import Exchange, Prompt
 from conformance.terms.outcome import Finding, Outcome
 from conformance.terms.said import Call, Text, Utterance
 from conformance.terms.server import Server
-from conformance.verdict import Judgement, judge
+from conformance.verdicts.verdict import Judgement, judge
 from conformance.wires.chat import answers, client
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -17,8 +17,6 @@ from conformance.client.live import Limits, Live
 from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
 from conformance.formats import FORMATS, PARSERS
-from conformance.item import Item, Judged
-from conformance.known import Known
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
@@ -26,8 +24,10 @@ from conformance.session import Session
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
-from conformance.verdict import decide
-from conformance.verdict import judge as ask_rules
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import decide
+from conformance.verdicts.verdict import judge as ask_rules
 from conformance.wires.chat import client
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"

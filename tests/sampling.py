@@ -10,8 +10,6 @@ from conformance.casefiles.casefile import derive
 from conformance.casefiles.modes import COMPLETE, STREAM
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
-from conformance.item import Item, Judged
-from conformance.known import Known
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
 from conformance.session import Session
@@ -19,6 +17,8 @@ from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Call, Text, Utterance
 from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
 
 LOOK: Json = {
     "type": "function",

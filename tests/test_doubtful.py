@@ -9,13 +9,13 @@ from typing import Any
 from conformance.base.sse import Read
 from conformance.casefiles.modes import COMPLETE
 from conformance.client.sender import Asker
-from conformance.item import Item
-from conformance.known import Known
 from conformance.session import Session
 from conformance.terms.case import Case
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
+from conformance.verdicts.item import Item
+from conformance.verdicts.known_issues import Known
 from conformance.wires.chat.request import SPARE_TOKENS
 from tests.evidence import SCRIPTED
 

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from conformance import capture, cli, judge, results
 from conformance.base import jsonfile, schema
 from conformance.base.jsonvalue import Json
-from conformance.item import Item, Judged
 from conformance.judge import Basis
-from conformance.known import Known
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
 from conformance.terms.case import Case, Mode
-from conformance.verdict import decide
-from conformance.verdict import judge as ask_rules
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import decide
+from conformance.verdicts.verdict import judge as ask_rules
 from conformance.wires.chat import client
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 

@@ -13,9 +13,9 @@ from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
 from conformance.formats import FORMATS, Format
 from conformance.formats.format import text_of
-from conformance.reading import End, Reading, read, without_end
 from conformance.terms.case import Expectation
 from conformance.terms.said import Call, Text
+from conformance.verdicts.spoken import End, Reading, read, without_end
 
 HERMES = FORMATS["hermes"]
 MISTRAL = FORMATS["mistral"]

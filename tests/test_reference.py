@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.formats import FORMATS
-from conformance.item import Judged
 from conformance.reference import Reference, Variant, reply
 from conformance.reference.chat import answer
 from conformance.reference.chat.faults.registry import TWO_CALLS
@@ -25,6 +24,7 @@ from conformance.scripting import encode, scripts_of
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
+from conformance.verdicts.item import Judged
 from conformance.wires.chat.request import build
 from tests.kill_matrix import SHIPPED, judge, server_of
 

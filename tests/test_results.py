@@ -11,15 +11,15 @@ import pytest
 
 from conformance.base import schema
 from conformance.base.jsonfile import write
-from conformance.item import Item, Judged
-from conformance.known import Issue, Known
 from conformance.results import describe, digest, document, totals, write_wire
 from conformance.rules import RULES
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Text
 from conformance.terms.server import Server
-from conformance.verdict import Verdict, decide, judge
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Issue, Known
+from conformance.verdicts.verdict import Verdict, decide, judge
 from tests.evidence import SAMPLES, sample
 
 SCHEMA = json.loads((schema.FOLDER / "results.json").read_text("utf-8"))

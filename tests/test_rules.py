@@ -21,7 +21,7 @@ from conformance.terms.case import Expectation
 from conformance.terms.exchange import ClientView
 from conformance.terms.outcome import Finding, Outcome, Unjudged
 from conformance.terms.said import Call
-from conformance.verdict import judge
+from conformance.verdicts.verdict import judge
 from conformance.wires.chat import answers
 from tests.evidence import (
     ALLOWED,

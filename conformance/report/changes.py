@@ -10,7 +10,7 @@ from typing import Any
 from conformance.base.printable import cut, visible
 from conformance.compare import TROUBLE, Change, Comparison, Kind
 from conformance.recorded import Results
-from conformance.verdict import counts
+from conformance.verdicts.verdict import counts
 
 WIDTH = 88
 SHOWN = 160

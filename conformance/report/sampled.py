@@ -6,13 +6,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.recorded import ItemResult, Results
 from conformance.report.terminal import WIDTH
 from conformance.terms.case import Case
 from conformance.terms.server import Server
+from conformance.verdicts.blame import Fault
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:

@@ -10,12 +10,12 @@ from typing import Any
 
 from conformance.base import jsonvalue
 from conformance.client.retry import Waits
-from conformance.item import Item, Judged
-from conformance.known import Issue
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
-from conformance.verdict import Judgement
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Issue
+from conformance.verdicts.verdict import Judgement
 from conformance.wires.chat.answers import Answer
 
 WIDTH = 80

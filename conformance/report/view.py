@@ -14,8 +14,8 @@ from conformance.recorded import Found, ItemResult, Results
 from conformance.report import sampled
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
-from conformance.verdict import BROKEN
-from conformance.verdict import counts as can_fail
+from conformance.verdicts.verdict import BROKEN
+from conformance.verdicts.verdict import counts as can_fail
 
 WORDS = {
     Outcome.FAIL: "fails",

@@ -7,11 +7,11 @@ from dataclasses import replace
 from enum import StrEnum
 
 from conformance.formats import Unreadable
-from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
-from conformance.verdict import Judgement, Verdict
+from conformance.verdicts.spoken import Reading
+from conformance.verdicts.verdict import Judgement, Verdict
 
 
 class Fault(StrEnum):

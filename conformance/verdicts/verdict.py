@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.known import Issue, Known, Said
 from conformance.rules import RULES, Evidence, Rule
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Finding, Level, Outcome, Unjudged
+from conformance.verdicts.known_issues import Issue, Known, Said
 
 SHOWN = 20
 """Findings of one rule that are kept; more of the same say nothing new."""

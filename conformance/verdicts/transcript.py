@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from conformance import reading
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.casefile import LIMITS
 from conformance.client.sender import Asker
 from conformance.formats import Format
-from conformance.reading import End, Reading
+from conformance.verdicts import spoken
+from conformance.verdicts.spoken import End, Reading
 from conformance.wires.chat import token_ids
 from conformance.wires.chat.answers import Answer
 from conformance.wires.chat.token_ids import Ids
@@ -37,9 +37,9 @@ async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str
     before = await asker.detokenize(list(ids[:-1])) if len(ids) > 1 else ""
     if whole is None or before is None:
         return Hearing(ids=ids)
-    text, ended = reading.without_end(whole, before)
+    text, ended = spoken.without_end(whole, before)
     request = answer.exchange.request
-    found = reading.read(text, _end(ids, request, ended=ended), request, format)
+    found = spoken.read(text, _end(ids, request, ended=ended), request, format)
     called = [call.name for call in found.calls or ()]
     unshown = None
     if called != wanted:

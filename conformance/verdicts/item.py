@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from conformance.attribution import Fault
 from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Level, Outcome
-from conformance.verdict import BROKEN, Verdict, merge
+from conformance.verdicts.blame import Fault
+from conformance.verdicts.verdict import BROKEN, Verdict, merge
 from conformance.wires.chat.answers import Answer
 
 

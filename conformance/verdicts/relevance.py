@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.item import Item
-from conformance.reading import Reading
 from conformance.rules import Evidence
 from conformance.rules.common.args import schema
 from conformance.terms.outcome import Finding
+from conformance.verdicts.item import Item
+from conformance.verdicts.spoken import Reading
 from conformance.wires.chat.answers import Choice
 
 
