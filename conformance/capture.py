@@ -11,7 +11,7 @@ from jsonschema.exceptions import best_match
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.sse import Read
-from conformance.results import WIRE_LIMIT
+from conformance.results.writer import WIRE_LIMIT
 from conformance.terms.exchange import Exchange
 
 LIMIT = 100_000_000

@@ -19,17 +19,14 @@ import pytest
 
 from conformance import (
     __version__,
-    accept,
     capture,
     check,
     judge,
     matrix_cli,
     plan_cli,
-    results,
     results_cli,
     serve_cli,
 )
-from conformance.accept import AcceptProblem
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile
@@ -38,6 +35,8 @@ from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.engines.vllm import LaunchProblem
 from conformance.judge import Basis, JudgeProblem, Recorded
+from conformance.results import acceptance, writer
+from conformance.results.acceptance import AcceptProblem
 from conformance.rules import RULES, Rule
 from conformance.rules.rule import OPENAI
 from conformance.scripting import formats_of
@@ -189,16 +188,16 @@ def accept_failures(chosen: argparse.Namespace) -> int:
     if into is not None and into.exists():
         raise AcceptProblem(f"-o: {into} exists; name a new file, and merge by hand")
     places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
-    found = accept.read(Path(chosen.results))
+    found = acceptance.read(Path(chosen.results))
     files = check.sort_files(places)["cases"]
     listed = list(casefile.load_files(files))
-    issues = accept.entries(found, listed, results.digest(files), today=datetime.now(UTC).date())
+    issues = acceptance.entries(found, listed, writer.digest(files), today=datetime.now(UTC).date())
     if stale := found["totals"]["stale"]:
         _tell(f"{stale} items are stale: remove what they name from the known issues, by hand")
     if not issues:
         _tell("no failure is left to explain")
         return 0
-    written = accept.text(found["target"]["implementation"], issues)
+    written = acceptance.text(found["target"]["implementation"], issues)
     if into is None:
         print(written, end="")
     else:

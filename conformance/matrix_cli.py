@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import matrix, recorded
+from conformance import matrix
 from conformance.engines import target, vllm
 from conformance.matrix import Ended, MatrixProblem
-from conformance.recorded import Results, ResultsProblem
 from conformance.report import html
+from conformance.results import reader
+from conformance.results.reader import Results, ResultsProblem
 
 PROBLEMS = (MatrixProblem,)
 """What is wrong with what the user gave; the message says what, and what to do."""
@@ -82,7 +83,7 @@ def _readable(ended: Sequence[Ended]) -> list[Results]:
         if one.results is None:
             continue
         try:
-            found.append(recorded.load(one.results))
+            found.append(reader.load(one.results))
         except ResultsProblem as problem:
             _tell(f"{one.combination.name} is not in the report: {problem}")
     return found

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from conformance import collect, commandline, compare, recorded, results
+from conformance import collect, commandline
 from conformance.base import jsonfile
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
 from conformance.collect import CaseFile, CaseItem, ServerTrouble
-from conformance.compare import Incomparable
 from conformance.options import Options
 from conformance.reach import reach
-from conformance.recorded import Results, ResultsProblem
 from conformance.report import changes, sampled, terminal
+from conformance.results import comparison, reader, writer
+from conformance.results.comparison import Incomparable
+from conformance.results.reader import Results, ResultsProblem
 from conformance.rules import RULES
 from conformance.run import RUN, Run
 from conformance.terms.server import Server
@@ -105,14 +106,14 @@ def _baseline(chosen: Options) -> Results | None:
     if chosen.baseline is None:
         return None
     try:
-        return recorded.load(chosen.baseline)
+        return reader.load(chosen.baseline)
     except ResultsProblem as problem:
         raise pytest.UsageError(f"--baseline: {problem}") from None
 
 
 def _check_baseline(baseline: Results, server: Server) -> None:
     try:
-        compare.check_baseline(baseline, server)
+        comparison.check_baseline(baseline, server)
     except Incomparable as problem:
         raise pytest.UsageError(f"--baseline: {problem}") from None
 
@@ -227,7 +228,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     if judged is not None and report.when in ("setup", "call"):
         deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
         if report.when == deciding:
-            report.conformance = results.describe(judged)
+            report.conformance = writer.describe(judged)
             report.conformance["test"] = item.nodeid
             report.conformance["file"] = str(item.path)
     return report
@@ -278,7 +279,7 @@ class _Gatherer:
         if run.server.emission == "sampled":
             yield from sampled.against_baseline(run.baseline, run.written)
         else:
-            yield from changes.against_baseline(compare.compare(run.baseline, run.written))
+            yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         run = self._run
@@ -291,7 +292,7 @@ class _Gatherer:
         issues = list(run.known.issues)
         if run.baseline is not None:
             told = f"broken in {run.baseline.path} too"
-            issues.append(Issue(id=results.BASELINE, about=told, rules=()))
+            issues.append(Issue(id=writer.BASELINE, about=told, rules=()))
         met = terminal.known_table(run.items, issues)
         if met:
             write("")
@@ -308,7 +309,7 @@ class _Gatherer:
             write(line)
         if run.waits.times:
             write(terminal.waits_line(run.waits))
-        write(terminal.totals_line(results.totals(run.items)))
+        write(terminal.totals_line(writer.totals(run.items)))
         for reason, count in sorted(run.unasked.items()):
             write(f"{count} items were not asked: {reason}")
         write(f"results: {run.options.results}")
@@ -316,7 +317,7 @@ class _Gatherer:
 
 def _write(run: Run, interrupted: bool) -> None:
     path = run.options.results
-    results.write_wire(path.parent, run.items)
+    writer.write_wire(path.parent, run.items)
     facts: Mapping[str, Any] = {
         "started": run.started.isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - run.clock, 1),
@@ -339,6 +340,6 @@ def _write(run: Run, interrupted: bool) -> None:
         facts = {**facts, "require_calls": run.options.require_calls}
     if run.options.baseline is not None:
         facts = {**facts, "baseline": run.options.baseline.name}
-    found = results.document(run.server, run.items, files=run.files, run=facts, known=run.known)
+    found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     jsonfile.write(path, found)
-    run.written = recorded.of(path, found)
+    run.written = reader.of(path, found)

@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance import compare, recorded
-from conformance.compare import Incomparable
-from conformance.recorded import ResultsProblem
 from conformance.report import badge, changes, html, markdown
+from conformance.results import comparison, reader
+from conformance.results.comparison import Incomparable
+from conformance.results.reader import ResultsProblem
 
 REGRESSED = 1
 PROBLEMS = (Incomparable, ResultsProblem)
@@ -34,9 +34,9 @@ def add(commands: Any) -> None:
 
 def compare_runs(chosen: argparse.Namespace) -> int:
     """Say what changed between two runs."""
-    old, new = recorded.load(Path(chosen.old)), recorded.load(Path(chosen.new))
-    compare.check(old, new)
-    found = compare.compare(old, new)
+    old, new = reader.load(Path(chosen.old)), reader.load(Path(chosen.new))
+    comparison.check(old, new)
+    found = comparison.compare(old, new)
     if chosen.format == "json":
         print(json.dumps(changes.document(found), indent=1))
     else:
@@ -46,7 +46,7 @@ def compare_runs(chosen: argparse.Namespace) -> int:
 
 def report(chosen: argparse.Namespace) -> int:
     """Write a page, a summary or a badge about runs."""
-    runs = [recorded.load(Path(file)) for file in chosen.files]
+    runs = [reader.load(Path(file)) for file in chosen.files]
     renderers = {"html": html.render, "markdown": markdown.render, "badge": badge.render}
     text = renderers[chosen.format](runs)
     if chosen.output is None:

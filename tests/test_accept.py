@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from conformance.accept import ABOUT, AcceptProblem, entries, read, text
 from conformance.base.jsonvalue import Json
+from conformance.results.acceptance import ABOUT, AcceptProblem, entries, read, text
 from conformance.terms.case import Case, Expectation
 from conformance.terms.said import Call, Text
 from conformance.terms.server import Server

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import capture, cli, judge, results
+from conformance import capture, cli, judge
 from conformance.base import jsonfile, schema
 from conformance.base.jsonvalue import Json
 from conformance.judge import Basis
+from conformance.results import writer
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
 from conformance.terms.case import Case, Mode
@@ -343,7 +344,7 @@ def kept(file: Path, **changes: Any) -> Json:
     )
     item = Item(case=case, mode=Mode(name="stream", stream=True))
     verdict = decide(ask_rules(evidence), known=Known(), case=case, mode=item.mode)
-    found = results.describe(Judged(item=item, verdict=verdict, answer=evidence.answer))
+    found = writer.describe(Judged(item=item, verdict=verdict, answer=evidence.answer))
     return found["exchange"] | changes
 
 
@@ -381,7 +382,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
     ({"request": []}, "the request at $"),
     ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
     ({"request": {"n": 2.0}}, "the request at $.n"),
-    ({"answer": "x" * results.WIRE_LIMIT}, "a run keeps 300000 characters"),
+    ({"answer": "x" * writer.WIRE_LIMIT}, "a run keeps 300000 characters"),
 ]
 
 

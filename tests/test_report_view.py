@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from conformance.base.printable import cut, visible
-from conformance.compare import Comparison
-from conformance.recorded import Results, load
 from conformance.report import badge, markdown, view
+from conformance.results.comparison import Comparison
+from conformance.results.reader import Results, load
 from conformance.terms.outcome import Outcome
 from tests.made import Items, document, results, write
 

@@ -11,7 +11,7 @@ import pytest
 
 from conformance.base import schema
 from conformance.base.jsonfile import write
-from conformance.results import describe, digest, document, totals, write_wire
+from conformance.results.writer import describe, digest, document, totals, write_wire
 from conformance.rules import RULES
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Outcome

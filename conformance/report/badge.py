@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from conformance.recorded import Results
 from conformance.report import view
+from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
 
 LABEL = "tool calls"

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.base.printable import cut, visible
-from conformance.compare import TROUBLE, Change, Comparison, Kind
-from conformance.recorded import Results
+from conformance.results.comparison import TROUBLE, Change, Comparison, Kind
+from conformance.results.reader import Results
 from conformance.verdicts.verdict import counts
 
 WIDTH = 88

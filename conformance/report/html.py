@@ -14,9 +14,9 @@ from markupsafe import Markup
 
 from conformance import __version__
 from conformance.base.printable import cut, visible
-from conformance.compare import Comparison
-from conformance.recorded import Results
 from conformance.report import changes, evidence, view
+from conformance.results.comparison import Comparison
+from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent

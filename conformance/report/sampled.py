@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.base import statistics
 from conformance.base.statistics import Rate
-from conformance.recorded import ItemResult, Results
 from conformance.report.terminal import WIDTH
+from conformance.results.reader import ItemResult, Results
 from conformance.terms.case import Case
 from conformance.terms.server import Server
 from conformance.verdicts.blame import Fault

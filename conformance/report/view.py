@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from conformance import compare
-from conformance.compare import ERROR, Comparison, Incomparable
-from conformance.recorded import Found, ItemResult, Results
 from conformance.report import sampled
+from conformance.results import comparison
+from conformance.results.comparison import ERROR, Comparison, Incomparable
+from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts.verdict import BROKEN
@@ -173,10 +173,10 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
         return None
     old, new = (column.results for column in runs)
     try:
-        compare.check(old, new)
+        comparison.check(old, new)
     except Incomparable as problem:
         return str(problem)
-    return compare.compare(old, new)
+    return comparison.compare(old, new)
 
 
 def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:

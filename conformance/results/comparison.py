@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from conformance.recorded import Found, ItemResult, Results
+from conformance.results.reader import Found, ItemResult, Results
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.server import Server
 from conformance.verdicts.verdict import BROKEN, counts
