@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance import matrix
 from conformance.engines import target, vllm
-from conformance.matrix import Ended, MatrixProblem
 from conformance.report import html
 from conformance.results import reader
 from conformance.results.reader import Results, ResultsProblem
+from conformance.runs import matrix
+from conformance.runs.matrix import Ended, MatrixProblem
 
 PROBLEMS = (MatrixProblem,)
 """What is wrong with what the user gave; the message says what, and what to do."""

@@ -7,10 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance import judge, plan
+from conformance import judge
 from conformance.casefiles import casefile, modes
 from conformance.check import sort_files
 from conformance.formats import PARSERS
+from conformance.runs import plan
 from conformance.terms.server import ROOM
 
 

@@ -22,7 +22,7 @@ from conformance.client.sender import Asker, Sender
 from conformance.collect import CaseItem
 from conformance.options import Options
 from conformance.results.reader import Results
-from conformance.session import NO_BASELINE, NO_RATES, Session
+from conformance.runs.session import NO_BASELINE, NO_RATES, Session
 from conformance.terms.case import Case, Mode
 from conformance.terms.server import Server
 from conformance.verdicts.item import Judged

@@ -20,7 +20,7 @@ from conformance.formats import FORMATS, PARSERS
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
-from conformance.session import Session
+from conformance.runs.session import Session
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server

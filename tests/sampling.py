@@ -12,7 +12,7 @@ from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
-from conformance.session import Session
+from conformance.runs.session import Session
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Call, Text, Utterance

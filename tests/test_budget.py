@@ -10,7 +10,7 @@ from typing import Any
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 
-from conformance import cli, plan
+from conformance import cli
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
 from conformance.base.sse import Read
@@ -18,6 +18,7 @@ from conformance.casefiles import casefile
 from conformance.client import budget
 from conformance.client.budget import Budget, BudgetProblem, Cost, Purse
 from conformance.client.sender import CHAT, DETOKENIZE, NotAsked
+from conformance.runs import plan
 from conformance.terms.exchange import Exchange
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
 from tests.test_plugin import errors

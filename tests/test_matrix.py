@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance import matrix
 from conformance.engines import target, vllm
 from conformance.engines.vllm import LaunchProblem
-from conformance.matrix import Combination, Ended, MatrixProblem
+from conformance.runs import matrix
+from conformance.runs.matrix import Combination, Ended, MatrixProblem
 
 # A run that does as its plan says: counts its items, writes its results, ends with a status.
 RUN = """

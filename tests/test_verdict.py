@@ -9,7 +9,7 @@ import pytest
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.rules import RULES
-from conformance.session import Session
+from conformance.runs.session import Session
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Finding, Level, Outcome
 from conformance.terms.said import Text
