@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from conformance.report import sampled
-from conformance.results import comparison
-from conformance.results.comparison import ERROR, Comparison, Incomparable
+from conformance.results.comparison import ERROR, Comparison, Incomparable, compare
 from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
@@ -176,7 +175,7 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
         comparison.check(old, new)
     except Incomparable as problem:
         return str(problem)
-    return comparison.compare(old, new)
+    return compare(old, new)
 
 
 def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from conformance.collect import share_of
+from conformance.pytesting.collection import share_of
 
 
 def scheduler(config: pytest.Config, log: Any) -> Any:

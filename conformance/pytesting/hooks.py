@@ -3,37 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance import collect, commandline
-from conformance.base import jsonfile
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
-from conformance.collect import CaseFile, CaseItem, ServerTrouble
-from conformance.options import Options
-from conformance.reach import reach
-from conformance.report import changes, sampled, terminal
+from conformance.pytesting import collection, option_list, option_reader
+from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
+from conformance.pytesting.gather import _Gatherer
+from conformance.pytesting.options import Options
+from conformance.pytesting.server import reach
+from conformance.pytesting.state import RUN, Run
+from conformance.report import sampled, terminal
 from conformance.results import comparison, reader, writer
 from conformance.results.comparison import Incomparable
 from conformance.results.reader import Results, ResultsProblem
 from conformance.rules import RULES
-from conformance.run import RUN, Run
 from conformance.terms.server import Server
 from conformance.verdicts import known_issues
-from conformance.verdicts.known_issues import Issue, Known
-
-NOTHING_TESTED = 5
+from conformance.verdicts.known_issues import Known
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
-    commandline.add(parser)
+    option_list.add(parser)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -41,9 +39,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     if not _wants_cases(config):
         return
-    chosen = commandline.read(config)
+    chosen = option_reader.read(config)
     if chosen is None:
-        raise pytest.UsageError(commandline.WAYS)
+        raise pytest.UsageError(option_reader.WAYS)
     baseline, tapes = _baseline(chosen), _tapes(chosen)
     told = getattr(config, "workerinput", None)
     if told is not None:
@@ -52,7 +50,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     else:
         server = tapes.server if tapes else reach(config, chosen)
         shares = 1
-    commandline.check_sampling(chosen, server)
+    option_reader.check_sampling(chosen, server)
     if told is None and chosen.record is not None and not config.option.collectonly:
         _begin_tapes(chosen, server)
     if baseline is not None:
@@ -66,7 +64,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def _wants_cases(config: pytest.Config) -> bool:
     named = _named(config)
     return any(
-        collect.is_case_file(path, named)
+        collection.is_case_file(path, named)
         for place in named
         for path in ([place] if place.is_file() else place.rglob("*.yaml"))
     )
@@ -150,7 +148,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give each worker one share of the items, so that it can ask ahead for all of it."""
     if RUN not in config.stash or config.getoption("dist") != "load":
         return None
-    from conformance.shares import scheduler  # only where xdist is there
+    from conformance.pytesting.xdist import scheduler  # only where xdist is there
 
     return scheduler(config, log)
 
@@ -158,7 +156,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Collect files of cases."""
     run = parent.config.stash.get(RUN, None)
-    if run is None or not collect.is_case_file(file_path, _named(parent.config)):
+    if run is None or not collection.is_case_file(file_path, _named(parent.config)):
         return None
     found = CaseFile.from_parent(parent, path=file_path)
     found.run = run
@@ -238,108 +236,3 @@ def pytest_configure(config: pytest.Config) -> None:
     """Gather results in the controller only."""
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Gatherer(config), "conformance-gatherer")
-
-
-class _Gatherer:
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    @property
-    def _run(self) -> Run | None:
-        return self._config.stash.get(RUN, None)
-
-    def pytest_runtest_logreport(self, report: Any) -> None:
-        unasked = getattr(report, "conformance_unasked", None)
-        if self._run is not None and unasked is not None:
-            self._run.unasked[unasked] += 1
-        found = getattr(report, "conformance", None)
-        if self._run is not None and found is not None:
-            self._run.files.add(Path(found.pop("file")))
-            self._run.items.append(found)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        run = self._run
-        if run is None or self._config.option.collectonly:
-            return
-        _write(run, interrupted=exitstatus not in (0, 1))
-        decided = {"pass", "fail", "known", "stale", "error"}
-        tested = any(item["outcome"] in decided for item in run.items)
-        if exitstatus == 0 and (run.unasked or not tested):
-            session.exitstatus = NOTHING_TESTED
-        elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    @staticmethod
-    def _since_baseline(run: Run) -> Iterator[str]:
-        if run.baseline is None or run.written is None:
-            return
-        yield ""
-        yield f"since the baseline, {run.baseline.target.id}:"
-        if run.server.emission == "sampled":
-            yield from sampled.against_baseline(run.baseline, run.written)
-        else:
-            yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
-
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        run = self._run
-        if run is None or not (run.items or run.unasked):
-            return
-        write = terminalreporter.write_line
-        terminalreporter.section(f"conformance of {run.server.id}")
-        for line in terminal.rules_table(run.items):
-            write(line)
-        issues = list(run.known.issues)
-        if run.baseline is not None:
-            told = f"broken in {run.baseline.path} too"
-            issues.append(Issue(id=writer.BASELINE, about=told, rules=()))
-        met = terminal.known_table(run.items, issues)
-        if met:
-            write("")
-            write("known issues that were met:")
-            for line in met:
-                write(line)
-        if run.unmatched:
-            write("")
-            write(terminal.unmatched(run.unmatched))
-        for line in self._since_baseline(run):
-            write(line)
-        write("")
-        for line in sampled.summary(run.written) if run.written else ():
-            write(line)
-        if run.waits.times:
-            write(terminal.waits_line(run.waits))
-        write(terminal.totals_line(writer.totals(run.items)))
-        for reason, count in sorted(run.unasked.items()):
-            write(f"{count} items were not asked: {reason}")
-        write(f"results: {run.options.results}")
-
-
-def _write(run: Run, interrupted: bool) -> None:
-    path = run.options.results
-    writer.write_wire(path.parent, run.items)
-    facts: Mapping[str, Any] = {
-        "started": run.started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - run.clock, 1),
-        "via": run.via,
-        "level": str(run.options.level),
-        "selected": run.selected or len(run.items),
-        "complete": not interrupted and len(run.items) >= run.selected,
-        "deselected": max(0, run.collected - run.selected),
-        "known": list(run.known.files),
-        "repeat": run.recipe,
-    }
-    if run.unasked:
-        facts = {**facts, "unasked": dict(sorted(run.unasked.items()))}
-    if run.waits.times:
-        waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
-        facts = {**facts, "waited": waited}
-    if run.server.emission == "sampled":
-        facts = {**facts, "repeats": run.options.repeat_sampled}
-    if run.options.require_calls is not None:
-        facts = {**facts, "require_calls": run.options.require_calls}
-    if run.options.baseline is not None:
-        facts = {**facts, "baseline": run.options.baseline.name}
-    found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)
-    jsonfile.write(path, found)
-    run.written = reader.of(path, found)

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from conformance import collect
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile, modes
 from conformance.client.budget import Budget, Purse
@@ -19,8 +18,9 @@ from conformance.client.live import Limits, Live
 from conformance.client.recording import Facts, Player, Recorder
 from conformance.client.retry import Waits
 from conformance.client.sender import Asker, Sender
-from conformance.collect import CaseItem
-from conformance.options import Options
+from conformance.pytesting import collection
+from conformance.pytesting.collection import CaseItem
+from conformance.pytesting.options import Options
 from conformance.results.reader import Results
 from conformance.runs.session import NO_BASELINE, NO_RATES, Session
 from conformance.terms.case import Case, Mode
@@ -87,14 +87,14 @@ class Run:
                 repeat=self.options.repeat_sampled,
                 bar=self.options.bar,
             )
-        share = collect.share_of(item.nodeid, self.shares)
+        share = collection.share_of(item.nodeid, self.shares)
         if share not in self._begun:
             self._begun.add(share)
             self._session.ask_ahead(
                 other.subject
                 for other in item.session.items
                 if isinstance(other, CaseItem)
-                and collect.share_of(other.nodeid, self.shares) == share
+                and collection.share_of(other.nodeid, self.shares) == share
             )
         return self._session.judge(item.subject)
 

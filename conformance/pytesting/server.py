@@ -13,7 +13,7 @@ from conformance.client.probe import RENDER
 from conformance.engines import vllm
 from conformance.engines.vllm import LaunchProblem
 from conformance.formats import PARSERS
-from conformance.options import Options
+from conformance.pytesting.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.terms.server import Server
