@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from conformance import capture, judge
 from conformance.base.jsonvalue import Json
-from conformance.judge import Basis
+from conformance.commands import answer_file, judged_file
+from conformance.commands.judged_file import Basis
 from conformance.wires.chat import client
 
 
@@ -98,9 +98,9 @@ def measure(data: bytes) -> tuple[float, float, float]:
     for event in data.decode().split("\n\n")[:-2]:
         json.loads(event.removeprefix("data: "))
     loaded = time.process_time()
-    client.read(capture.read(data))
+    client.read(answer_file.read(data))
     read = time.process_time()
-    judge.judge("it", data, Basis())
+    judged_file.judge("it", data, Basis())
     judged = time.process_time()
     return loaded - began, judged - read - (read - loaded), read - loaded
 

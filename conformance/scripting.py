@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from conformance.casefiles.modes import CHARACTERS, PROMPT
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import CHARACTERS, PROMPT, Case, Mode
 from conformance.terms.said import Call, Piece, Script
 from conformance.terms.server import Server
 

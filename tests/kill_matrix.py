@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from conformance.casefiles import casefile
-from conformance.casefiles.modes import COMPLETE, STREAM, of_case
+from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
 from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
@@ -21,7 +21,7 @@ from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
 from conformance.runs.session import Session
-from conformance.terms.case import Mode
+from conformance.terms.case import COMPLETE, STREAM, Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item, Judged

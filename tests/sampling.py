@@ -7,13 +7,12 @@ from pathlib import Path
 
 from conformance.base.jsonvalue import Json
 from conformance.casefiles.casefile import derive
-from conformance.casefiles.modes import COMPLETE, STREAM
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
 from conformance.runs.session import Session
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import COMPLETE, STREAM, Case, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Call, Text, Utterance
 from conformance.terms.server import Server

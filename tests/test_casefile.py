@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
-from conformance.casefiles.modes import ALLOWED, PROMPT, named
-from conformance.terms.case import Case, Expectation
+from conformance.casefiles.modes import ALLOWED, named
+from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
 
 TOOLS = """\

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import check
 from conformance.casefiles import casefile
-from conformance.check import WIDEST
+from conformance.commands import check
+from conformance.commands.check import WIDEST
 from conformance.engines import target
 from conformance.verdicts import known_issues
 

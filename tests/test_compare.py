@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance import cli
 from conformance.base.schema import validator
+from conformance.commands import main
 from conformance.report import changes
 from conformance.results import reader
 from conformance.results.comparison import Comparison, Incomparable, Kind, check, compare
@@ -183,7 +183,7 @@ def test_another_version_is_compared(tmp_path: Path) -> None:
 def command(folder: Path, old: Items, new: Items, *words: str) -> int:
     write(folder / "old.json", document(old))
     write(folder / "new.json", document(new))
-    return cli.main(["compare", str(folder / "old.json"), str(folder / "new.json"), *words])
+    return main.main(["compare", str(folder / "old.json"), str(folder / "new.json"), *words])
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "json"])
@@ -230,7 +230,7 @@ def test_the_json_is_as_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFi
 def test_what_cannot_be_used_ends_with_the_status_of_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == cli.USAGE_ERROR
+    assert main.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == main.USAGE_ERROR
     assert "cannot be read" in capsys.readouterr().err
 
 

@@ -13,10 +13,10 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.judge import END, KINDS, ROLE, body, call, chunk, more
-from conformance import judge
 from conformance.base.jsonvalue import Json
+from conformance.commands import judged_file
+from conformance.commands.judged_file import Basis
 from conformance.formats import FORMATS
-from conformance.judge import Basis
 from conformance.terms.exchange import ClientView, Exchange
 from conformance.wires.chat import client
 
@@ -94,7 +94,7 @@ ANSWERS = {kind.__name__: streamed(kind) for kind in KINDS} | {
 
 def seconds(data: bytes) -> float:
     began = time.process_time()
-    found = judge.judge("it", data, Basis(format=FORMATS["hermes"]))
+    found = judged_file.judge("it", data, Basis(format=FORMATS["hermes"]))
     taken = time.process_time() - began
     assert found.outcome != "error", found.reason
     return taken

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.base.sse import Read
-from conformance.casefiles.modes import COMPLETE
 from conformance.client.sender import Asker
 from conformance.runs.session import Session
-from conformance.terms.case import Case
+from conformance.terms.case import COMPLETE, Case
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from conformance.base.statistics import Rate
-from conformance.casefiles.modes import STREAM
 from conformance.rules import RULES
-from conformance.terms.case import Case
+from conformance.terms.case import STREAM, Case
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts.item import Item, Judged, is_clear, summed_up
 from conformance.verdicts.known_issues import Issue

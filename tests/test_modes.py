@@ -5,19 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.casefiles.modes import (
-    CHARACTERS,
-    COMPLETE,
-    DEFAULT,
-    LONG,
-    PROMPT,
-    STREAM,
-    THOROUGH,
-    named,
-    of_case,
-    of_server,
-)
-from conformance.terms.case import Case, Expectation, Mode
+from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
-from conformance.casefiles.modes import CHARACTERS, COMPLETE, STREAM
 from conformance.formats import FORMATS
 from conformance.reference import Reference, Variant, reply
 from conformance.reference.chat import answer
@@ -21,7 +20,7 @@ from conformance.reference.chat.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
 from conformance.scripting import encode, scripts_of
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, STREAM, Case, Mode
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
 from conformance.verdicts.item import Judged

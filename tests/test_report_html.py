@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from conformance import cli
+from conformance.commands import main
 from conformance.report import evidence, html
 from conformance.results import reader
 from tests import golden
@@ -266,11 +266,11 @@ def test_the_page_is_written_where_it_is_wanted(
 ) -> None:
     items: Items = {"a/b[s]": {"args.json": "pass"}}
     path = results(tmp_path / "r.json", items).path
-    assert cli.main(["report", str(path), "-o", str(tmp_path / "page.html")]) == 0
+    assert main.main(["report", str(path), "-o", str(tmp_path / "page.html")]) == 0
     assert "Every rule holds wherever it applies." in (tmp_path / "page.html").read_text("utf-8")
-    assert cli.main(["report", str(path), "--format", "badge"]) == 0
+    assert main.main(["report", str(path), "--format", "badge"]) == 0
     assert "conforming" in capsys.readouterr().out
-    assert cli.main(["report", str(path), "-o", str(tmp_path / "no" / "x")]) == cli.USAGE_ERROR
+    assert main.main(["report", str(path), "-o", str(tmp_path / "no" / "x")]) == main.USAGE_ERROR
     assert "-o: " in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "none.json")]) == cli.USAGE_ERROR
+    assert main.main(["report", str(tmp_path / "none.json")]) == main.USAGE_ERROR
     assert "none.json: cannot be read" in capsys.readouterr().err

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from conformance.casefiles.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.replay.script import FIELD
@@ -23,7 +22,7 @@ from conformance.scripting import (
     scripts_of,
     tokens_until,
 )
-from conformance.terms.case import Case, Expectation, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
 from conformance.terms.said import Call, Piece, Text
 from conformance.terms.server import Server
 from conformance.wires.chat.request import SPARE_TOKENS, build

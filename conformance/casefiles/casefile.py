@@ -20,7 +20,7 @@ from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import modes
 from conformance.formats import FORMATS
-from conformance.terms.case import Case, Echo, Expectation, Mode
+from conformance.terms.case import CUTS, LIMITS, Case, Echo, Expectation, Mode
 from conformance.terms.said import Call, Script, Text, Utterance
 
 TOOLS = "_tools.yaml"
@@ -29,10 +29,6 @@ TOOLS = "_tools.yaml"
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 # What jsonschema raises for schemas that their metaschema allows and nobody can use.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
-LIMITS = {"max_tokens", "max_completion_tokens"}
-CUTS = {*LIMITS, "stop"}
-"""Options that may end an answer before all is said."""
-
 MANY, LONG = 4, 500
 """Calls, and characters of one, that a model of seven billion parameters gets right."""
 
@@ -41,7 +37,7 @@ Place = tuple[str | int, ...]
 
 def shipped() -> Path:
     """Find the folder of the cases that come with the suite, in a clone or in a wheel."""
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     carried = package / "cases"
     return carried if carried.is_dir() else package.parent / "cases"
 

@@ -6,15 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Mode
 from conformance.terms.said import Text
 from conformance.terms.server import Server
-
-COMPLETE = Mode(name="complete", stream=False)
-STREAM = Mode(name="stream", stream=True)
-CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
-PROMPT = Mode(name="prompt", stream=False)
-"""The model says nothing: the prompt is read that the chat template makes for it."""
 
 INTERVALS = (5, 1000)
 """Tokens per delta: a few, so that deltas straddle marks; and all that there are."""

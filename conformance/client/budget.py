@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.base.jsonvalue import Json
-from conformance.client.sender import CHAT, NotAsked, Sender
+from conformance.client.sender import NotAsked, Sender
 from conformance.terms.exchange import Exchange
-from conformance.wires.chat import answers
 
-BYTES = 4
-"""Of text to a token: English and JSON have 3 to 5, by the tokenizer."""
-TEMPLATE = 250
-"""Tokens that a chat template says about calls, beside the tools."""
-UNLIMITED = 4096
-"""Tokens of an answer whose request sets no limit; the suite sets one."""
 _BUDGET = re.compile(r"([0-9]{1,12})(tokens|requests)?")
 
 
@@ -79,57 +72,28 @@ def read(text: str) -> Budget:
     return Budget(most=int(found[1]), unit=found[2] or "tokens")
 
 
-def tokens_of(text: str) -> int:
-    """Estimate the tokens of a text."""
-    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meter:
+    """How the cost of requests to one endpoint is known."""
 
-
-def prompt_of(body: Json) -> int:
-    """Estimate the tokens of a prompt: messages and tools as JSON, and what a template adds."""
-    tools = body.get("tools")
-    said = tokens_of(json.dumps([body.get("messages"), tools], ensure_ascii=False))
-    return said + (TEMPLATE if tools else 0)
-
-
-def limit_of(body: Json) -> int:
-    """Say how many tokens all answers to a request may have."""
-    limits = (body.get(key) for key in ("max_completion_tokens", "max_tokens"))
-    limit = next((one for one in limits if isinstance(one, int)), UNLIMITED)
-    return limit * (body["n"] if isinstance(body.get("n"), int) else 1)
-
-
-def used(exchange: Exchange) -> Cost:
-    """Say what an exchange cost: as its `usage` tells, or estimated where it has none."""
-    request = exchange.request
-    most = Cost(requests=1, prompt=prompt_of(request), answer=limit_of(request))
-    if exchange.status is None and exchange.error is not None and not exchange.reads:
-        # Nothing came; a model may have been at work all the same, unless it was never reached.
-        return Cost(requests=1) if "ConnectError" in exchange.error else most
-    if exchange.status != 200:
-        return Cost(requests=1)  # refused, and not charged for
-    answer = answers.read(exchange)
-    told = [answer.document, *(chunk.value for chunk in answer.chunks)]
-    for document in reversed(told):
-        usage = document.get("usage") if isinstance(document, dict) else None
-        if isinstance(usage, dict):
-            prompt, said = usage.get("prompt_tokens"), usage.get("completion_tokens")
-            if type(prompt) is int and type(said) is int:
-                return Cost(requests=1, prompt=prompt, answer=said)
-    if exchange.error is not None:
-        return most
-    texts = [choice.content for choice in answer.choices]
-    texts += [call.arguments for choice in answer.choices for call in choice.calls]
-    estimate = max(len(answer.chunks), sum(map(tokens_of, texts)))
-    return Cost(requests=1, prompt=most.prompt, answer=min(estimate, most.answer))
+    path: str
+    """Where a model answers; requests to any other place cost nothing."""
+    prompt: Callable[[Json], int]
+    """Estimates the tokens of a body's prompt."""
+    limit: Callable[[Json], int]
+    """Gives the tokens that all answers to a body may have."""
+    used: Callable[[Exchange], Cost]
+    """Gives what an exchange cost."""
 
 
 class Purse:
     """Sends as another sender does, as long as the budget lasts; then nothing more is asked."""
 
-    def __init__(self, inner: Sender, budget: Budget) -> None:
+    def __init__(self, inner: Sender, budget: Budget, meter: Meter) -> None:
         """Begin with the whole budget."""
         self._inner = inner
         self._budget = budget
+        self._meter = meter
         self._spent = Cost()
         self._reserved = Cost()
         self._changed = asyncio.Condition()
@@ -144,15 +108,15 @@ class Purse:
 
     async def send(self, path: str, body: Json) -> Exchange:
         """Send, if the most that it may cost is left; raises `NotAsked`."""
-        if path != CHAT:
+        if path != self._meter.path:
             return await self._inner.send(path, body)  # no model answers there
         need = await self._reserve(body)
         cost = need
         try:
             exchange = await self._inner.send(path, body)
-            cost = used(exchange)
+            cost = self._meter.used(exchange)
             if exchange.status == 200:
-                self._rate = max(self._rate, cost.prompt / prompt_of(body))
+                self._rate = max(self._rate, cost.prompt / self._meter.prompt(body))
             return exchange
         except NotAsked:
             cost = Cost()
@@ -170,8 +134,8 @@ class Purse:
     async def _reserve(self, body: Json) -> Cost:
         async with self._changed:
             while True:
-                prompt = math.ceil(prompt_of(body) * self._rate)
-                need = Cost(requests=1, prompt=prompt, answer=limit_of(body))
+                prompt = math.ceil(self._meter.prompt(body) * self._rate)
+                need = Cost(requests=1, prompt=prompt, answer=self._meter.limit(body))
                 wanted = self._budget.of(self._spent + self._reserved + need)
                 if not self._empty and wanted <= self._budget.most:
                     self._reserved += need

@@ -11,7 +11,7 @@ from conformance.base.suggest import did_you_mean
 from conformance.formats import FORMATS
 from conformance.terms.server import Target
 
-FOLDER = Path(__file__).parent / "targets"
+FOLDER = Path(__file__).parents[1] / "targets"
 
 
 class TargetProblem(Exception):

@@ -95,7 +95,7 @@ class Options:
         """
         words: list[str] = []
         if self.launch is not None:
-            shipped = self.launch.path.parent == Path(target.__file__).parent / "targets"
+            shipped = self.launch.path.parent == target.FOLDER
             words += [f"--launch={self.launch.name if shipped else self.launch.path}"]
             if self.vllm != vllm.DEFAULT_VLLM:
                 words += [f"--vllm={self.vllm}"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from conformance.report import sampled
-from conformance.results.comparison import ERROR, Comparison, Incomparable, compare
+from conformance.results.comparison import ERROR, Comparison, Incomparable, check, compare
 from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
@@ -172,7 +172,7 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
         return None
     old, new = (column.results for column in runs)
     try:
-        comparison.check(old, new)
+        check(old, new)
     except Incomparable as problem:
         return str(problem)
     return compare(old, new)

@@ -15,13 +15,15 @@ from jsonschema.exceptions import best_match
 
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import validator
-from conformance.check import TODO
 from conformance.formats import PARSERS
 from conformance.terms.case import Case
 from conformance.terms.outcome import Level
 from conformance.verdicts import known_issues
 from conformance.verdicts.known_issues import CLASSES
 from conformance.verdicts.verdict import counts
+
+TODO = "TODO"
+"""What is left for a person to fill in."""
 
 ABOUT = f"{TODO}: say what is wrong, and whose fault it is; give an issue or a source"
 FEW = 3

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import openai
-import pytest
 
 from conformance import __version__
 from conformance.base import jsonfile
@@ -155,7 +153,7 @@ def document(
             "emission": server.emission,
             **({"tokens": server.tokens} if server.emission == "sampled" else {}),
         },
-        "run": {**run, "pytest": pytest.__version__, "openai": openai.__version__},
+        "run": {**run, **{name: version(name) for name in ("pytest", "openai")}},
         "issues": {
             issue.id: {"about": issue.about, "issue": issue.issue, "source": issue.source}
             for issue in known.issues

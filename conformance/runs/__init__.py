@@ -1,1 +1,1 @@
-"""Runs: one session against a server, many of them in a matrix, and what one would cost."""
+"""One session against a server, many of them in a matrix, and what one would cost."""

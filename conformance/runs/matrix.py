@@ -193,7 +193,7 @@ def command(combination: Combination, results: Path, arguments: Sequence[str]) -
 def stamp(combination: Combination, arguments: Sequence[str]) -> str:
     """Digest all that decides a run: options, arguments, the suite, the cases, the target."""
     found = hashlib.sha256("\0".join((*combination.options, "", *arguments)).encode())
-    suite = Path(__file__).parent
+    suite = Path(__file__).parents[1]
     files = {combination.target.path, *suite.rglob("*.py"), *suite.rglob("*.yaml")}
     named = [Path(word.partition("::")[0].partition("=")[2] or word) for word in arguments]
     for place in (casefile.shipped(), *named):

@@ -10,16 +10,14 @@ from dataclasses import dataclass, field
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import modes
-from conformance.casefiles.modes import COMPLETE, PROMPT
-from conformance.client import budget
 from conformance.client.budget import Cost
 from conformance.client.probe import RENDER
 from conformance.formats.format import text_of
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import COMPLETE, PROMPT, Case, Mode
 from conformance.terms.said import Call, Script
 from conformance.terms.server import ROOM, Server
-from conformance.wires.chat import follow_up
+from conformance.wires.chat import cost, follow_up
 from conformance.wires.chat.request import build
 
 FREE = 4
@@ -32,9 +30,9 @@ WORDY = 2
 """Tokens that a real model says, to one that the case supposes: it explains itself."""
 NOTHING = Cost()
 HOW = (
-    f"prompts: a token for {budget.BYTES} bytes of messages and tools as JSON, and "
-    f"{budget.TEMPLATE} for the template's words about tools",
-    f"answers: a token for {budget.BYTES} bytes of the answer that the case supposes, "
+    f"prompts: a token for {cost.BYTES} bytes of messages and tools as JSON, and "
+    f"{cost.TEMPLATE} for the template's words about tools",
+    f"answers: a token for {cost.BYTES} bytes of the answer that the case supposes, "
     f"{WORDY} times as many if sampled; in stream-characters one for each character",
     "at most: every answer goes on to the limit that its request sets",
 )
@@ -132,14 +130,14 @@ def _count(
     most = _most(body)
     if script is not None:
         text = text_of(script)
-        answer = len(text) if mode.cut == "characters" else budget.tokens_of(text)
+        answer = len(text) if mode.cut == "characters" else cost.tokens_of(text)
     elif case is not None and case.expect.refused:
         most = Cost(requests=1, prompt=most.prompt, answer=most.answer)
         found.likely += Cost(requests=1)
         found.most += most
         return
     else:
-        answer = WORDY * budget.tokens_of(_said(case) if case else "")
+        answer = WORDY * cost.tokens_of(_said(case) if case else "")
     choices = body["n"] if isinstance(body.get("n"), int) else 1
     likely = min(most.answer, answer * choices)
     found.likely += Cost(requests=1, prompt=most.prompt, answer=likely)
@@ -147,7 +145,7 @@ def _count(
 
 
 def _most(body: Json) -> Cost:
-    return Cost(requests=1, prompt=budget.prompt_of(body), answer=budget.limit_of(body))
+    return Cost(requests=1, prompt=cost.prompt_of(body), answer=cost.limit_of(body))
 
 
 def _said(case: Case) -> str:

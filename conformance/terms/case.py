@@ -24,6 +24,13 @@ class Mode:
     """Characters of a stop string that never matches, which makes text lag behind its tokens."""
 
 
+COMPLETE = Mode(name="complete", stream=False)
+STREAM = Mode(name="stream", stream=True)
+CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
+PROMPT = Mode(name="prompt", stream=False)
+"""The model says nothing: the prompt is read that the chat template makes for it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What a case says about the answer; what is `None` is not judged.
@@ -84,3 +91,8 @@ class Case:
     """In which the case is asked beside those of the run."""
     echo: Echo | None = None
     """The server's own answer is sent back with these results."""
+
+
+LIMITS = {"max_tokens", "max_completion_tokens"}
+CUTS = {*LIMITS, "stop"}
+"""Options that may end an answer before all is said."""

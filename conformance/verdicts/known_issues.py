@@ -22,7 +22,7 @@ from conformance.terms.case import Case
 from conformance.terms.said import Text
 from conformance.terms.server import Server
 
-FOLDER = Path(__file__).parent / "known"
+FOLDER = Path(__file__).parents[1] / "known"
 
 USUAL = tuple(mode.name for mode in modes.DEFAULT if mode.stream)
 """Streams that every run asks for."""

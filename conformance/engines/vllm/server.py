@@ -24,7 +24,7 @@ from conformance.engines.vllm.release import lock
 from conformance.engines.vllm.template import describe, find_template
 from conformance.terms.server import Target
 
-REPLAY = Path(__file__).parents[1] / "replay"
+REPLAY = Path(__file__).parents[2] / "replay"
 PLUGIN = "conformance.replay:Replay"
 PORTS = 3
 """Ports to try: another process may take one between our choice and the server's use of it."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from conformance.base.jsonvalue import Json
-from conformance.casefiles.modes import PROMPT
 from conformance.formats.format import text_of
 from conformance.scripting import SCRIPT_FIELD, encode, never, tokens_until
-from conformance.terms.case import Case, Mode
+from conformance.terms.case import PROMPT, Case, Mode
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.wires.chat.answers import Answer

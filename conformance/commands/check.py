@@ -1,7 +1,8 @@
-"""What is wrong in files of cases, targets and known issues; no server is needed."""
+"""`check`: what is wrong in files of cases, targets and known issues; no server is needed."""
 
 from __future__ import annotations
 
+import argparse
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
+from typing import Any
 
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
@@ -16,27 +18,47 @@ from conformance.casefiles import casefile, modes
 from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
+from conformance.results.acceptance import TODO
 from conformance.rules import RULES
+from conformance.terms import case
 from conformance.terms.case import Case
 from conformance.verdicts import known_issues
 from conformance.verdicts.known_issues import Issue
 
+FOUND, NOTHING_CHECKED = 1, 5
 WIDEST = 20
 """Cases times modes that the globs of one entry may cover."""
-TODO = "TODO"
-"""What `accept` leaves for a person to fill in."""
 
 _KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "known"}
 """A key that only one kind of file has at its top, to the kind."""
 _KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
 _WILD = re.compile(r"[*?[]")
 _SHORT_LIST = 60
-_MODES = [mode.name for mode in (*modes.THOROUGH, modes.PROMPT)]
-_USUAL = [mode.name for mode in (*modes.DEFAULT, modes.PROMPT)]
+_MODES = [mode.name for mode in (*modes.THOROUGH, case.PROMPT)]
+_USUAL = [mode.name for mode in (*modes.DEFAULT, case.PROMPT)]
 """Those of a run without `--cuts thorough`."""
 
 Told = tuple[str, tuple[str | int, ...]]
 """What is wrong in an entry, and at which keys of it."""
+
+
+def add(commands: Any) -> None:
+    """Enter the command into a parser's."""
+    one = commands.add_parser("check", help="check files of cases, targets and known issues")
+    one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
+    one.set_defaults(command=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Check files of cases, targets and known issues."""
+    found = check([Path(name) for name in chosen.paths])
+    for problem in found.problems:
+        print(problem)
+    count = len(found.problems)
+    print(f"{found.files} files, {count or 'no'} {'problem' if count == 1 else 'problems'}")
+    if not found.files:
+        return NOTHING_CHECKED
+    return FOUND if found.problems else 0
 
 
 class CheckProblem(Exception):

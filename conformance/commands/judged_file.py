@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from conformance import capture
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.suggest import did_you_mean
-from conformance.capture import NoAnswer, RequestProblem
+from conformance.commands import answer_file
+from conformance.commands.answer_file import NoAnswer, RequestProblem
 from conformance.formats import FORMATS, PARSERS
 from conformance.formats.format import Format, text_of
 from conformance.report import terminal
@@ -73,7 +73,7 @@ class Recorded:
 def judge(file: str, data: bytes, basis: Basis) -> Recorded:
     """Judge the bytes of a file; any bytes at all give a `Recorded`."""
     try:
-        exchange = capture.read(data, basis.request)
+        exchange = answer_file.read(data, basis.request)
     except NoAnswer as problem:
         return Recorded(file=file, reason=str(problem))
     with _collector_off():
@@ -163,7 +163,7 @@ def _parser_of(format: Format | None) -> str | None:
 def request_of(data: bytes) -> Json:
     """Read the body of a request; raises `JudgeProblem`."""
     try:
-        return capture.checked(jsonvalue.plain(jsonvalue.parse(data.decode("utf-8"))))
+        return answer_file.checked(jsonvalue.plain(jsonvalue.parse(data.decode("utf-8"))))
     except (UnicodeDecodeError, JsonProblem) as problem:
         raise JudgeProblem(f"the request is not JSON: {problem}") from None
     except RequestProblem as problem:
@@ -173,7 +173,7 @@ def request_of(data: bytes) -> Json:
 def complete_of(data: bytes) -> Answer:
     """Read the complete answer that streams are compared with; raises `JudgeProblem`."""
     try:
-        exchange = capture.read(data)
+        exchange = answer_file.read(data)
     except NoAnswer as problem:
         raise JudgeProblem(f"no answer: {problem}") from None
     answer = answers.read(exchange)

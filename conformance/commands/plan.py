@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance import judge
 from conformance.casefiles import casefile, modes
-from conformance.check import sort_files
+from conformance.commands import judged_file
+from conformance.commands.check import sort_files
 from conformance.formats import PARSERS
 from conformance.runs import plan
 from conformance.terms.server import ROOM
@@ -55,7 +55,7 @@ def run(chosen: argparse.Namespace) -> int:
     """Print a plan; no server is asked."""
     places = [Path(name) for name in chosen.paths] or [casefile.shipped()]
     cases = casefile.load_files(sort_files(places)["cases"])
-    format = judge.format_of(chosen.parser).name
+    format = judged_file.format_of(chosen.parser).name
     parser = next((name for name in PARSERS if format.startswith(name)), format)
     server = plan.server_of(parser, format, chosen.emission, chosen.max_tokens)
     found = plan.plan(cases, server, chosen.cuts, repeat=chosen.repeat)
