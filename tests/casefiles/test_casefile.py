@@ -362,7 +362,7 @@ def test_the_shipped_cases_are_found_in_a_clone_and_in_a_wheel(
 ) -> None:
     package = tmp_path / "conformance"
     package.mkdir()
-    monkeypatch.setattr(casefile, "__file__", str(package / "casefile.py"))
+    monkeypatch.setattr(casefile, "__file__", str(package / "casefiles" / "casefile.py"))
     assert casefile.shipped() == tmp_path / "cases"
     (package / "cases").mkdir()
     assert casefile.shipped() == package / "cases"
