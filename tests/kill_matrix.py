@@ -135,8 +135,8 @@ def server_of(url: str, format: str) -> Server:
         parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
         format=format,
         emission="scripted",
-        intervals=True,
-        prompts=RENDER,
+        takes_interval=True,
+        render_path=RENDER,
     )
 
 

@@ -100,8 +100,8 @@ def varies(case: Case, mode: Mode, server: Server) -> bool:
 
 def _is_possible(mode: Mode, server: Server) -> bool:
     if mode == PROMPT:
-        return server.prompts is not None
+        return server.render_path is not None
     plain = replace(mode, name="") in (replace(COMPLETE, name=""), replace(STREAM, name=""))
     if server.emission == "sampled" and not plain:
         return False
-    return mode.interval is None or server.intervals
+    return mode.interval is None or server.takes_interval

@@ -86,7 +86,7 @@ class Run:
                 level=self.options.level,
                 asker=Asker(self._sender()),
                 repeat=self.options.repeat_sampled,
-                bar=self.options.bar,
+                required_rate=self.options.required_rate,
             )
         share = collection.share_of(item.nodeid, self.shares)
         if share not in self._begun:

@@ -12,7 +12,7 @@ from conformance.report.terminal import WIDTH
 from conformance.results.reader import ItemResult, Results
 from conformance.terms.case import Case
 from conformance.terms.server import Server
-from conformance.verdicts.blame import Fault
+from conformance.verdicts.blame import Blame
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
@@ -31,7 +31,7 @@ def lines(results: Results) -> Iterator[str]:
     yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
     owners = Counter(item.fault for item in results.items if item.fault)
     if owners:
-        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Fault) if owners[fault])
+        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault])
         yield f"failed or not decided, by whose fault it is: {told}"
     unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
     if unsteady:

@@ -29,7 +29,11 @@ Result = Mapping[str, Any]
 
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
-    known = "what it said is read from its tokens" if server.tokens else "the truth is not known"
+    known = (
+        "what it said is read from its tokens"
+        if server.shows_token_ids
+        else "the truth is not known"
+    )
     emission = {
         "scripted": "scripted: the server says exactly what each case wants",
         "sampled": f"sampled: the model answers as it likes; {known}",

@@ -92,8 +92,8 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Whether a rule that can fail a run regressed, listed as known or not."""
-        bar = self.new.run.level
-        return any(counts(change.level, bar) for change in self.of(Kind.REGRESSED))
+        failing_level = self.new.run.level
+        return any(counts(change.level, failing_level) for change in self.of(Kind.REGRESSED))
 
 
 def check(old: Results, new: Results) -> None:

@@ -151,7 +151,7 @@ def document(
             "model": server.model,
             "packages": dict(sorted(server.packages.items())),
             "emission": server.emission,
-            **({"tokens": server.tokens} if server.emission == "sampled" else {}),
+            **({"tokens": server.shows_token_ids} if server.emission == "sampled" else {}),
         },
         "run": {**run, **{name: version(name) for name in ("pytest", "openai")}},
         "issues": {

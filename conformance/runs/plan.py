@@ -16,7 +16,7 @@ from conformance.formats.format import text_of
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import COMPLETE, PROMPT, Case, Mode
 from conformance.terms.said import Call, Script
-from conformance.terms.server import ROOM, Server
+from conformance.terms.server import ANSWER_TOKENS, Server
 from conformance.wires.chat import cost, follow_up
 from conformance.wires.chat.request import build
 
@@ -24,7 +24,7 @@ FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""
 READS = 3
 """Requests that read a sampled answer's tokens: with and without the last, and its prompt's."""
-ATTEMPTS = statistics.fewest(statistics.DEFAULT_BAR)
+ATTEMPTS = statistics.fewest(statistics.REQUIRED_RATE)
 """At an item whose answers agree: then a run with `--repeat` asks no more."""
 WORDY = 2
 """Tokens that a real model says, to one that the case supposes: it explains itself."""
@@ -56,7 +56,7 @@ class Plan:
     """Requests that no model answers."""
 
 
-def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Server:
+def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS) -> Server:
     """Suppose a vLLM, which has all that can be asked."""
     return Server(
         url="http://127.0.0.1/v1",
@@ -66,9 +66,9 @@ def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Serv
         parser=parser,
         format=format,
         emission="scripted" if emission == "scripted" else "sampled",
-        intervals=True,
-        prompts=RENDER,
-        room=room,
+        takes_interval=True,
+        render_path=RENDER,
+        answer_tokens=room,
     )
 
 
@@ -190,7 +190,7 @@ def document(found: Plan, server: Server) -> Json:
         "parser": server.parser,
         "format": server.format,
         "repeat": found.repeat,
-        "max_tokens": server.room,
+        "max_tokens": server.answer_tokens,
         "cases": found.cases,
         "items": found.items,
         "idle": dict(sorted(found.idle.items())),

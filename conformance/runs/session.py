@@ -23,11 +23,11 @@ from conformance.terms.outcome import Level, Outcome
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdicts import blame, relevance, transcript
-from conformance.verdicts.blame import Fault
+from conformance.verdicts.blame import Blame
 from conformance.verdicts.item import Item, Judged, is_clear, summed_up
 from conformance.verdicts.known_issues import Known
 from conformance.verdicts.spoken import Reading
-from conformance.verdicts.transcript import Hearing, hear
+from conformance.verdicts.transcript import Transcript, transcribe
 from conformance.verdicts.verdict import Verdict, decide, judge
 from conformance.wires.chat import answers, client, follow_up, token_ids
 from conformance.wires.chat.answers import Answer
@@ -40,7 +40,7 @@ class Heard:
 
     answer: Answer
     script: Script | None
-    hearing: Hearing | None = None
+    hearing: Transcript | None = None
     prompt: Prompt | None = None
     echo: Heard | None = None
     unforced: bool = False
@@ -81,12 +81,12 @@ class Session:
         level: Level = Level.MUST,
         asker: Asker,
         repeat: int = 1,
-        bar: float = statistics.DEFAULT_BAR,
+        required_rate: float = statistics.REQUIRED_RATE,
     ) -> None:
         """Start the thread; ask nothing yet. The session closes the asker.
 
         A sampled model is asked each item up to `repeat` times, until its rate of wanted calls is
-        clearly on one side of `bar`.
+        clearly on one side of `required_rate`.
         """
         self.server = server
         self._known = known
@@ -94,7 +94,7 @@ class Session:
         self._earlier = earlier
         self._level = level
         self._repeat = repeat
-        self._bar = bar
+        self._required_rate = required_rate
         self._asked: dict[tuple[str, str, int], Future] = {}
         self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
@@ -126,7 +126,9 @@ class Session:
         if self.server.emission == "scripted":
             items = sorted(items, key=lambda item: modes.length(item.case), reverse=True)
         for item in items:
-            for attempt in range(1, min(self._times(item), statistics.fewest(self._bar)) + 1):
+            for attempt in range(
+                1, min(self._times(item), statistics.fewest(self._required_rate)) + 1
+            ):
                 self._ask(replace(item, attempt=attempt))
 
     def judge(self, item: Item) -> Judged:
@@ -135,8 +137,8 @@ class Session:
             return self._judge(item)
         attempts: list[Judged] = []
         rest = [replace(item, attempt=number) for number in range(1, self._times(item) + 1)]
-        while rest and not is_clear(attempts, self._bar):
-            if len(attempts) >= statistics.fewest(self._bar):
+        while rest and not is_clear(attempts, self._required_rate):
+            if len(attempts) >= statistics.fewest(self._required_rate):
                 for one in rest:  # all at once: waiting for each in turn would take as many times
                     self._ask(one)
             attempts.append(self._judge(rest.pop(0)))
@@ -167,7 +169,7 @@ class Session:
             known=self._known,
             case=item.case,
             mode=item.mode,
-            bar=self._level,
+            failing_level=self._level,
             unexercised=unexercised,
             sampled=not (scripted or item.case.expect.refused or heard.prompt),
             said=reading.classes if reading else None,
@@ -194,7 +196,7 @@ class Session:
             expect = item.case.expect
         elif reading is not None:
             expect = reading.expect
-        complete, unlike = self._complete(item, heard) if item.mode.stream else (None, None)
+        complete, incomparable = self._complete(item, heard) if item.mode.stream else (None, None)
         return Evidence(
             answer=heard.answer,
             request=exchange.request,
@@ -202,7 +204,7 @@ class Session:
             said=said,
             format=FORMATS[self.server.format],
             complete=complete,
-            unlike=unlike,
+            incomparable=incomparable,
             client=client.read(exchange) if exchange.status == 200 and not heard.prompt else None,
             prompt=heard.prompt,
             implementation=self.server.implementation,
@@ -212,13 +214,13 @@ class Session:
 
     def _fault(
         self, verdict: Verdict, heard: Heard | None = None, *, unexercised: bool = False
-    ) -> Fault | None:
+    ) -> Blame | None:
         """Say whose fault it is, of a sampled server; a scripted model has none of its own."""
         if self.server.emission == "scripted":
             return None
-        hearing = (heard.hearing if heard else None) or Hearing()
+        hearing = (heard.hearing if heard else None) or Transcript()
         made = heard is not None and any(choice.calls for choice in heard.answer.choices)
-        return blame.of(
+        return blame.blame_for(
             verdict,
             hearing.reading,
             unexercised=unexercised,
@@ -259,7 +261,7 @@ class Session:
         Of a sampled model, only one of the same tokens, or why there is none.
         """
         sampled = heard.script is None
-        if sampled and (heard.hearing is None or not self.server.tokens):
+        if sampled and (heard.hearing is None or not self.server.shows_token_ids):
             return None, None
         try:
             other = self._ask(replace(item, mode=COMPLETE)).result()
@@ -271,8 +273,8 @@ class Session:
         if sampled and (other.hearing is None or other.hearing.ids is None):
             return None, None
         if sampled and heard.hearing is not None and other.hearing is not None:
-            unlike = transcript.apart(other.hearing, heard.hearing)
-            return (None, unlike) if unlike else (answer, None)
+            incomparable = transcript.difference(other.hearing, heard.hearing)
+            return (None, incomparable) if incomparable else (answer, None)
         return answer, None
 
     def _ask(self, item: Item) -> Future:
@@ -300,7 +302,8 @@ class Session:
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
         if script is None and is_too_long(answer, self.server):
             raise NotApplicable(
-                f"the prompt and {self.server.room} tokens are more than the server's context"
+                f"the prompt and {self.server.answer_tokens} tokens are more than the server's "
+                "context"
             )
         heard = await self._hear(item.case, answer) if script is None else None
         doubtful = script is not None and is_bound(item.case, self.server)
@@ -316,15 +319,15 @@ class Session:
         body["max_completion_tokens"] = SPARE_TOKENS
         return (await self._asker.ask(body)).status == 500
 
-    async def _hear(self, case: Case, answer: Answer) -> Hearing | None:
-        if not self.server.tokens or case.expect.refused:
+    async def _hear(self, case: Case, answer: Answer) -> Transcript | None:
+        if not self.server.shows_token_ids or case.expect.refused:
             return None
         wanted = [call.name for call in case.expect.calls or ()]
-        return await hear(self._asker, answer, FORMATS[self.server.format], wanted=wanted)
+        return await transcribe(self._asker, answer, FORMATS[self.server.format], wanted=wanted)
 
     async def _read_prompt(self, case: Case) -> Heard:
         """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
-        path = self.server.prompts or ""
+        path = self.server.render_path or ""
         body = build(case, PROMPT, self.server, None)
         answer = answers.read(await self._asker.render(path, body))
         if answer.exchange.status != 200 or answer.exchange.error:

@@ -14,7 +14,7 @@ from conformance.verdicts.spoken import Reading
 from conformance.verdicts.verdict import Judgement, Verdict
 
 
-class Fault(StrEnum):
+class Blame(StrEnum):
     """Whose a fault is."""
 
     MODEL = "model"
@@ -32,32 +32,32 @@ class Fault(StrEnum):
 
 
 AREAS = {
-    "args": Fault.PARSER,
-    "choice": Fault.SERVER,
-    "chunk": Fault.SERVER,
-    "client": Fault.SERVER,
-    "content": Fault.PARSER,
-    "echo": Fault.SERVER,
-    "equiv": Fault.PARSER,
-    "err": Fault.SERVER,
-    "finish": Fault.SERVER,
-    "http": Fault.SERVER,
-    "id": Fault.SERVER,
-    "logprobs": Fault.SERVER,
-    "msg": Fault.SERVER,
-    "parallel": Fault.SERVER,
-    "said": Fault.PARSER,
-    "sse": Fault.SERVER,
-    "template": Fault.TEMPLATE,
-    "usage": Fault.SERVER,
+    "args": Blame.PARSER,
+    "choice": Blame.SERVER,
+    "chunk": Blame.SERVER,
+    "client": Blame.SERVER,
+    "content": Blame.PARSER,
+    "echo": Blame.SERVER,
+    "equiv": Blame.PARSER,
+    "err": Blame.SERVER,
+    "finish": Blame.SERVER,
+    "http": Blame.SERVER,
+    "id": Blame.SERVER,
+    "logprobs": Blame.SERVER,
+    "msg": Blame.SERVER,
+    "parallel": Blame.SERVER,
+    "said": Blame.PARSER,
+    "sse": Blame.SERVER,
+    "template": Blame.TEMPLATE,
+    "usage": Blame.SERVER,
 }
 """Who is at fault where a rule of an area is broken."""
 
 EXCEPTIONS = {
-    "choice.none": Fault.PARSER,
-    "finish.truncated-args": Fault.PARSER,
-    "said.finish": Fault.SERVER,
-    "equiv.finish": Fault.SERVER,
+    "choice.none": Blame.PARSER,
+    "finish.truncated-args": Blame.PARSER,
+    "said.finish": Blame.SERVER,
+    "equiv.finish": Blame.SERVER,
 }
 """Rules with another owner than their area."""
 
@@ -78,10 +78,10 @@ UNHEARD = "the server does not tell what the model said, which may have said thi
 OWN_TEXT = "the model said this itself"
 
 
-def owner(rule: str, *, lost: bool = False) -> Fault:
+def owner(rule: str, *, lost: bool = False) -> Blame:
     """Say who is at fault where a rule is broken; `lost` if only the tokens hold a call."""
     if lost and rule in FORCED:
-        return Fault.PARSER  # the server has forced the call
+        return Blame.PARSER  # the server has forced the call
     return EXCEPTIONS.get(rule, AREAS[rule.partition(".")[0]])
 
 
@@ -127,14 +127,14 @@ def _is_a_lost_call(found: Judgement, evidence: Evidence) -> bool:
     return False
 
 
-def of(
+def blame_for(
     verdict: Verdict,
     reading: Reading | None,
     *,
     unexercised: bool,
     unshown: str | None,
     lost: bool = False,
-) -> Fault | None:
+) -> Blame | None:
     """Say whose fault an item's outcome is; `None` where there is none.
 
     `unexercised` if the model did not do what the case is about, and `unshown` what it could not
@@ -143,23 +143,23 @@ def of(
     broken = verdict.of(Outcome.FAIL)
     match verdict.outcome:
         case Outcome.ERROR:
-            return Fault.SERVER
+            return Blame.SERVER
         case Outcome.STALE:
-            return Fault.SUITE
+            return Blame.SUITE
         case Outcome.FAIL:
             return _worst(broken, lost=lost)
         case Outcome.INCONCLUSIVE if unexercised:
             if unshown is not None:
-                return Fault.TEMPLATE
-            return Fault.MODEL if reading is not None else Fault.UNCLEAR
+                return Blame.TEMPLATE
+            return Blame.MODEL if reading is not None else Blame.UNCLEAR
         case Outcome.INCONCLUSIVE:
             return _undecided(verdict, reading)
     return None
 
 
-def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
+def _worst(broken: Iterable[Judgement], *, lost: bool) -> Blame:
     """Choose among the owners of broken rules the one whose fault explains the others'."""
-    order = list(Fault)
+    order = list(Blame)
     owners = {
         (found.rule.level != "must", order.index(owner(found.rule.id, lost=lost)))
         for found in broken
@@ -167,13 +167,13 @@ def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
     return order[min(owners)[1]]
 
 
-def _undecided(verdict: Verdict, reading: Reading | None) -> Fault:
+def _undecided(verdict: Verdict, reading: Reading | None) -> Blame:
     for found in verdict.of(Outcome.INCONCLUSIVE):
         reason = found.reason or ""
         if reason.startswith(OWN_TEXT):
-            return Fault.MODEL
+            return Blame.MODEL
         if reason == UNHEARD:
-            return Fault.UNCLEAR
+            return Blame.UNCLEAR
         if found.rule.id.startswith("equiv."):
-            return Fault.MODEL if reading is not None else Fault.SERVER
-    return Fault.SUITE
+            return Blame.MODEL if reading is not None else Blame.SERVER
+    return Blame.SUITE

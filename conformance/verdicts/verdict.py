@@ -68,13 +68,13 @@ def decide(
     known: Known,
     case: Case,
     mode: Mode,
-    bar: Level = Level.MUST,
+    failing_level: Level = Level.MUST,
     unexercised: str | None = None,
     sampled: bool = False,
     said: Said = None,
     before: Mapping[str, Outcome] = NO_BASELINE,
 ) -> Verdict:
-    """Weigh an item's judgements: rules below the bar are told but decide nothing.
+    """Weigh an item's judgements: rules below `failing_level` are told but decide nothing.
 
     `said` are the classes of what a sampled model said, where that is known.
     `before` has the outcome of each rule in the same item of the baseline, if there is one.
@@ -93,7 +93,7 @@ def decide(
         )
         for found in judgements
     )
-    deciding = [found for found in weighed if counts(found.rule.level, bar)]
+    deciding = [found for found in weighed if counts(found.rule.level, failing_level)]
     for outcome in (Outcome.FAIL, Outcome.STALE):
         if any(found.outcome is outcome for found in deciding):
             return Verdict(outcome=outcome, judgements=weighed)
@@ -124,7 +124,7 @@ def merge(
     verdicts: Sequence[Verdict],
     *,
     worse: Collection[str] = (),
-    bar: Level = Level.MUST,
+    failing_level: Level = Level.MUST,
 ) -> Verdict:
     """Make one verdict of several on the same item, the gravest; rule by rule too.
 
@@ -139,7 +139,8 @@ def merge(
             judged[found.rule.id] = found
     gravest = min(verdicts, key=lambda verdict: _gravity(verdict.outcome))
     failed = any(
-        found.outcome is Outcome.FAIL and counts(found.rule.level, bar) for found in judged.values()
+        found.outcome is Outcome.FAIL and counts(found.rule.level, failing_level)
+        for found in judged.values()
     )
     outcome = Outcome.FAIL if failed else gravest.outcome
     return replace(gravest, outcome=outcome, judgements=tuple(judged.values()))
@@ -150,8 +151,8 @@ def _gravity(outcome: Outcome) -> int:
 
 
 def _ask(rule: Rule, evidence: Evidence) -> Judgement:
-    if evidence.unlike is not None and rule.id.startswith("equiv."):
-        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.unlike)
+    if evidence.incomparable is not None and rule.id.startswith("equiv."):
+        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.incomparable)
     if not rule.applies(evidence):
         return Judgement(rule=rule, outcome=Outcome.NA)
     findings: list[Finding] = []
@@ -202,7 +203,7 @@ def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None
     return next(told, None)
 
 
-def counts(level: Level, bar: Level) -> bool:
+def counts(level: Level, failing_level: Level) -> bool:
     """Whether a rule of this level can fail a run."""
     order = [Level.INFO, Level.SHOULD, Level.MUST]
-    return order.index(level) >= order.index(bar)
+    return order.index(level) >= order.index(failing_level)

@@ -10,7 +10,7 @@ from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, E
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 
-SERVER = replace(SCRIPTED, intervals=True, prompts="/tokenize")
+SERVER = replace(SCRIPTED, takes_interval=True, render_path="/tokenize")
 SAMPLED = replace(SERVER, emission="sampled")
 CASE = Case(id="a/b", about="x", path=Path("a.yaml"), line=1, messages=())
 STOP = Mode(name="stream-stop-8", stream=True, stop=8)
@@ -23,7 +23,7 @@ def names(*found: Mode) -> list[str]:
 def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     plain = ["complete", "stream", "stream-characters"]
     assert names(*of_server(SERVER)) == [*plain, "stream-interval-5", "stream-interval-1000"]
-    assert names(*of_server(replace(SERVER, intervals=False))) == plain
+    assert names(*of_server(replace(SERVER, takes_interval=False))) == plain
 
 
 def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
@@ -83,7 +83,7 @@ def test_a_case_adds_modes_of_its_own_once() -> None:
 
 def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
     case = replace(CASE, modes=(PROMPT, STOP))
-    assert of_case(case, (COMPLETE,), replace(SERVER, prompts=None)) == [COMPLETE, STOP]
+    assert of_case(case, (COMPLETE,), replace(SERVER, render_path=None)) == [COMPLETE, STOP]
     assert of_case(case, (COMPLETE,), SAMPLED) == [COMPLETE, PROMPT]
 
 

@@ -63,7 +63,7 @@ def judgement(
 def verdict(
     *judgements: Judgement,
     issues: tuple[Issue, ...] = (),
-    bar: Level = Level.MUST,
+    failing_level: Level = Level.MUST,
     unexercised: str | None = None,
     before: Outcome | None = None,
 ) -> Verdict:
@@ -72,7 +72,7 @@ def verdict(
         known=Known(issues=issues),
         case=CASE,
         mode=MODE,
-        bar=bar,
+        failing_level=failing_level,
         unexercised=unexercised,
         before={} if before is None else {RULE.id: before},
     )
@@ -191,15 +191,15 @@ LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
 
 @pytest.mark.parametrize("outcome", [FAIL, STALE, KNOWN, INCONCLUSIVE])
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("bar", LEVELS)
+@pytest.mark.parametrize("failing_level", LEVELS)
 def test_a_rule_below_the_bar_is_told_and_decides_nothing(
-    outcome: Outcome, level: Level, bar: Level
+    outcome: Outcome, level: Level, failing_level: Level
 ) -> None:
     found = {STALE: PASS, KNOWN: FAIL}.get(outcome, outcome)
     issues = (issue(),) if outcome in (STALE, KNOWN) else ()
-    decided = verdict(judgement(found, level), issues=issues, bar=bar)
+    decided = verdict(judgement(found, level), issues=issues, failing_level=failing_level)
     assert decided.judgements[0].outcome is outcome
-    below = LEVELS.index(level) < LEVELS.index(bar)
+    below = LEVELS.index(level) < LEVELS.index(failing_level)
     assert decided.outcome is (PASS if below else outcome)
 
 
@@ -243,9 +243,9 @@ def test_a_sampled_answer_makes_no_issue_stale() -> None:
 
 
 # What a rule comes to, how it is listed, and then, as `weighed item`: what both are if the rule
-# counts, if it is below the bar, if the answer was sampled, if it did not exercise its case.
+# counts, if it is below the level, if the answer was sampled, if it did not exercise its case.
 TABLE = """
-found         listed         counts                     below the bar       sampled                    unexercised
+found         listed         counts                     below the level       sampled                    unexercised
 pass          not-listed     pass pass                  pass pass           pass pass                  pass inconclusive
 pass          fails          stale stale                stale pass          pass pass                  pass inconclusive
 pass          flaky          pass pass                  pass pass           pass pass                  pass inconclusive
@@ -270,7 +270,7 @@ LISTED = {
     "flaky": (issue(flaky=True),),
     "otherwise": (issue(says="something else"),),
 }
-WAYS = {"counts": 2, "below the bar": 4, "sampled": 6, "unexercised": 8}
+WAYS = {"counts": 2, "below the level": 4, "sampled": 6, "unexercised": 8}
 
 
 def test_the_table_has_every_outcome_and_every_listing_once() -> None:
@@ -281,23 +281,23 @@ def test_the_table_has_every_outcome_and_every_listing_once() -> None:
 
 
 ASKED = [
-    (way, level, bar)
-    for way, level, bar in product(WAYS, LEVELS, LEVELS)
-    if (LEVELS.index(level) < LEVELS.index(bar)) == (way == "below the bar")
+    (way, level, failing_level)
+    for way, level, failing_level in product(WAYS, LEVELS, LEVELS)
+    if (LEVELS.index(level) < LEVELS.index(failing_level)) == (way == "below the level")
 ]
 
 
-@pytest.mark.parametrize(("way", "level", "bar"), ASKED)
+@pytest.mark.parametrize(("way", "level", "failing_level"), ASKED)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[1]}")
 def test_every_outcome_comes_to_what_the_table_says(
-    row: list[str], way: str, level: Level, bar: Level
+    row: list[str], way: str, level: Level, failing_level: Level
 ) -> None:
     decided = decide(
         [judgement(Outcome(row[0]), level)],
         known=Known(issues=LISTED[row[1]]),
         case=CASE,
         mode=MODE,
-        bar=bar,
+        failing_level=failing_level,
         unexercised="one chunk" if way == "unexercised" else None,
         sampled=way == "sampled",
     )

@@ -39,7 +39,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     # the request makes no sense.
     limit = SPARE_TOKENS if case.expect.refused else None
     if server.emission == "sampled" and not case.expect.refused and mode != PROMPT:
-        limit = server.room
+        limit = server.answer_tokens
         body |= _for_sampling(body, server)
     if script is not None:
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
@@ -55,7 +55,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
 def _for_sampling(body: Mapping[str, Json], server: Server) -> dict[str, Json]:
     """Give the fields that make a model's answer repeatable, and its tokens known."""
     fields: dict[str, Json] = {"seed": body.get("seed", SEED)}
-    if server.tokens:
+    if server.shows_token_ids:
         fields["return_token_ids"] = True
         if body.get("stream"):
             # The count tells whether all ids of a stream were shown.
@@ -82,4 +82,4 @@ def is_too_long(answer: Answer, server: Server) -> bool:
     """Whether a server refused a request because of the room that the suite asked for."""
     limit = answer.exchange.request.get("max_completion_tokens")
     refused = answer.exchange.status == 400 and "context length" in answer.text
-    return refused and limit == server.room
+    return refused and limit == server.answer_tokens

@@ -28,7 +28,7 @@ from conformance.terms.server import Server
 from conformance.wires.chat.request import SPARE_TOKENS, build
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
-SERVER = replace(SCRIPTED, intervals=True)
+SERVER = replace(SCRIPTED, takes_interval=True)
 SAMPLED = replace(SERVER, emission="sampled")
 V11 = replace(SERVER, format="mistral-v11")
 TIME = Call(name="get_time", arguments="{}")
@@ -162,7 +162,7 @@ def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
         "seed": 1,
         "max_completion_tokens": 1024,
     }
-    short = build(CASE, COMPLETE, replace(SAMPLED, room=9), None)
+    short = build(CASE, COMPLETE, replace(SAMPLED, answer_tokens=9), None)
     assert short["max_completion_tokens"] == 9
     own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
     assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
@@ -294,7 +294,7 @@ def test_a_script_with_half_a_character_has_a_limit() -> None:
 
 
 def test_a_sampled_request_asks_for_tokens_where_the_server_shows_them() -> None:
-    shows = replace(SAMPLED, tokens=True)
+    shows = replace(SAMPLED, shows_token_ids=True)
     assert build(CASE, COMPLETE, shows, None)["return_token_ids"] is True
     streamed = build(CASE, STREAM, shows, None)
     assert streamed["stream_options"] == {"include_usage": True}
@@ -307,7 +307,7 @@ def test_a_sampled_request_asks_for_tokens_where_the_server_shows_them() -> None
 
 
 def test_a_prompt_is_asked_for_without_what_is_for_answers() -> None:
-    asked = build(CASE, PROMPT, replace(SAMPLED, tokens=True), None)
+    asked = build(CASE, PROMPT, replace(SAMPLED, shows_token_ids=True), None)
     assert not asked.keys() & {"seed", "return_token_ids", "max_completion_tokens"}
 
 
