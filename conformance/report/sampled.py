@@ -10,15 +10,16 @@ from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.report.terminal import WIDTH
 from conformance.results.reader import ItemResult, Results
+from conformance.runs.emissions import emission_of
 from conformance.terms.case import Case
 from conformance.terms.server import Server
 from conformance.verdicts.blame import Blame
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
-    """Say how many cases are not asked of a sampled model."""
-    count = sum(not case.sampled for case in cases)
-    if server.emission == "sampled" and count:
+    """Say how many cases cannot be asked of such a server."""
+    why_not = emission_of(server).strategy.why_not
+    if count := sum(why_not(case) is not None for case in cases):
         cases_told = "1 case" if count == 1 else f"{count} cases"
         yield f"left out: {cases_told}, because only a script makes a model say that"
 

@@ -109,10 +109,11 @@ def check(old: Results, new: Results) -> None:
     _check_alike(old, "parser", target.parser, other.parser, str(new.path))
     _check_alike(old, "format", target.format, other.format, str(new.path))
     _check_emission(old, other.emission, str(new.path))
-    if other.emission == "sampled":
+    if any(item.attempts for item in (*old.items, *new.items)):
         raise Incomparable(
-            f"{new.path}: sampled, so that one answer differs from the next by chance; weigh rates "
-            "with --baseline, or give both servers the script plugin (README, 'Test your own vLLM')"
+            f"{new.path}: {other.emission}, so that one answer differs from the next by chance; "
+            "weigh rates with --baseline, or give both servers the script plugin (README, "
+            "'Test your own vLLM')"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from conformance.base.jsonvalue import Json
 
@@ -53,7 +52,8 @@ class Server:
     template: str | None = None
     """`NAME sha256:HEX` or None if unknown."""
     packages: Mapping[str, str] = field(default_factory=dict)
-    emission: Literal["scripted", "sampled"] = "sampled"
+    emission: str = "sampled"
+    """Where its answers come from: the name of a file in `runs/emissions`."""
     takes_interval: bool = False
     """The request has a field for tokens per delta."""
     render_path: str | None = None

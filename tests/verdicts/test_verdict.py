@@ -64,8 +64,9 @@ def verdict(
     *judgements: Judgement,
     issues: tuple[Issue, ...] = (),
     failing_level: Level = Level.MUST,
-    unexercised: str | None = None,
+    irrelevant: str | None = None,
     before: Outcome | None = None,
+    varies: bool = False,
 ) -> Verdict:
     return decide(
         judgements,
@@ -73,7 +74,8 @@ def verdict(
         case=CASE,
         mode=MODE,
         failing_level=failing_level,
-        unexercised=unexercised,
+        irrelevant=irrelevant,
+        varies=varies,
         before={} if before is None else {RULE.id: before},
     )
 
@@ -162,7 +164,7 @@ def test_the_weightiest_outcome_decides(
 ) -> None:
     listed = replace(issue(), rules=("args.listed",))
     found = [BY_OUTCOME[outcome] for outcome in outcomes]
-    decided = verdict(*found, issues=(listed,), unexercised=unexercised)
+    decided = verdict(*found, issues=(listed,), irrelevant=unexercised)
     # An answer that did not exercise its case is no proof that an issue is gone.
     weighed = {PASS if one is STALE and unexercised else one for one in outcomes}
     weighed |= {INCONCLUSIVE} if unexercised else {PASS}
@@ -183,7 +185,7 @@ def test_the_weightiest_outcome_decides(
 def test_an_inconclusive_item_says_why(
     outcome: Outcome, unexercised: str | None, reason: str | None
 ) -> None:
-    assert verdict(judgement(outcome), unexercised=unexercised).reason == reason
+    assert verdict(judgement(outcome), irrelevant=unexercised).reason == reason
 
 
 LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
@@ -237,7 +239,7 @@ def test_trouble_is_never_excused() -> None:
 
 def test_a_sampled_answer_makes_no_issue_stale() -> None:
     known = Known(issues=(issue(),))
-    found = decide([judgement(PASS)], known=known, case=CASE, mode=MODE, sampled=True)
+    found = verdict(judgement(PASS), issues=known.issues, varies=True)
     assert found.outcome is PASS
     assert verdict(judgement(PASS), issues=known.issues).outcome is STALE
 
@@ -292,14 +294,12 @@ ASKED = [
 def test_every_outcome_comes_to_what_the_table_says(
     row: list[str], way: str, level: Level, failing_level: Level
 ) -> None:
-    decided = decide(
-        [judgement(Outcome(row[0]), level)],
-        known=Known(issues=LISTED[row[1]]),
-        case=CASE,
-        mode=MODE,
+    decided = verdict(
+        judgement(Outcome(row[0]), level),
+        issues=LISTED[row[1]],
         failing_level=failing_level,
-        unexercised="one chunk" if way == "unexercised" else None,
-        sampled=way == "sampled",
+        irrelevant="one chunk" if way == "unexercised" else None,
+        varies=way == "sampled",
     )
     place = WAYS[way]
     assert [decided.judgements[0].outcome, decided.outcome] == row[place : place + 2]
