@@ -180,7 +180,7 @@ async def follow_up(
     channel: Channel,
     item: Item,
     answer: Answer,
-    ask: Callable[[Channel, Item], Awaitable[Received]],
+    ask: Ask,
 ) -> Received | None:
     """Send an answer back with the results of its calls, if the case wants that and it has them."""
     following = channel.wire.follow_up(item.case, answer)
