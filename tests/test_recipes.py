@@ -48,10 +48,12 @@ def test_a_recipe_has_commands_that_the_suite_takes(recipe: Path) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
 def test_a_recipe_pins_this_release(recipe: Path) -> None:
-    assert f"pip install toolcall-conformance=={__version__}\n" in recipe.read_text("utf-8")
+    wheel = f"wheels/toolcall_truth-{__version__}-py3-none-any.whl"
+    installed = re.findall(r"pip install (.*)", recipe.read_text("utf-8"))
+    assert installed == [wheel]
 
 
-def test_the_readme_names_every_recipe_and_no_other() -> None:
-    page = (ROOT / "README.md").read_text("utf-8")
+def test_the_page_about_ci_names_every_recipe_and_no_other() -> None:
+    page = (ROOT / "docs/ci.md").read_text("utf-8")
 
-    assert sorted(set(re.findall(r"\(docs/ci/(\S+)\)", page))) == [one.name for one in RECIPES]
+    assert sorted(set(re.findall(r"\(ci/(\S+)\)", page))) == [one.name for one in RECIPES]

@@ -1,0 +1,222 @@
+"""The pages hold together: links lead somewhere, and commands are ones that can be typed."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from conformance import cli, target
+
+pytest_plugins = ["pytester"]
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md"), *ROOT.glob("docs/**/*.md")])
+IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+
+_FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+_SPAN = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
+_OPERATOR = re.compile(r"^(?:[|&;]+|\d*>.*)$")
+_PLACEHOLDER = re.compile(r"(?<=--fault )[A-Z]+\b")
+_ASSIGNMENT = re.compile(r"^[A-Z_][A-Z0-9_]*=")
+
+
+def _prose(text: str) -> str:
+    return _SPAN.sub("", _FENCE.sub("", text))
+
+
+def _anchor(heading: str) -> str:
+    """Write a heading as GitHub writes its anchor."""
+    shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").strip().lower()
+    return re.sub(r"[^\w\- ]", "", shown).replace(" ", "-")
+
+
+@cache
+def _anchors(page: Path) -> frozenset[str]:
+    text = _FENCE.sub("", page.read_text("utf-8"))
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        name = _anchor(heading)
+        found.add(f"{name}-{seen[name]}" if seen[name] else name)
+        seen[name] += 1
+    return frozenset(found)
+
+
+def _broken_links(page: Path, text: str) -> list[str]:
+    """List the links of a page, or of another text in its place, that lead nowhere."""
+    broken = []
+    for link in _LINK.findall(_prose(text)):
+        if re.match(r"[a-z]+:", link):
+            continue  # another site, which a test does not ask
+        file, _, anchor = link.partition("#")
+        meant = (page.parent / file).resolve() if file else page
+        known = _anchors(meant) if anchor and meant.suffix == ".md" and meant.is_file() else None
+        if not meant.exists() or (anchor and (known is None or anchor not in known)):
+            broken.append(link)
+    return broken
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Give what a reader may type: the lines of code blocks, and the code in sentences."""
+    for fence in _FENCE.finditer(text):
+        block = fence[0].replace("\\\n", " ")
+        yield from (line.strip().removeprefix("$ ") for line in block.splitlines()[1:-1])
+    yield from _SPAN.findall(_FENCE.sub("", text))
+
+
+def _commands(text: str) -> Iterator[list[str]]:
+    """Give the words of each command of ours, pytest's or make's, up to where a shell goes on."""
+    for line in _lines(text):
+        if not re.match(r"(?:[A-Z_]+=\S* +)*(?:python -m|toolcall-truth|pytest|make) \S", line):
+            continue
+        words = shlex.split(_PLACEHOLDER.sub("last-brace-lost", line), comments=True)
+        while _ASSIGNMENT.match(words[0]):
+            words.pop(0)
+        stop = next((at for at, word in enumerate(words) if _OPERATOR.match(word)), len(words))
+        yield words[:stop]
+
+
+def _fault(words: list[str], pytester: pytest.Pytester) -> str | None:
+    """Say what is wrong with a command, if anything; nothing is run."""
+    match words:
+        case ["make", *goals]:
+            rules = re.findall(
+                r"^([\w./-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE
+            )
+            named = [goal for goal in goals if not _ASSIGNMENT.match(goal)]
+            return next((f"no goal {goal}" for goal in named if goal not in rules), None)
+        case ["pytest", *rest]:
+            return _fault_of_a_run(rest, pytester)
+        case ["python", "-m", "conformance", *rest] | ["toolcall-truth", *rest]:
+            return _fault_of_ours(rest, pytester)
+        case ["python", "-m", module, *_]:
+            first = importlib.util.find_spec(module.partition(".")[0])
+            return None if first and importlib.util.find_spec(module) else f"no module {module}"
+    raise AssertionError(f"not a command: {words}")
+
+
+def _fault_of_ours(words: list[str], pytester: pytest.Pytester) -> str | None:
+    if words[:1] == ["run"]:
+        return _fault_of_a_run(words[1:], pytester)
+    end = words.index("--") if "--" in words else len(words)
+    if wrong := _fault_of_a_run(words[end + 1 :], pytester):
+        return wrong
+    named = words[:end]
+    if len(named) == 1 and not named[0].startswith("-"):
+        # Named in a sentence, without what it wants.
+        return None if named[0] in _subcommands() else f"no subcommand {named[0]}"
+    try:
+        cli._parser().parse_args(named)
+    except SystemExit as ended:
+        return "not taken" if ended.code else None
+    return None
+
+
+def _subcommands() -> set[str]:
+    return set(re.findall(r"^    ([a-z]+)", cli._parser().format_help(), re.MULTILINE))
+
+
+def _fault_of_a_run(words: list[str], pytester: pytest.Pytester) -> str | None:
+    try:
+        config = pytester.parseconfig("-p", "conformance.plugin", *words)
+    except (pytest.UsageError, SystemExit) as problem:
+        return str(problem)
+    launched = config.getoption("--launch")
+    if launched and re.fullmatch(r"[a-z0-9-]+", launched) and launched not in target.names():
+        return f"no target {launched}"
+    return None
+
+
+def _faults(text: str, pytester: pytest.Pytester) -> list[str]:
+    found = ((shlex.join(words), _fault(words, pytester)) for words in _commands(text))
+    return [f"{command}: {fault}" for command, fault in found if fault]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    assert _broken_links(page, page.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_command_can_be_typed(page: Path, pytester: pytest.Pytester) -> None:
+    assert _faults(page.read_text("utf-8"), pytester) == []
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= 8192
+
+
+def test_the_first_screen_of_the_readme_fits_in_80_columns() -> None:
+    first = (ROOT / "README.md").read_text("utf-8").splitlines()[:40]
+    assert [line for line in first if len(line) > 80] == []
+
+
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs/README.md"
+    named = {
+        (index.parent / link.partition("#")[0]).resolve()
+        for link in _LINK.findall(index.read_text("utf-8"))
+    }
+    owed = {*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")} - {index}
+    assert sorted(str(page.relative_to(ROOT)) for page in owed - named) == []
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "gone.md",
+        "#no-such-heading",
+        "options.md#no-such-heading",
+        "../Makefile#run",
+        "../docs/gone/",
+    ],
+)
+def test_a_link_that_leads_nowhere_is_found(link: str) -> None:
+    page = ROOT / "docs/README.md"
+    assert _broken_links(page, f"See [this]({link}) and [that](options.md#a-busy-server).") == [
+        link
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "fault"),
+    [
+        ("pytest --lunch hermes", "--lunch"),
+        ("pytest --launch hermse", "no target hermse"),
+        ("pytest --launch hermes --cuts=some", "--cuts"),
+        ("python -m conformance run --serverurl=x", "--serverurl"),
+        ("toolcall-truth jugde a.sse", "not taken"),
+        ("python -m conformance jugde", "no subcommand jugde"),
+        ("python -m conformance matrix hermes -- --lunch x", "--lunch"),
+        ("python -m conformance plan --busy", "not taken"),
+        ("python -m tests.no_such_program", "no module"),
+        ("make nonsense", "no goal nonsense"),
+    ],
+)
+def test_a_command_that_nobody_can_type_is_found(
+    command: str, fault: str, pytester: pytest.Pytester
+) -> None:
+    for text in (f"```sh\n{command}  # why\n```\n", f"Say `{command}` here."):
+        (found,) = _faults(text, pytester)
+        assert fault in found
+
+
+@pytest.mark.parametrize(
+    ("heading", "anchor"),
+    [
+        ("Keep the answers", "keep-the-answers"),
+        ("hermes (`vllm/tool_parsers/x.py`)", "hermes-vllmtool_parsersxpy"),
+        ("Recorded answers, and what a run costs", "recorded-answers-and-what-a-run-costs"),
+        ("See [that](x.md)", "see-that"),
+    ],
+)
+def test_an_anchor_is_written_as_github_writes_it(heading: str, anchor: str) -> None:
+    assert _anchor(heading) == anchor
