@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from itertools import pairwise
 
-from conformance import capture, judge, sdk
-from conformance.judge import Basis
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
+from conformance.commands import answer_file, judged_file
+from conformance.commands.judged_file import Basis
+from conformance.wires.chat import client
 
 
 def chunk(delta: Json, finish_reason: str | None = None, index: int = 0) -> Json:
@@ -97,9 +98,9 @@ def measure(data: bytes) -> tuple[float, float, float]:
     for event in data.decode().split("\n\n")[:-2]:
         json.loads(event.removeprefix("data: "))
     loaded = time.process_time()
-    sdk.read(capture.read(data))
+    client.read(answer_file.read(data))
     read = time.process_time()
-    judge.judge("it", data, Basis())
+    judged_file.judge("it", data, Basis())
     judged = time.process_time()
     return loaded - began, judged - read - (read - loaded), read - loaded
 

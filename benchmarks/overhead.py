@@ -20,10 +20,13 @@ from pathlib import Path
 
 import httpx2
 
-from conformance import casefile, probe
-from conformance.model import Json, Server
-from conformance.modes import of_server
-from conformance.request import NotApplicable, build, check_applies, scripts_of
+from conformance.base.jsonvalue import Json
+from conformance.casefiles import casefile
+from conformance.casefiles.modes import of_server
+from conformance.client import probe
+from conformance.scripting import NotApplicable, check_applies, scripts_of
+from conformance.terms.server import Server
+from conformance.wires.chat.request import build
 
 
 def requests_of(server: Server) -> list[Json]:

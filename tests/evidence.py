@@ -27,25 +27,19 @@ from typing import Any
 
 import yaml
 
-from conformance import assemble, sdk
-from conformance.casefile import derive
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.casefiles.casefile import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import (
-    Call,
-    Exchange,
-    Expectation,
-    Finding,
-    Json,
-    Outcome,
-    Prompt,
-    Read,
-    Server,
-    Text,
-    Utterance,
-)
 from conformance.rules import Evidence
-from conformance.verdict import Judgement, judge
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import Exchange, Prompt
+from conformance.terms.outcome import Finding, Outcome
+from conformance.terms.said import Call, Text, Utterance
+from conformance.terms.server import Server
+from conformance.verdicts.verdict import Judgement, judge
+from conformance.wires.chat import answers, client
 
 SAMPLES = Path(__file__).parent / "samples"
 ALLOWED = SAMPLES / "allowed"
@@ -116,15 +110,15 @@ def evidence(
     asked = {
         name: found.request[name] for name in found.request.keys() - {"stream", "stream_options"}
     }
-    beside = complete and assemble.read(exchange(complete, stream=False, options=asked))
+    beside = complete and answers.read(exchange(complete, stream=False, options=asked))
     return Evidence(
-        answer=assemble.read(found),
+        answer=answers.read(found),
         request=found.request,
         expect=expect,
         said=None if says is None else text_of(FORMATS[format].write(says)),
         format=FORMATS[format],
         complete=beside or None,
-        client=sdk.read(found) if found.status == 200 else None,
+        client=client.read(found) if found.status == 200 else None,
         implementation=implementation,
         parser=format.partition("-")[0],
     )

@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conformance import recorded
-from conformance.compare import compare
-from conformance.recorded import Results
 from conformance.report import badge, changes, html, markdown
+from conformance.results import reader
+from conformance.results.comparison import compare
+from conformance.results.reader import Results
 from tests.made import document, finding, item, write
 
 FOLDER = Path(__file__).parent / "golden"
@@ -71,7 +71,7 @@ def runs(folder: Path) -> list[Results]:
     loaded = []
     for name, found in (("old", old), ("new", new)):
         write(folder / name / "wire" / "w.json", wire)
-        loaded.append(recorded.load(write(folder / name / "results.json", found)))
+        loaded.append(reader.load(write(folder / name / "results.json", found)))
     return loaded
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from conformance import recorded
-from conformance.recorded import Results
 from conformance.report import html, markdown
+from conformance.results import reader
+from conformance.results.reader import Results
 
 DOCS = Path(__file__).parents[1] / "docs"
 TABLES = "## Tool-call conformance\n"
@@ -34,7 +34,7 @@ def main(folder: Path) -> int:
     if not found:
         print(f"{folder} has no results; run: make history", file=sys.stderr)
         return 5
-    runs = [recorded.load(path) for path in found]
+    runs = [reader.load(path) for path in found]
     summary = DOCS / "history.md"
     summary.write_text(with_tables(summary.read_text("utf-8"), runs), "utf-8")
     (DOCS / "history.html").write_text(html.render(runs, room=ROOM), "utf-8")

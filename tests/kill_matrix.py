@@ -11,20 +11,24 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from conformance import casefile, sdk
-from conformance.exchange import Asker, Limits, Live
+from conformance.casefiles import casefile
+from conformance.casefiles.modes import of_case
+from conformance.client.live import Limits, Live
+from conformance.client.probe import RENDER
+from conformance.client.sender import Asker
 from conformance.formats import FORMATS, PARSERS
-from conformance.item import Item, Judged
-from conformance.known import Known
-from conformance.model import Mode, Outcome, Server
-from conformance.modes import COMPLETE, STREAM, of_case
-from conformance.probe import RENDER
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
-from conformance.session import Session
-from conformance.verdict import decide
-from conformance.verdict import judge as ask_rules
+from conformance.runs.session import Session
+from conformance.terms.case import COMPLETE, STREAM, Mode
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import decide
+from conformance.verdicts.verdict import judge as ask_rules
+from conformance.wires.chat import client
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
@@ -143,7 +147,7 @@ def _without_truth(judged: Judged, fault: Fault) -> Judged:
         answer=judged.answer,
         request=exchange.request,
         format=FORMATS[fault.format],
-        client=sdk.read(exchange),
+        client=client.read(exchange),
         implementation="vllm",
     )
     case, mode = judged.item.case, judged.item.mode

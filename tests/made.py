@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from conformance.recorded import Results, load
+from conformance.results.reader import Results, load
 
 TARGET: dict[str, Any] = {
     "id": "vllm-0.32.0-hermes",

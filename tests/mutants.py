@@ -34,7 +34,7 @@ from typing import Any
 import pytest
 from _pytest.runner import runtestprotocol
 
-from conformance import sdk
+from conformance.wires.chat import client
 from tests.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parent.parent
@@ -341,7 +341,7 @@ def main() -> int:
     if not mutants:
         parser.error("no mutants to hunt")
     hunt = Hunt(mutants)
-    sdk.read = _remember(sdk.read)  # type: ignore[assignment]
+    client.read = _remember(client.read)  # type: ignore[assignment]
     tests = [str(ROOT / "tests" / f"{name}.py") for name in chosen.tests]
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-p", "no:xdist", *QUIET, *tests], [hunt])
     if status not in (0, 5):

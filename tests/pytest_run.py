@@ -11,7 +11,7 @@ import pytest
 from jsonschema.validators import Draft202012Validator
 
 import conformance
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 
 PACKAGE = Path(conformance.__file__).parent
 REFERENCE = ("--reference", "--parser", "hermes")

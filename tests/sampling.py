@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from conformance.casefile import derive
-from conformance.exchange import Asker, Limits, Live
-from conformance.item import Item, Judged
-from conformance.known import Known
-from conformance.model import Call, Case, Json, Level, Mode, Server, Text, Utterance
-from conformance.modes import COMPLETE, STREAM
+from conformance.base.jsonvalue import Json
+from conformance.casefiles.casefile import derive
+from conformance.client.live import Limits, Live
+from conformance.client.sender import Asker
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
-from conformance.session import Session
+from conformance.runs.session import Session
+from conformance.terms.case import COMPLETE, STREAM, Case, Mode
+from conformance.terms.outcome import Level
+from conformance.terms.said import Call, Text, Utterance
+from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
 
 LOOK: Json = {
     "type": "function",

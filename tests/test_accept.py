@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
-from conformance import known
-from conformance.accept import ABOUT, AcceptProblem, entries, read, text
-from conformance.model import Call, Case, Expectation, Json, Server, Text
+from conformance.base.jsonvalue import Json
+from conformance.results.acceptance import ABOUT, AcceptProblem, entries, read, text
+from conformance.terms.case import Case, Expectation
+from conformance.terms.said import Call, Text
+from conformance.terms.server import Server
+from conformance.verdicts import known_issues
 
 DAY = date(2026, 11, 22)
 DIGEST = f"sha256:{0:064}"
@@ -247,7 +250,7 @@ def test_what_is_written_is_a_file_of_known_issues_that_explains_the_run(tmp_pat
         parser=target["parser"],
         format=target["format"],
     )
-    listed = known.load(server, [path])
+    listed = known_issues.load(server, [path])
     for one in found["results"]:
         at = next(case for case in CASES if case.id == one["case"])
         for rule in PASSED:

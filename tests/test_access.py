@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance import access, probe
-from conformance.access import Access, AccessProblem
-from conformance.exchange import Asker, Limits, Live, concealed
-from conformance.model import Exchange, Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.client import access, probe
+from conformance.client.access import Access, AccessProblem
+from conformance.client.live import Limits, Live, concealed
+from conformance.client.sender import Asker
+from conformance.terms.exchange import Exchange
 from tests.servers import read_request, serve
 
 SECRET = "gw-very-secret/0123456789"

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance.assemble import Answer, Choice, read
-from conformance.model import Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.wires.chat.answers import Answer, Choice, read
 from tests.evidence import SAMPLES, exchange
 
 GOOD = SAMPLES / "args.string"

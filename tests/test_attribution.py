@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import attribution
-from conformance.attribution import Fault
-from conformance.hearing import Hearing, apart, missing_in
-from conformance.model import Finding, Json, Outcome
-from conformance.reading import Reading
+from conformance.base.jsonvalue import Json
 from conformance.rules import RULES
-from conformance.verdict import Judgement, Verdict
+from conformance.terms.outcome import Finding, Outcome
+from conformance.verdicts import blame
+from conformance.verdicts.blame import Fault
+from conformance.verdicts.spoken import Reading
+from conformance.verdicts.transcript import Hearing, apart, missing_in
+from conformance.verdicts.verdict import Judgement, Verdict
 
 HEARD = Reading(text="Hi.", calls=())
 
@@ -32,20 +33,18 @@ def fault(
     unshown: str | None = None,
     lost: bool = False,
 ) -> Fault | None:
-    return attribution.of(found, reading, unexercised=unexercised, unshown=unshown, lost=lost)
+    return blame.of(found, reading, unexercised=unexercised, unshown=unshown, lost=lost)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_has_somebody_to_blame(rule: str) -> None:
-    assert attribution.owner(rule) in {Fault.TEMPLATE, Fault.PARSER, Fault.SERVER}
+    assert blame.owner(rule) in {Fault.TEMPLATE, Fault.PARSER, Fault.SERVER}
 
 
 def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
     areas = {rule.partition(".")[0] for rule in RULES}
-    assert attribution.AREAS.keys() == areas
-    assert (
-        attribution.EXCEPTIONS.keys() | attribution.MODELS_OWN | attribution.FORCED <= RULES.keys()
-    )
+    assert blame.AREAS.keys() == areas
+    assert blame.EXCEPTIONS.keys() | blame.MODELS_OWN | blame.FORCED <= RULES.keys()
 
 
 @pytest.mark.parametrize(
@@ -74,7 +73,7 @@ def test_an_answer_that_does_not_come_is_the_servers_and_a_stale_list_ours() -> 
     assert fault(verdict(Outcome.STALE)) is Fault.SUITE
 
 
-@pytest.mark.parametrize("rule", sorted(attribution.FORCED))
+@pytest.mark.parametrize("rule", sorted(blame.FORCED))
 def test_a_forced_call_that_the_tokens_hold_and_the_client_lacks_is_the_parsers(rule: str) -> None:
     found = verdict(Outcome.FAIL, judged(rule, Outcome.FAIL))
     assert fault(found) is Fault.SERVER
@@ -93,8 +92,8 @@ def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> 
 @pytest.mark.parametrize(
     ("reason", "reading", "owner"),
     [
-        (f"{attribution.OWN_TEXT}: odd", HEARD, Fault.MODEL),
-        (attribution.UNHEARD, None, Fault.UNCLEAR),
+        (f"{blame.OWN_TEXT}: odd", HEARD, Fault.MODEL),
+        (blame.UNHEARD, None, Fault.UNCLEAR),
         ("the schema of 'f' cannot be used: no", HEARD, Fault.SUITE),
     ],
 )

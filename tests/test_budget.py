@@ -10,11 +10,17 @@ from typing import Any
 import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 
-from conformance import budget, casefile, cli, plan
-from conformance.budget import Budget, BudgetProblem, Cost, Purse
-from conformance.exchange import CHAT, DETOKENIZE, NotAsked
-from conformance.model import Exchange, Json, Read
-from conformance.strictyaml import validator
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import validator
+from conformance.base.sse import Read
+from conformance.casefiles import casefile
+from conformance.client import budget
+from conformance.client.budget import Budget, BudgetProblem, Cost, Purse
+from conformance.client.sender import CHAT, DETOKENIZE, NotAsked
+from conformance.commands import main
+from conformance.runs import plan
+from conformance.terms.exchange import Exchange
+from conformance.wires.chat import cost
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
 from tests.test_plugin import errors
 
@@ -22,7 +28,7 @@ pytest_plugins = ["pytester"]
 
 MESSAGES = [{"role": "user", "content": "x" * 400}]
 BODY: Json = {"model": "m", "messages": MESSAGES, "max_completion_tokens": 50}
-PROMPT = budget.prompt_of(BODY)
+PROMPT = cost.prompt_of(BODY)
 
 
 def complete(usage: Json = None, content: str = "a" * 80) -> bytes:
@@ -58,7 +64,7 @@ class Server:
 def spend(whole: Budget, count: int, body: bytes, path: str = CHAT) -> tuple[list[Any], Purse, int]:
     async def spent() -> tuple[list[Any], Purse, int]:
         server = Server(body)
-        purse = Purse(server, whole)
+        purse = Purse(server, whole, cost.METER)
         sends = (purse.send(path, BODY) for _ in range(count))
         return await asyncio.gather(*sends, return_exceptions=True), purse, server.asked
 
@@ -80,25 +86,25 @@ def test_what_is_no_budget_is_refused(text: str) -> None:
 
 
 def test_usage_tells_what_an_exchange_cost() -> None:
-    found = budget.used(exchange(complete(usage(123, 45))))
+    found = cost.used(exchange(complete(usage(123, 45))))
     assert found == Cost(requests=1, prompt=123, answer=45)
     stream = b'data: {"choices": []}\n\ndata: {"choices": [], "usage": %b}\n\ndata: [DONE]\n\n'
     told = stream % json.dumps(usage(7, 8)).encode()
-    found = budget.used(exchange(told, {**BODY, "stream": True}))
+    found = cost.used(exchange(told, {**BODY, "stream": True}))
     assert found == Cost(requests=1, prompt=7, answer=8)
 
 
 def test_without_usage_the_cost_is_estimated() -> None:
-    assert budget.used(exchange(complete())) == Cost(requests=1, prompt=PROMPT, answer=20)
-    assert budget.used(exchange(complete({"prompt_tokens": "many"}))).answer == 20
+    assert cost.used(exchange(complete())) == Cost(requests=1, prompt=PROMPT, answer=20)
+    assert cost.used(exchange(complete({"prompt_tokens": "many"}))).answer == 20
     cut = Exchange(request=BODY, status=200, reads=(Read(0, b"{"),), error="cut")
-    assert budget.used(cut) == Cost(requests=1, prompt=PROMPT, answer=50)
-    assert budget.used(exchange(b"no", status=400)) == Cost(requests=1)
+    assert cost.used(cut) == Cost(requests=1, prompt=PROMPT, answer=50)
+    assert cost.used(exchange(b"no", status=400)) == Cost(requests=1)
 
 
 def test_several_choices_may_cost_several_times_as_much() -> None:
-    assert budget.limit_of({**BODY, "n": 3}) == 150
-    assert budget.limit_of({"messages": []}) == budget.UNLIMITED
+    assert cost.limit_of({**BODY, "n": 3}) == 150
+    assert cost.limit_of({"messages": []}) == cost.UNLIMITED
 
 
 def test_no_request_is_sent_that_could_exceed_the_budget() -> None:
@@ -190,12 +196,12 @@ def test_a_plan_repeats_only_what_a_model_says() -> None:
 
 
 def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["plan", "--emission", "scripted"]) == 0
+    assert main.main(["plan", "--emission", "scripted"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("scripted, hermes parser, hermes format: ")
     assert "estimated thus:" in lines
     assert max(map(len, lines)) <= 80
-    assert cli.main(["plan", "--parser", "mistral-v11", "--format", "json"]) == 0
+    assert main.main(["plan", "--parser", "mistral-v11", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)
     validator("planned").validate(found)
     assert (found["emission"], found["parser"], found["format"]) == (
@@ -204,8 +210,8 @@ def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixtu
         "mistral-v11",
     )
     assert 0 < found["likely"]["prompt_tokens"] <= found["most"]["prompt_tokens"]
-    assert cli.main(["plan", "--parser", "hermez"]) == cli.USAGE_ERROR
-    assert cli.main(["plan", "--repeat", "9"]) == 0
+    assert main.main(["plan", "--parser", "hermez"]) == main.USAGE_ERROR
+    assert main.main(["plan", "--repeat", "9"]) == 0
     assert "all of --repeat" in capsys.readouterr().out
 
 

@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance import casefile
-from conformance.model import Call, Case, Expectation, Json, Piece, Text, Utterance
-from conformance.modes import ALLOWED, PROMPT, named
-from conformance.strictyaml import FileProblem
+from conformance.base.jsonvalue import Json
+from conformance.base.strictyaml import FileProblem
+from conformance.casefiles import casefile
+from conformance.casefiles.modes import ALLOWED, named
+from conformance.terms.case import PROMPT, Case, Expectation
+from conformance.terms.said import Call, Piece, Text, Utterance
 
 TOOLS = """\
 schema: 1

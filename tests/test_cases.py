@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance import casefile
+from conformance.casefiles import casefile
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Case, Expectation
+from conformance.terms.case import Case, Expectation
 
 FOLDER = casefile.shipped()
 CASES = casefile.load_folder(FOLDER)

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import casefile, check, known, target
-from conformance.check import WIDEST
+from conformance.casefiles import casefile
+from conformance.commands import check
+from conformance.commands.check import WIDEST
+from conformance.engines import target
+from conformance.verdicts import known_issues
 
 CASES = """\
 schema: 1
@@ -78,7 +81,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 def test_what_comes_with_the_suite_is_clean() -> None:
     found = check.check()
     assert found.problems == ()
-    folders = (casefile.shipped(), target.FOLDER, known.FOLDER)
+    folders = (casefile.shipped(), target.FOLDER, known_issues.FOLDER)
     assert found.files == sum(len(list(folder.rglob("*.yaml"))) for folder in folders)
 
 

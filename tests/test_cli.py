@@ -13,9 +13,11 @@ from pathlib import Path
 import pytest
 
 import conformance
-from conformance import casefile, cli, target
+from conformance.base.jsonvalue import Json
+from conformance.casefiles import casefile
+from conformance.commands import check, main
+from conformance.engines import target
 from conformance.formats import FORMATS
-from conformance.model import Json
 from conformance.rules import RULES
 
 ROOT = Path(conformance.__file__).parent.parent
@@ -31,7 +33,7 @@ cases:
 
 
 def listed(capsys: pytest.CaptureFixture[str], *words: str) -> Json:
-    assert cli.main([*words, "--format", "json"]) == 0
+    assert main.main([*words, "--format", "json"]) == 0
     return json.loads(capsys.readouterr().out)
 
 
@@ -74,7 +76,7 @@ def test_a_case_is_listed_with_the_formats_that_can_say_it(
 
 
 def test_cases_are_counted_by_format(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["cases"]) == 0
+    assert main.main(["cases"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(r"\d+ cases: \d+ in hermes, \d+ in mistral, \d+ in mistral-v11", last)
 
@@ -96,7 +98,7 @@ def test_a_folder_that_is_not_there_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     missing = tmp_path / "missing"
-    assert cli.main(["cases", str(missing)]) == cli.USAGE_ERROR
+    assert main.main(["cases", str(missing)]) == main.USAGE_ERROR
     assert str(missing) in capsys.readouterr().err
 
 
@@ -104,7 +106,7 @@ def test_a_malformed_case_is_an_error_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own.yaml").write_text(OWN.replace("says:", "sayz:"))
-    assert cli.main(["cases", str(tmp_path)]) == cli.USAGE_ERROR
+    assert main.main(["cases", str(tmp_path)]) == main.USAGE_ERROR
     assert "own.yaml:8: " in capsys.readouterr().err
 
 
@@ -126,11 +128,11 @@ def test_a_reader_that_has_enough_ends_a_command_quietly(words: list[str]) -> No
         command, stdout=writing, stderr=subprocess.PIPE, cwd=ROOT, timeout=60, check=False
     )
     os.close(writing)
-    assert (ended.returncode, ended.stderr) == (cli.PIPE_CLOSED, b"")
+    assert (ended.returncode, ended.stderr) == (main.PIPE_CLOSED, b"")
 
 
 def test_the_rules_are_a_table_in_markdown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["rules", "--format", "markdown"]) == 0
+    assert main.main(["rules", "--format", "markdown"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + len(RULES)
     assert {line.count("|") - line.count("\\|") for line in lines} == {5}
@@ -138,7 +140,7 @@ def test_the_rules_are_a_table_in_markdown(capsys: pytest.CaptureFixture[str]) -
 
 @pytest.mark.parametrize("what", ["targets", "cases", "rules"])
 def test_a_list_is_made_for_people_too(what: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([what]) == 0
+    assert main.main([what]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if not line.strip()] == []
     assert any(not line.startswith(" ") for line in lines)
@@ -146,13 +148,13 @@ def test_a_list_is_made_for_people_too(what: str, capsys: pytest.CaptureFixture[
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["testt"])
-    assert ended.value.code == cli.USAGE_ERROR
+        main.main(["testt"])
+    assert ended.value.code == main.USAGE_ERROR
     assert "testt" in capsys.readouterr().err
 
 
 def test_an_unknown_target_is_not_served(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["serve", "hermez"]) == cli.USAGE_ERROR
+    assert main.main(["serve", "hermez"]) == main.USAGE_ERROR
     told = capsys.readouterr().err
     assert "hermez" in told
     assert "did you mean hermes?" in told
@@ -183,14 +185,14 @@ def test_a_run_without_paths_takes_the_shipped_cases_and_no_options_value(tmp_pa
 
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "nowhere"])
-    assert found.returncode == cli.USAGE_ERROR
+    assert found.returncode == main.USAGE_ERROR
     assert "nowhere" in found.stderr
 
 
 def test_accepting_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     into = tmp_path / "mine.yaml"
     into.write_text("precious")
-    assert cli.main(["accept", "results.json", "-o", str(into)]) == cli.USAGE_ERROR
+    assert main.main(["accept", "results.json", "-o", str(into)]) == main.USAGE_ERROR
     assert capsys.readouterr().err == f"-o: {into} exists; name a new file, and merge by hand\n"
     assert into.read_text() == "precious"
 
@@ -198,8 +200,8 @@ def test_accepting_overwrites_nothing(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_a_check_of_nothing_is_not_green(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["check", str(tmp_path)]) == cli.NOTHING_CHECKED
+    assert main.main(["check", str(tmp_path)]) == check.NOTHING_CHECKED
     assert capsys.readouterr().out == "0 files, no problems\n"
-    assert cli.main(["check", str(tmp_path / "missing")]) == cli.USAGE_ERROR
+    assert main.main(["check", str(tmp_path / "missing")]) == main.USAGE_ERROR
     told = capsys.readouterr().err
     assert told == f"{tmp_path}/missing: there is no such file or folder\n"

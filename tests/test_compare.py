@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from conformance import cli, recorded
-from conformance.compare import Comparison, Incomparable, Kind, check, compare
-from conformance.model import Outcome
+from conformance.base.schema import validator
+from conformance.commands import main
 from conformance.report import changes
-from conformance.strictyaml import validator
+from conformance.results import reader
+from conformance.results.comparison import Comparison, Incomparable, Kind, check, compare
+from conformance.terms.outcome import Outcome
 from tests.made import Items, document, item, results, write
 
 RULE = "args.json"
@@ -92,7 +93,7 @@ def test_what_fails_by_chance_neither_regresses_nor_is_fixed(
     for name, outcome in (("old", was), ("new", now)):
         written = document({"a/b[s]": {RULE: outcome}})
         written["results"][0]["chance"] = [RULE] if name == knows else []
-        runs[name] = recorded.load(write(tmp_path / f"{name}.json", written))
+        runs[name] = reader.load(write(tmp_path / f"{name}.json", written))
     found = compare(runs["old"], runs["new"])
     assert kinds(found) == {f"a/b[s] {RULE}": "by chance"}
     assert not found.regressed
@@ -108,7 +109,7 @@ def test_a_failure_is_by_chance_where_no_list_speaks_of_its_version(
     for name, outcome in (("old", "pass"), ("new", "fail")):
         written = document({"a/b[s]": {RULE: outcome}})
         written["results"][0]["chance"] = [RULE] if name == knows else []
-        runs[name] = recorded.load(write(tmp_path / f"{name}.json", written))
+        runs[name] = reader.load(write(tmp_path / f"{name}.json", written))
     assert kinds(compare(runs["old"], runs["new"])) == {f"a/b[s] {RULE}": kind}
 
 
@@ -116,11 +117,11 @@ def test_a_rule_below_the_bar_regresses_without_failing(tmp_path: Path) -> None:
     new = document({"a/b[stream]": {RULE: "fail"}})
     new["results"][0]["findings"][0]["level"] = "should"
     old = results(tmp_path / "old.json", SAME)
-    found = compare(old, recorded.load(write(tmp_path / "new.json", new)))
+    found = compare(old, reader.load(write(tmp_path / "new.json", new)))
     assert not found.regressed
     assert "regressed, of rules that fail no run" in changes.text(found)
     new["run"]["level"] = "should"
-    assert compare(old, recorded.load(write(tmp_path / "new.json", new))).regressed
+    assert compare(old, reader.load(write(tmp_path / "new.json", new))).regressed
 
 
 def test_items_of_one_run_only_are_named(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_another_version_is_compared(tmp_path: Path) -> None:
 def command(folder: Path, old: Items, new: Items, *words: str) -> int:
     write(folder / "old.json", document(old))
     write(folder / "new.json", document(new))
-    return cli.main(["compare", str(folder / "old.json"), str(folder / "new.json"), *words])
+    return main.main(["compare", str(folder / "old.json"), str(folder / "new.json"), *words])
 
 
 @pytest.mark.parametrize("format", ["text", "markdown", "json"])
@@ -229,7 +230,7 @@ def test_the_json_is_as_its_schema_says(tmp_path: Path, capsys: pytest.CaptureFi
 def test_what_cannot_be_used_ends_with_the_status_of_wrong_usage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == cli.USAGE_ERROR
+    assert main.main(["compare", str(tmp_path / "a"), str(tmp_path / "b")]) == main.USAGE_ERROR
     assert "cannot be read" in capsys.readouterr().err
 
 
@@ -240,7 +241,7 @@ def test_hostile_text_does_nothing_in_a_terminal_or_in_markdown(tmp_path: Path) 
     for one in new["results"]:
         one["findings"][0].update(expected=evil, actual=evil)
     old = results(tmp_path / "old.json", {})
-    found = compare(old, recorded.load(write(tmp_path / "new.json", new)))
+    found = compare(old, reader.load(write(tmp_path / "new.json", new)))
     told = changes.text(found)
     assert told.replace("\n", "").isprintable()
     assert "\\x1b[2J\\u202e" in told

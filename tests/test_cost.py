@@ -13,10 +13,12 @@ from collections.abc import Callable
 import pytest
 
 from benchmarks.judge import END, KINDS, ROLE, body, call, chunk, more
-from conformance import judge, sdk
+from conformance.base.jsonvalue import Json
+from conformance.commands import judged_file
+from conformance.commands.judged_file import Basis
 from conformance.formats import FORMATS
-from conformance.judge import Basis
-from conformance.model import ClientView, Exchange, Json
+from conformance.terms.exchange import ClientView, Exchange
+from conformance.wires.chat import client
 
 SIZE = 1_500
 TIMES = 8
@@ -92,7 +94,7 @@ ANSWERS = {kind.__name__: streamed(kind) for kind in KINDS} | {
 
 def seconds(data: bytes) -> float:
     began = time.process_time()
-    found = judge.judge("it", data, Basis(format=FORMATS["hermes"]))
+    found = judged_file.judge("it", data, Basis(format=FORMATS["hermes"]))
     taken = time.process_time() - began
     assert found.outcome != "error", found.reason
     return taken
@@ -105,7 +107,7 @@ def test_the_cost_of_judging_is_linear_in_the_size(
     def unread(exchange: Exchange) -> ClientView:
         return ClientView(client="none", unread="its cost is its own")
 
-    monkeypatch.setattr(sdk, "read", unread)
+    monkeypatch.setattr(client, "read", unread)
     small, large = answer(SIZE), answer(TIMES * SIZE)
     ratios = []
     for _ in range(5):

@@ -6,13 +6,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from conformance.exchange import Asker
-from conformance.item import Item
-from conformance.known import Known
-from conformance.model import Call, Case, Exchange, Outcome, Read
-from conformance.modes import COMPLETE
-from conformance.request import SPARE_TOKENS
-from conformance.session import Session
+from conformance.base.sse import Read
+from conformance.client.sender import Asker
+from conformance.runs.session import Session
+from conformance.terms.case import COMPLETE, Case
+from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call
+from conformance.verdicts.item import Item
+from conformance.verdicts.known_issues import Known
+from conformance.wires.chat.request import SPARE_TOKENS
 from tests.evidence import SCRIPTED
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}

@@ -13,11 +13,13 @@ from typing import Any
 
 import pytest
 
-from conformance.access import Access
-from conformance.exchange import CHAT, DETOKENIZE, Asker, Limits, Live
-from conformance.model import Exchange, Json
-from conformance.patience import Patience
+from conformance.base.jsonvalue import Json
+from conformance.client.access import Access
+from conformance.client.live import Limits, Live
+from conformance.client.retry import Patience
+from conformance.client.sender import CHAT, DETOKENIZE, Asker
 from conformance.reference import FAULTS, Reference
+from conformance.terms.exchange import Exchange
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
 LIMITS = Limits(connect=2, first_byte=5, silence=5, whole=10, size=100_000, patience=0)

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from conformance import casefile, modes, target
+from conformance.casefiles import casefile, modes
+from conformance.engines import target
 
 PAGE = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
 CASES = {case.id for case in casefile.load_folder(casefile.shipped())}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from conformance.formats import FORMATS, PARSERS, Format, Inexpressible, Unreadable
 from conformance.formats.format import text_of
-from conformance.model import Call, Piece, Script, Text, Utterance
+from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 HERMES, MISTRAL, V11 = (FORMATS[name] for name in ("hermes", "mistral", "mistral-v11"))
 EACH = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)

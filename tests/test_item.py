@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.item import Item, Judged, is_clear, summed_up
-from conformance.known import Issue
-from conformance.model import Case, Level, Outcome
-from conformance.modes import STREAM
-from conformance.rates import Rate
+from conformance.base.statistics import Rate
 from conformance.rules import RULES
-from conformance.verdict import GRAVEST_FIRST, Judgement, Verdict, merge
+from conformance.terms.case import STREAM, Case
+from conformance.terms.outcome import Level, Outcome
+from conformance.verdicts.item import Item, Judged, is_clear, summed_up
+from conformance.verdicts.known_issues import Issue
+from conformance.verdicts.verdict import GRAVEST_FIRST, Judgement, Verdict, merge
 
 ITEM = Item(case=Case(id="a/b", about="It.", path=Path("a.yaml"), line=1, messages=()), mode=STREAM)
 RULE = RULES["chunk.name.once"]

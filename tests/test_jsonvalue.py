@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from conformance.jsonvalue import (
+from conformance.base.jsonvalue import (
     MAX_DEPTH,
     Difference,
     JsonProblem,

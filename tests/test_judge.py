@@ -13,18 +13,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import capture, cli, judge, results, sdk
-from conformance.item import Item, Judged
-from conformance.judge import Basis
-from conformance.known import Known
-from conformance.model import Case, Json, Mode
+from conformance.base import jsonfile, schema
+from conformance.base.jsonvalue import Json
+from conformance.commands import answer_file, judged_file, main
+from conformance.commands.judged_file import Basis
+from conformance.results import writer
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
-from conformance.verdict import decide
-from conformance.verdict import judge as ask_rules
+from conformance.terms.case import Case, Mode
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import decide
+from conformance.verdicts.verdict import judge as ask_rules
+from conformance.wires.chat import client
 from tests.evidence import SAMPLES, TOOLS, sample, settings_of
 
-SCHEMA = json.loads((Path(judge.__file__).parent / "schemas" / "judged.json").read_text("utf-8"))
+SCHEMA = json.loads((schema.FOLDER / "judged.json").read_text("utf-8"))
 # What these are about is not in an answer: that a refusal was right, what came of sending it
 # back, what a broken call had to keep.
 UNTOLD = {"err.tools-invalid", "http.error-json", "echo.roundtrip", "said.kept"}
@@ -53,7 +57,7 @@ def name_of(file: Path) -> str:
 
 def judged(capsys: Screen, *words: object) -> tuple[int, list[Json]]:
     """The exit status, and what is said of each file."""
-    status = cli.main(["judge", "--format", "json", *map(str, words)])
+    status = main.main(["judge", "--format", "json", *map(str, words)])
     found = json.loads(capsys.readouterr().out)
     jsonschema.validate(found, SCHEMA)
     return status, found["answers"]
@@ -65,7 +69,7 @@ def broken(answer: Json) -> set[str]:
 
 
 def refused(capsys: Screen, *words: object) -> str:
-    assert cli.main(["judge", *map(str, words)]) == cli.USAGE_ERROR
+    assert main.main(["judge", *map(str, words)]) == main.USAGE_ERROR
     captured = capsys.readouterr()
     assert captured.out == ""
     return captured.err
@@ -166,7 +170,7 @@ def test_a_person_reads_a_block_for_each_broken_rule_and_the_counts(
 ) -> None:
     empty = tmp_path / "empty"
     empty.touch()
-    assert cli.main(["judge", str(NAMED_TWICE), str(GOOD), str(empty)]) == 2
+    assert main.main(["judge", str(NAMED_TWICE), str(GOOD), str(empty)]) == 2
     *blocks, last = capsys.readouterr().out.rstrip("\n").split("\n\n")
     first, *rows = blocks[0].splitlines()
     assert first == "chunk.name.once  MUST  expected no name after the first, got 'get_weather'"
@@ -195,14 +199,14 @@ def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
 ) -> None:
     file = tmp_path / "long.sse"
     role, *rest = GOOD.read_bytes().split(b"\n\n")
-    comments = b": ping\n" * (sdk.LINES + 1)
+    comments = b": ping\n" * (client.LINES + 1)
     file.write_bytes(b"\n\n".join([role, comments + rest[0], *rest[1:]]))
     status, (answer,) = judged(capsys, file)
     assert (status, answer["outcome"]) == (0, "clean")
     (unjudged,) = answer["unjudged"]
     assert unjudged["rule"] == "client.openai-python"
     assert unjudged["reason"].endswith("an event has more than 1000 lines")
-    assert cli.main(["judge", str(file)]) == 0
+    assert main.main(["judge", str(file)]) == 0
     assert capsys.readouterr().out.startswith("client.openai-python  MUST  not judged: openai-py")
 
 
@@ -274,7 +278,7 @@ def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Scre
     saved = tmp_path / "answer.http"
     head = b"HTTP/1.1 200 OK\r\ncontent-type: x\x1b[2J\xff\r\n\r\n"
     saved.write_bytes(head + GOOD.read_bytes())
-    assert cli.main(["judge", str(saved)]) == 0
+    assert main.main(["judge", str(saved)]) == 0
     told = capsys.readouterr().out
     assert "sse.content-type  SHOULD" in told
     assert "x\\x1b[2j\\xff" in told
@@ -319,7 +323,7 @@ def test_a_parser_or_a_format_adds_its_rules(name: str, capsys: Screen) -> None:
 
 def test_a_format_is_found_by_its_parser_or_by_its_own_name() -> None:
     names = ["hermes", "mistral", "mistral-v11"]
-    assert [judge.format_of(name).name for name in names] == names
+    assert [judged_file.format_of(name).name for name in names] == names
 
 
 def test_the_complete_answer_may_have_headers_and_concerns_streams_only(
@@ -340,7 +344,7 @@ def kept(file: Path, **changes: Any) -> Json:
     )
     item = Item(case=case, mode=Mode(name="stream", stream=True))
     verdict = decide(ask_rules(evidence), known=Known(), case=case, mode=item.mode)
-    found = results.describe(Judged(item=item, verdict=verdict, answer=evidence.answer))
+    found = writer.describe(Judged(item=item, verdict=verdict, answer=evidence.answer))
     return found["exchange"] | changes
 
 
@@ -362,7 +366,7 @@ def test_what_a_run_kept_is_judged_by_its_own_request(
     file: Path, tmp_path: Path, capsys: Screen
 ) -> None:
     wire = tmp_path / "wire.json"
-    results.write(wire, kept(file))
+    jsonfile.write(wire, kept(file))
     _, (answer,) = judged(capsys, wire)
     assert broken(answer) == {file.parent.name}
 
@@ -378,7 +382,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
     ({"request": []}, "the request at $"),
     ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
     ({"request": {"n": 2.0}}, "the request at $.n"),
-    ({"answer": "x" * results.WIRE_LIMIT}, "a run keeps 300000 characters"),
+    ({"answer": "x" * writer.WIRE_LIMIT}, "a run keeps 300000 characters"),
 ]
 
 
@@ -434,9 +438,9 @@ def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = GOOD.stat().st_size
-    monkeypatch.setattr(capture, "LIMIT", size)
+    monkeypatch.setattr(answer_file, "LIMIT", size)
     assert judged(capsys, GOOD)[0] == 0
-    monkeypatch.setattr(capture, "LIMIT", size - 1)
+    monkeypatch.setattr(answer_file, "LIMIT", size - 1)
     status, (answer,) = judged(capsys, GOOD)
     assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
 
@@ -449,7 +453,7 @@ def test_a_lone_surrogate_reaches_neither_the_screen_nor_the_json_as_such(
     file.write_text(body)
     _, (answer,) = judged(capsys, file)
     assert broken(answer) == {"finish.enum"}
-    assert cli.main(["judge", str(file)]) == 1
+    assert main.main(["judge", str(file)]) == 1
     assert "a\\udcff" in capsys.readouterr().out
 
 
@@ -580,8 +584,8 @@ def test_a_request_that_no_rule_could_read_is_a_usage_error(
 )
 def test_words_that_argparse_refuses_are_a_usage_error(words: list[str], capsys: Screen) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["judge", *words])
-    assert ended.value.code == cli.USAGE_ERROR
+        main.main(["judge", *words])
+    assert ended.value.code == main.USAGE_ERROR
     assert "usage: python -m conformance judge" in capsys.readouterr().err
 
 
@@ -607,7 +611,7 @@ PIECES = [
     st.one_of(st.binary(max_size=50), st.lists(st.sampled_from(PIECES), max_size=8).map(b"".join))
 )
 def test_any_bytes_at_all_are_judged(data: bytes) -> None:
-    found = judge.judge("it", data, Basis())
+    found = judged_file.judge("it", data, Basis())
     assert found.outcome in ("clean", "findings", "error")
-    jsonschema.validate(judge.document([found]), SCHEMA)
-    assert judge.text([found]).startswith(("no answer: ", "1 files: ", *RULES))
+    jsonschema.validate(judged_file.document([found]), SCHEMA)
+    assert judged_file.text([found]).startswith(("no answer: ", "1 files: ", *RULES))

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from conformance import probe
-from conformance.model import Outcome
+from conformance.client import probe
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.rules import RULES
+from conformance.terms.outcome import Outcome
 from tests.kill_matrix import CASES, PAGE, UNTRIPPED, Matrix, page, row
 
 REASONS = {

@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from conformance import known
-from conformance.known import Issue, Known, classes, load, shipped
-from conformance.model import Call, Case, Expectation, Finding, Mode, Outcome, Piece, Server, Text
+from conformance.base.strictyaml import FileProblem
 from conformance.rules import RULES
-from conformance.strictyaml import FileProblem
-from conformance.verdict import Judgement, decide
+from conformance.terms.case import Case, Expectation, Mode
+from conformance.terms.outcome import Finding, Outcome
+from conformance.terms.said import Call, Piece, Text
+from conformance.terms.server import Server
+from conformance.verdicts import known_issues
+from conformance.verdicts.known_issues import Issue, Known, classes, load, shipped
+from conformance.verdicts.verdict import Judgement, decide
 
 SERVER = Server(
     url="http://localhost/v1",
@@ -32,7 +35,7 @@ BRACE = {
     "rules": ["args.json", "said.calls"],
     "added": "2026-11-22",
 }
-SHIPPED = sorted(known.FOLDER.glob("*.yaml"))
+SHIPPED = sorted(known_issues.FOLDER.glob("*.yaml"))
 LINK = "https://example.com/1"
 
 
@@ -187,7 +190,7 @@ def test_text_that_a_raw_case_spells_out_is_of_no_class_of_text() -> None:
 
 
 def test_the_schema_names_the_classes_there_are() -> None:
-    schema = json.loads((known.FOLDER.parent / "schemas" / "known.json").read_text("utf-8"))
+    schema = json.loads((known_issues.FOLDER.parent / "schemas" / "known.json").read_text("utf-8"))
     named = schema["$defs"]["issue"]["properties"]["every"]["enum"]
     assert set(named) == classes(case("a/b", HI, PARIS, ROME))
 

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-from conformance.model import Outcome
-from conformance.modes import named
+from conformance.casefiles.modes import named
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES
+from conformance.terms.outcome import Outcome
 from tests.kill_matrix import CASES, judge
 
 PAGE = Path(__file__).parents[1] / "docs" / "known-bugs.md"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from conformance import target
-from conformance.launch import DEFAULT_VLLM, Environment, model_folder, provision
+from conformance.engines import target
+from conformance.engines.vllm import DEFAULT_VLLM, Environment, model_folder, provision
 
 WEIGHTLESS = [name for name in target.names() if not target.load(name).is_real]
 ASK = """

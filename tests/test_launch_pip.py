@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.launch import pip
-from conformance.launch.pip import PipFailed, explain
+from conformance.engines.vllm import pip
+from conformance.engines.vllm.pip import PipFailed, explain
 
 
 def failure(output: str) -> PipFailed:

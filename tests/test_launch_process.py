@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.launch import LaunchProblem, process
-from conformance.launch.process import clean_environment, finish, spawn
+from conformance.engines.vllm import LaunchProblem, process
+from conformance.engines.vllm.process import clean_environment, finish, spawn
 
 STUBBORN = """
 import signal, subprocess, sys, time

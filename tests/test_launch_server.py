@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from conformance import target
-from conformance.launch import (
+from conformance.engines import target
+from conformance.engines.vllm import (
     DEFAULT_VLLM,
     Environment,
     Launched,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.launch import Environment, LaunchProblem
-from conformance.launch.template import describe, find_template
+from conformance.engines.vllm import Environment, LaunchProblem
+from conformance.engines.vllm.template import describe, find_template
 
 FAKE = Path(__file__).parent / "fake_python.py"
 HERMES = "tool_chat_template_hermes.jinja"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from conformance import target
-from conformance.launch import LaunchProblem, server, weights
-from conformance.model import Target
+from conformance.engines import target
+from conformance.engines.vllm import LaunchProblem, server, weights
+from conformance.terms.server import Target
 from tests.test_launch_server import Lab
 
 DIGEST = hashlib.sha256(b"GGUF of no size").hexdigest()

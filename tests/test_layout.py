@@ -14,32 +14,40 @@ PACKAGE = ROOT / "conformance"
 
 LINES_OF_A_MODULE = 400
 LINES_OF_A_FUNCTION = 60
-LISTS = {"commandline.add"}
+LISTS = {"option_list.add"}
 """Functions that are one flat list, here of options: longer, and read as easily."""
 
-# A module imports from lines above its own, and within its line only from its own package.
-LAYERS = [
-    {"model", "replay"},
-    {"jsonvalue", "sse", "strictyaml", "formats"},
-    {"modes", "access", "patience", "jsonfile"},
-    {"assemble", "casefile", "target", "known", "sdk", "exchange", "reference", "launch"},
-    {"request", "rules", "turn", "budget", "tokens", "reading"},
-    {"verdict", "probe", "hearing", "rates"},
-    {"attribution"},
-    {"item"},
-    {"exercise"},
-    {"session"},
-    {"results", "recorded", "options"},
-    {"compare", "tape", "reach", "commandline"},
+ROOMS = [
+    {"base"},
+    {"terms", "replay"},
+    {"formats"},
+    {"scripting"},
+    {"casefiles", "client", "engines"},
+    {"wires", "reference"},
+    {"rules"},
+    {"verdicts"},
+    {"runs", "results"},
     {"report"},
-    {"collect", "capture", "check"},
-    {"accept", "judge", "matrix", "plan"},
-    {"shares", "run", "results_cli", "matrix_cli", "plan_cli", "serve_cli"},
-    {"plugin"},
-    {"cli"},
+    {"pytesting"},
+    {"commands"},
+    {"plugin", "cli"},
     {"__main__"},
 ]
-PURE = {"model", "jsonvalue", "sse", "assemble", "formats", "rules", "tokens", "rates"}
+"""The floors of the house: a room imports from floors above its own, and from itself."""
+
+PURE = {
+    "base.jsonvalue",
+    "base.printable",
+    "base.sse",
+    "base.statistics",
+    "base.suggest",
+    "formats",
+    "rules",
+    "terms",
+    "verdicts.spoken",
+    "wires.chat.answers",
+    "wires.chat.token_ids",
+}
 """What judges an answer: no input, no output, no clock, no client."""
 
 PURE_IMPORTS = {
@@ -49,6 +57,7 @@ PURE_IMPORTS = {
     "conformance",
     "dataclasses",
     "decimal",
+    "difflib",
     "enum",
     "itertools",
     "json",
@@ -60,6 +69,8 @@ PURE_IMPORTS = {
     "types",
     "typing",
 }
+LISTING = {"importlib", "pkgutil"}
+"""What finds the members of a family in their folder."""
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "__import__", "compile"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -93,26 +104,27 @@ def _is_module(base: str, name: str) -> bool:
     return f"{base}.{name}" in NAMES or f"{base}.{name}.__init__" in NAMES
 
 
-def part(name: str) -> str:
-    """`conformance.rules.said` is of the part `rules`; the package itself is `conformance`."""
+def room_of(name: str) -> str:
+    """`conformance.rules.common.said` is in the room `rules`; the package is `conformance`."""
     return name.split(".")[1] if "." in name else name
 
 
 def ours(path: Path) -> set[str]:
-    """The parts of the package that a file imports."""
-    return {part(name) for name in imports(path) if name.split(".")[0] == "conformance"}
+    """The modules of the package that a file imports."""
+    return {name for name in imports(path) if name.split(".")[0] == "conformance"}
 
 
-def rank(name: str) -> int:
-    for number, layer in enumerate(LAYERS):
-        if name in layer:
+def floor_of(room: str) -> int:
+    for number, floor in enumerate(ROOMS):
+        if room in floor:
             return number
-    raise AssertionError(f"conformance/{name} is in no layer: say in LAYERS where it stands")
+    raise AssertionError(f"conformance/{room} is on no floor: say in ROOMS where it stands")
 
 
-def of_part(name: str) -> list[Path]:
-    folder = PACKAGE / name
-    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{name}.py"]
+def modules_of(name: str) -> list[Path]:
+    """The files of a room, or of one module of it."""
+    place = PACKAGE / name.replace(".", "/")
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
 
 
 ids = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -120,12 +132,19 @@ ids = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relativ
 
 @ids
 def test_imports_point_one_way(path: Path) -> None:
-    here = part(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    here = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    rooms = {room_of(name) for name in ours(path)}
     if here == "__init__":
-        assert ours(path) == set()
+        assert rooms == set()
         return
-    above = {name for layer in LAYERS[: rank(here)] for name in layer}
-    assert ours(path) - above - {here, "conformance"} == set()
+    above = {room for floor in ROOMS[: floor_of(here)] for room in floor}
+    assert rooms - above - {here, "conformance"} == set()
+
+
+def test_every_room_is_on_a_floor_and_every_floor_has_its_rooms() -> None:
+    found = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
+    found |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {room for floor in ROOMS for room in floor} == found
 
 
 @ids
@@ -147,9 +166,10 @@ def test_a_function_fits_a_screen(path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(PURE))
 def test_what_judges_does_no_input_or_output(name: str) -> None:
-    for path in of_part(name):
-        assert ours(path) <= PURE | {"conformance"}
-        assert {one.split(".")[0] for one in imports(path)} <= PURE_IMPORTS
+    for path in modules_of(name):
+        assert {one for one in ours(path) if not _is_pure(one)} == set()
+        allowed = PURE_IMPORTS | (LISTING if path.name == "__init__.py" else set())
+        assert {one.split(".")[0] for one in imports(path)} <= allowed
         called = {
             node.func.id
             for node in ast.walk(tree(path))
@@ -158,18 +178,24 @@ def test_what_judges_does_no_input_or_output(name: str) -> None:
         assert called & IMPURE_CALLS == set()
 
 
-def test_only_the_model_touches_paths_and_as_a_type() -> None:
-    for name in PURE - {"model"}:
-        for path in of_part(name):
+def _is_pure(name: str) -> bool:
+    """Whether a module is among those that judge, or a package that only holds some."""
+    parts = name.split(".")[1:]
+    if (PACKAGE.joinpath(*parts) / "__init__.py").exists():
+        return not imports(PACKAGE.joinpath(*parts) / "__init__.py") - {"__future__"} or any(
+            ".".join(parts[: end + 1]) in PURE for end in range(len(parts))
+        )
+    return any(".".join(parts[: end + 1]) in PURE for end in range(len(parts)))
+
+
+def test_only_words_name_paths_and_as_a_type() -> None:
+    for name in PURE - {"terms"}:
+        for path in modules_of(name):
             assert "pathlib" not in imports(path)
 
 
-def test_the_model_imports_nothing_of_ours() -> None:
-    assert ours(PACKAGE / "model.py") == set()
-
-
 def test_the_logits_processor_stands_alone() -> None:
-    for path in of_part("replay"):
+    for path in modules_of("replay"):
         named: set[str] = set()
         for node in ast.walk(tree(path)):
             if isinstance(node, ast.Import):
@@ -177,21 +203,18 @@ def test_the_logits_processor_stands_alone() -> None:
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 named.add(node.module or "")
         assert {name.split(".")[0] for name in named} <= {*sys.stdlib_module_names, "vllm", "torch"}
-        assert ours(path) <= {"replay"}
+        assert {room_of(name) for name in ours(path)} <= {"replay"}
 
 
-def test_only_the_suite_that_runs_in_pytest_imports_it() -> None:
+def test_only_the_rooms_that_run_pytest_import_it() -> None:
     users = {
-        part(name)
+        room_of(name)
         for name, path in NAMES.items()
         if "pytest" in {one.split(".")[0] for one in imports(path)}
     }
-    assert users <= {
-        *("cli", "collect", "commandline", "options", "plugin", "reach", "results", "run"),
-        "shares",
-    }
+    assert users == {"pytesting", "commands"}
 
 
 def test_the_package_has_no_module_for_leftovers() -> None:
-    names = {path.stem for path in MODULES}
+    names = {path.stem for path in MODULES} | {path.name for path in PACKAGE.iterdir()}
     assert names & {"utils", "util", "helpers", "common", "misc"} == set()

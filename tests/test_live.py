@@ -13,10 +13,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from conformance import launch, probe, target
-from conformance.launch import Environment, Launched
-from conformance.model import Piece, Script
-from conformance.request import SCRIPT_FIELD, encode
+from conformance.client import probe
+from conformance.engines import target, vllm
+from conformance.engines.vllm import Environment, Launched
+from conformance.scripting import SCRIPT_FIELD, encode
+from conformance.terms.said import Piece, Script
 
 pytestmark = pytest.mark.vllm
 
@@ -27,7 +28,7 @@ SCRIPT: Script = (Piece("text", SAID), Piece("marker", "<tool_call>"), Piece("te
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return launch.provision(launch.DEFAULT_VLLM, tell=print)
+    return vllm.provision(vllm.DEFAULT_VLLM, tell=print)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ def server(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Launched]:
     folder = tmp_path_factory.mktemp("live")
-    launched = launch.start(target.load("hermes"), environment, folder=folder, tell=print)
+    launched = vllm.start(target.load("hermes"), environment, folder=folder, tell=print)
     yield launched
     launched.stop()
 
@@ -104,7 +105,7 @@ def test_a_probe_finds_out_what_the_server_is(server: Launched) -> None:
     found = probe.examine(server.url, parser="hermes")
 
     assert found.implementation == "vllm"
-    assert found.version == launch.DEFAULT_VLLM
+    assert found.version == vllm.DEFAULT_VLLM
     assert found.emission == "scripted"
     assert found.format == "hermes"
     assert found.intervals

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from tests.test_plugin import timeless
 
 pytestmark = pytest.mark.vllm

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from conformance import launch, matrix, target
-from conformance.launch import LaunchProblem
-from conformance.matrix import Combination, Ended, MatrixProblem
+from conformance.engines import target, vllm
+from conformance.engines.vllm import LaunchProblem
+from conformance.runs import matrix
+from conformance.runs.matrix import Combination, Ended, MatrixProblem
 
 # A run that does as its plan says: counts its items, writes its results, ends with a status.
 RUN = """
@@ -67,7 +68,7 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     found = Lab(tmp_path)
     monkeypatch.setattr(matrix, "command", found.command)
-    monkeypatch.setattr(launch, "provision", lambda vllm, *, tell: tell(f"have {vllm}"))
+    monkeypatch.setattr(vllm, "provision", lambda vllm, *, tell: tell(f"have {vllm}"))
     return found
 
 
@@ -163,7 +164,7 @@ def test_a_vllm_that_cannot_be_had_costs_only_its_own_runs(
         if vllm == "9.9.9":
             raise LaunchProblem("there is no vLLM 9.9.9")
 
-    monkeypatch.setattr(launch, "provision", provision)
+    monkeypatch.setattr(vllm, "provision", provision)
     ended = lab.run(*combined("hermes", "mistral", vllm=["9.9.9", "0.32.0"]))
     assert [(one.status, one.reason) for one in ended] == [
         (4, "there is no vLLM 9.9.9"),

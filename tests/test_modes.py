@@ -5,19 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.model import Case, Expectation, Mode, Text
-from conformance.modes import (
-    CHARACTERS,
-    COMPLETE,
-    DEFAULT,
-    LONG,
-    PROMPT,
-    STREAM,
-    THOROUGH,
-    named,
-    of_case,
-    of_server,
-)
+from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
+from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 
 SERVER = replace(SCRIPTED, intervals=True, prompts="/tokenize")

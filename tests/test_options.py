@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance import commandline
+from conformance.pytesting import option_reader
 
 pytest_plugins = ["pytester"]
 
@@ -21,7 +21,7 @@ pytest_plugins = ["pytester"]
 def test_a_real_model_on_a_cpu_is_asked_a_few_things_at_once_for_short_answers(
     pytester: pytest.Pytester, words: list[str], concurrency: int, room: int
 ) -> None:
-    found = commandline.read(pytester.parseconfig("-p", "conformance.plugin", *words))
+    found = option_reader.read(pytester.parseconfig("-p", "conformance.plugin", *words))
     assert found is not None
     assert (found.concurrency, found.room) == (concurrency, room)
     assert ("--max-tokens=8" in found.repeat) == (room == 8)

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 
-from conformance.exchange import Asker, Limits, Live
-from conformance.model import Exchange
-from conformance.patience import Patience, Waits, seconds_of
+from conformance.client.live import Limits, Live
+from conformance.client.retry import Patience, Waits, seconds_of
+from conformance.client.sender import Asker
+from conformance.terms.exchange import Exchange
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
 LIMITS = Limits(connect=10, first_byte=30, silence=30, whole=60, patience=30, pause=0.02)

@@ -16,8 +16,9 @@ import pytest
 from starlette.responses import Response, StreamingResponse
 
 import conformance
-from conformance import cli, target
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
+from conformance.commands import main
+from conformance.engines import target
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import Fault
 from tests.pytest_run import (
@@ -622,7 +623,7 @@ FAULTY = (*REFERENCE, "--fault", "name-twice")
 
 
 def accept(folder: Path, *words: str) -> int:
-    return cli.main(["accept", str(folder / "results.json"), *words])
+    return main.main(["accept", str(folder / "results.json"), *words])
 
 
 def test_a_maintainer_accepts_failures_explains_them_and_is_green(
@@ -637,7 +638,7 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
         f"1 TODO in {known}; fill in each, then: python -m conformance {' '.join(check)}\n"
     )
 
-    assert cli.main(check) == FAILED
+    assert main.main(check) == FAILED
     problem, count = capsys.readouterr().out.splitlines()
     assert problem.startswith(f"{known}:6: hermes-chunk-name-once: about has a TODO; ")
     assert count == "2 files, 1 problem"
@@ -645,7 +646,7 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
     lines = Path(known).read_text("utf-8").splitlines()
     lines[5] = "  about: The server sends a call's name in every delta."
     run.write("known.yml", "\n".join(lines))
-    assert cli.main(check) == COMPLETED
+    assert main.main(check) == COMPLETED
     assert capsys.readouterr().out == "2 files, no problems\n"
 
     assert run(*FAULTY, "--known", "known.yml").ret == COMPLETED

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from conformance import probe
-from conformance.access import Access
-from conformance.model import Json, Server
-from conformance.probe import ProbeProblem
+from conformance.base.jsonvalue import Json
+from conformance.client import probe
+from conformance.client.access import Access
+from conformance.client.probe import ProbeProblem
 from conformance.reference import Reference
+from conformance.terms.server import Server
 from tests.servers import Behave, closed_port, read_request, serve
 
 KEY = "sk-very-secret-0123456789"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.rates import Rate, difference, fell, fewest, rose
+from conformance.base.statistics import Rate, difference, fell, fewest, rose
 
 SIZES = st.integers(1, 200)
 

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import validator
 from conformance.formats import FORMATS, Format
 from conformance.formats.format import text_of
-from conformance.model import Call, Expectation, Json, Text
-from conformance.reading import End, Reading, read, without_end
-from conformance.strictyaml import validator
+from conformance.terms.case import Expectation
+from conformance.terms.said import Call, Text
+from conformance.verdicts.spoken import End, Reading, read, without_end
 
 HERMES = FORMATS["hermes"]
 MISTRAL = FORMATS["mistral"]

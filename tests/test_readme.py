@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from conformance.cli import with_rules
+from conformance.commands.lists import with_rules
 
 PAGE = Path(__file__).parents[1] / "docs/rules/README.md"
 

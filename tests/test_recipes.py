@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import __version__, cli
+from conformance import __version__
+from conformance.commands import main
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "docs/ci").glob("*.yml"))
@@ -43,7 +44,7 @@ def test_a_recipe_has_commands_that_the_suite_takes(recipe: Path) -> None:
         if name == "run":  # pytest's own parser, which wants a session; its options are known
             assert all(word.startswith(("--results=", "--junitxml=")) for word in words)
         else:
-            cli._parser().parse_args([name, *words])
+            main._parser().parse_args([name, *words])
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)

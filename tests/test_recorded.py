@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from conformance import recorded
-from conformance.model import Level, Outcome
-from conformance.recorded import ResultsProblem, load, wire
+from conformance.results import reader
+from conformance.results.reader import ResultsProblem, load, wire
+from conformance.terms.outcome import Level, Outcome
 from tests.made import Items, document, item, results, write
 
 ITEMS: Items = {
@@ -80,7 +80,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorded, "LIMIT", 100)
+    monkeypatch.setattr(reader, "LIMIT", 100)
     with pytest.raises(ResultsProblem, match="larger than 100 bytes, which is the limit"):
         results(tmp_path / "r.json", ITEMS)
 

@@ -12,15 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.item import Judged
-from conformance.model import Call, Case, Json, Mode, Outcome, Piece, Script, Text, Utterance
-from conformance.modes import CHARACTERS, COMPLETE, STREAM
-from conformance.reference import Reference, Variant, answer, reply
-from conformance.reference.faults.registry import TWO_CALLS
+from conformance.reference import Reference, Variant, reply
+from conformance.reference.chat import answer
+from conformance.reference.chat.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
-from conformance.request import build, encode, scripts_of
+from conformance.scripting import encode, scripts_of
+from conformance.terms.case import CHARACTERS, COMPLETE, STREAM, Case, Mode
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call, Piece, Script, Text, Utterance
+from conformance.verdicts.item import Judged
+from conformance.wires.chat.request import build
 from tests.kill_matrix import SHIPPED, judge, server_of
 
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)

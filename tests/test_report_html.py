@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from conformance import cli, recorded
+from conformance.commands import main
 from conformance.report import evidence, html
+from conformance.results import reader
 from tests import golden
 from tests.made import Items, document, finding, item, results, write
 
@@ -120,7 +121,7 @@ def test_the_policy_allows_its_own_style_and_nothing_else(tmp_path: Path) -> Non
     assert "@import" not in page.style
 
 
-def hostile(folder: Path) -> recorded.Results:
+def hostile(folder: Path) -> reader.Results:
     """Make results in which every text that a server or a file can choose is evil."""
     found = document({})
     found["target"] |= dict.fromkeys(
@@ -159,7 +160,7 @@ def hostile(folder: Path) -> recorded.Results:
             "answer": f"data: {EVIL}\n\n" * 3 + "data: " + "x" * 100_000 + "\n\n",
         },
     )
-    return recorded.load(write(folder / "results.json", found))
+    return reader.load(write(folder / "results.json", found))
 
 
 def test_hostile_text_is_inert_visible_and_cut(tmp_path: Path) -> None:
@@ -193,7 +194,7 @@ def test_an_exchange_that_is_missing_or_odd_leaves_the_page_whole(
     if kept is not None:
         write(tmp_path / "wire" / "w.json", {})
         (tmp_path / "wire" / "w.json").write_text(kept, "utf-8")
-    page = check(html.render([recorded.load(write(tmp_path / "r.json", found))]), set())
+    page = check(html.render([reader.load(write(tmp_path / "r.json", found))]), set())
     assert "expected" in page.text
 
 
@@ -220,7 +221,7 @@ def test_text_stands_out_from_what_is_behind_it(theme: int) -> None:
         assert (high + 0.05) / (low + 0.05) >= 4.5, (front, back)
 
 
-def many(folder: Path, name: str, cases: int) -> recorded.Results:
+def many(folder: Path, name: str, cases: int) -> reader.Results:
     """Make a run in which two of five modes of every case have a known finding."""
     found = document({}, target_id=name, target_model=name)
     rules = {f"area{number // 10}.rule-{number}": "pass" for number in range(90)}
@@ -244,7 +245,7 @@ def many(folder: Path, name: str, cases: int) -> recorded.Results:
         "answer": "".join(f'data: {{"id": "{"c" * 250}", "n": {n}}}\n\n' for n in range(60)),
     }
     write(folder / name / "wire" / "w.json", wire)
-    return recorded.load(write(folder / name / "results.json", found))
+    return reader.load(write(folder / name / "results.json", found))
 
 
 def test_a_page_about_many_findings_stays_small_enough_to_open(tmp_path: Path) -> None:
@@ -265,11 +266,11 @@ def test_the_page_is_written_where_it_is_wanted(
 ) -> None:
     items: Items = {"a/b[s]": {"args.json": "pass"}}
     path = results(tmp_path / "r.json", items).path
-    assert cli.main(["report", str(path), "-o", str(tmp_path / "page.html")]) == 0
+    assert main.main(["report", str(path), "-o", str(tmp_path / "page.html")]) == 0
     assert "Every rule holds wherever it applies." in (tmp_path / "page.html").read_text("utf-8")
-    assert cli.main(["report", str(path), "--format", "badge"]) == 0
+    assert main.main(["report", str(path), "--format", "badge"]) == 0
     assert "conforming" in capsys.readouterr().out
-    assert cli.main(["report", str(path), "-o", str(tmp_path / "no" / "x")]) == cli.USAGE_ERROR
+    assert main.main(["report", str(path), "-o", str(tmp_path / "no" / "x")]) == main.USAGE_ERROR
     assert "-o: " in capsys.readouterr().err
-    assert cli.main(["report", str(tmp_path / "none.json")]) == cli.USAGE_ERROR
+    assert main.main(["report", str(tmp_path / "none.json")]) == main.USAGE_ERROR
     assert "none.json: cannot be read" in capsys.readouterr().err

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from conformance.compare import Comparison
-from conformance.model import Outcome
-from conformance.recorded import Results, load
+from conformance.base.printable import cut, visible
 from conformance.report import badge, markdown, view
-from conformance.report.visible import cut, visible
+from conformance.results.comparison import Comparison
+from conformance.results.reader import Results, load
+from conformance.terms.outcome import Outcome
 from tests.made import Items, document, results, write
 
 RULE = "args.json"

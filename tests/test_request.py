@@ -9,16 +9,12 @@ import pytest
 
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
-from conformance.model import Call, Case, Expectation, Mode, Piece, Server, Text
-from conformance.modes import CHARACTERS, COMPLETE, PROMPT, STREAM
 from conformance.replay.script import FIELD
 from conformance.replay.script import read as read_script
-from conformance.request import (
+from conformance.scripting import (
     SCRIPT_FIELD,
-    SPARE_TOKENS,
     STRANGE,
     NotApplicable,
-    build,
     check_applies,
     encode,
     is_bound,
@@ -26,6 +22,10 @@ from conformance.request import (
     scripts_of,
     tokens_until,
 )
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
+from conformance.terms.said import Call, Piece, Text
+from conformance.terms.server import Server
+from conformance.wires.chat.request import SPARE_TOKENS, build
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
 SERVER = replace(SCRIPTED, intervals=True)

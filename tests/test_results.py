@@ -9,16 +9,20 @@ from typing import Any
 import jsonschema
 import pytest
 
-from conformance import results
-from conformance.item import Item, Judged
-from conformance.known import Issue, Known
-from conformance.model import Case, Mode, Outcome, Server, Text
-from conformance.results import describe, digest, document, totals, write, write_wire
+from conformance.base import schema
+from conformance.base.jsonfile import write
+from conformance.results.writer import describe, digest, document, totals, write_wire
 from conformance.rules import RULES
-from conformance.verdict import Verdict, decide, judge
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Text
+from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Issue, Known
+from conformance.verdicts.verdict import Verdict, decide, judge
 from tests.evidence import SAMPLES, sample
 
-SCHEMA = json.loads((Path(results.__file__).parent / "schemas" / "results.json").read_text("utf-8"))
+SCHEMA = json.loads((schema.FOLDER / "results.json").read_text("utf-8"))
 SERVER = Server(
     url="http://localhost/v1",
     model="m",

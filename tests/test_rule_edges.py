@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from conformance import assemble
-from conformance.model import Call, Json, Outcome, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.rules import Evidence
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Call
+from conformance.wires.chat import answers
 from tests.evidence import SAMPLES, broken, evidence, exchange, finding, judgement, sample
 
 
@@ -29,7 +32,7 @@ def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> E
         body = "".join(f"data: {json.dumps(one)}\n\n" for one in documents) + "data: [DONE]\n\n"
     request = {**found.request, **options}
     recorded = replace(found.answer.exchange, request=request, reads=(Read(0.1, body.encode()),))
-    return replace(found, answer=assemble.read(recorded), request=request, client=None)
+    return replace(found, answer=answers.read(recorded), request=request, client=None)
 
 
 def beside(
@@ -41,7 +44,7 @@ def beside(
     options = {
         name: value for name, value in found.request.items() if not name.startswith("stream")
     }
-    read = assemble.read(exchange(json.dumps(document).encode(), stream=False, options=options))
+    read = answers.read(exchange(json.dumps(document).encode(), stream=False, options=options))
     return replace(found, complete=read)
 
 
@@ -133,7 +136,7 @@ def test_logprobs_that_cannot_all_be_read_are_not_compared() -> None:
     whole = sample(SAMPLES / "logprobs.align/right.sse")
     events = whole.answer.exchange.body.split(b"\n\n")
     body = b"\n\n".join([*events[:2], b"data: {", *events[3:]])
-    holed = assemble.read(replace(whole.answer.exchange, reads=(Read(0.1, body),)))
+    holed = answers.read(replace(whole.answer.exchange, reads=(Read(0.1, body),)))
     found = beside(replace(whole, answer=holed), complete)
     assert broken(found) == [("sse.json-valid", "chunk 2")]
 

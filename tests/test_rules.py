@@ -12,21 +12,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from conformance import assemble
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
 from conformance.formats import FORMATS
-from conformance.model import (
-    Call,
-    ClientView,
-    Expectation,
-    Finding,
-    Json,
-    Outcome,
-    Read,
-    Unjudged,
-)
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import MUST, Findings, rule
-from conformance.verdict import judge
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import ClientView
+from conformance.terms.outcome import Finding, Outcome, Unjudged
+from conformance.terms.said import Call
+from conformance.verdicts.verdict import judge
+from conformance.wires.chat import answers
 from tests.evidence import (
     ALLOWED,
     PARIS,
@@ -136,7 +132,7 @@ def right_answers() -> list[Any]:
 @pytest.mark.parametrize(("file", "complete"), right_answers())
 def test_a_right_complete_answer_takes_no_fault_over(file: Path, complete: Path) -> None:
     found = sample(file)
-    right = assemble.read(exchange(complete.read_bytes(), stream=False))
+    right = answers.read(exchange(complete.read_bytes(), stream=False))
     both = replace(found, complete=found.complete or right)
     assert broken(both) == broken(found)
     if not file.parent.name.startswith(("said.", "equiv.", "args.empty-object")):
@@ -159,7 +155,7 @@ def test_what_an_unreadable_event_held_is_not_missed(folder: str) -> None:
     events = file.read_bytes().split(b"\n\n")
     for number in range(len(events) - 2):
         body = b"\n\n".join([*events[:number], b"data: {", *events[number + 1 :]])
-        found = replace(sample(file), answer=assemble.read(exchange(body, stream=True)))
+        found = replace(sample(file), answer=answers.read(exchange(body, stream=True)))
         assert broken(found) == [("sse.json-valid", f"chunk {number}")]
 
 
@@ -340,13 +336,13 @@ def test_a_truncated_call_is_compared_as_text() -> None:
         (same, []),
         (other, [("equiv.arguments", "choice 0 call 0 arguments $")]),
     ):
-        complete = assemble.read(exchange(body, stream=False))
+        complete = answers.read(exchange(body, stream=False))
         assert broken(replace(found, complete=complete)) == places
         assert broken(replace(found, complete=complete, said=None)) == places
 
 
 def with_complete(file: Path, body: bytes, *, known: bool = True) -> Evidence:
-    found = replace(sample(file), complete=assemble.read(exchange(body, stream=False)))
+    found = replace(sample(file), complete=answers.read(exchange(body, stream=False)))
     return found if known else replace(found, expect=Expectation())
 
 
@@ -406,7 +402,7 @@ def test_a_wrong_reason_of_the_complete_answer_is_its_own_fault() -> None:
 def test_text_beside_quoted_markup_is_compared() -> None:
     file = ALLOWED / "quoted-markup" / "right.sse"
     body = file.read_bytes().replace(b" first.", b"")
-    found = replace(sample(file), answer=assemble.read(exchange(body, stream=True)))
+    found = replace(sample(file), answer=answers.read(exchange(body, stream=True)))
     assert broken(found) == [("said.content", "choice 0 content")]
 
 
@@ -613,8 +609,8 @@ def test_a_fault_in_logprobs_beside_a_right_complete_answer_is_told_once(
     beside = next(file for file in sorted(folder.glob("*.json")) if "wrong" not in file.name)
     right = exchange(beside.read_bytes(), stream=False, options=options)
     body = found.answer.exchange.body.replace(b'"stop"', bent or b'"stop"')
-    answer = assemble.read(replace(found.answer.exchange, reads=(Read(0.1, body),)))
-    both = replace(found, answer=answer, complete=assemble.read(right), client=None)
+    answer = answers.read(replace(found.answer.exchange, reads=(Read(0.1, body),)))
+    both = replace(found, answer=answer, complete=answers.read(right), client=None)
     assert [id for id, _ in broken(both)] == rules
 
 
@@ -625,7 +621,7 @@ def test_thoughts_beside_other_words_or_calls_are_not_compared() -> None:
     complete = (THOUGHT / "complete.json").read_bytes()
     words = (THOUGHT / "wrong.sse").read_bytes().replace(b"sunny", b"rainy")
     found = replace(sample(THOUGHT / "wrong.sse"), expect=Expectation())
-    other = replace(found, answer=assemble.read(exchange(words, stream=True)), client=None)
+    other = replace(found, answer=answers.read(exchange(words, stream=True)), client=None)
     assert broken(other) == [("equiv.content", "choice 0 content")]
     wordless = complete.replace(b'"It is sunny."', b"null")
     assert broken(with_complete(GOOD, wordless, known=False)) == EQUIV_CALLS
@@ -883,7 +879,7 @@ def test_a_character_that_the_complete_answer_has_whole_is_lost_in_the_stream() 
     folder = SAMPLES / "content.characters"
     found = replace(sample(folder / "wrong-lost.sse"), said=None, expect=Expectation())
     assert broken(found) == []
-    complete = assemble.read(exchange((folder / "right.json").read_bytes(), stream=False))
+    complete = answers.read(exchange((folder / "right.json").read_bytes(), stream=False))
     lost = [("content.characters", "choice 0 content")]
     assert broken(replace(found, complete=complete)) == lost
 
@@ -903,8 +899,8 @@ def told_of_arguments(left: str, right: str) -> list[tuple[str, str]]:
     found = sample(streamed)
     told = streamed.read_text("utf-8").replace(json.dumps('{"city": Paris'), json.dumps(right))
     wire = exchange(told.encode(), stream=True)
-    other = assemble.read(exchange(json.dumps(body).encode(), stream=False))
-    return broken(replace(found, answer=assemble.read(wire), complete=other, client=None))
+    other = answers.read(exchange(json.dumps(body).encode(), stream=False))
+    return broken(replace(found, answer=answers.read(wire), complete=other, client=None))
 
 
 def test_broken_arguments_are_compared_as_texts_or_as_a_lenient_client_reads_them() -> None:

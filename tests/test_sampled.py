@@ -7,14 +7,15 @@ from collections.abc import Iterable
 import pytest
 from starlette.responses import JSONResponse, Response
 
-from conformance import attribution
-from conformance.attribution import Fault as Owner
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.item import Judged
-from conformance.model import Json, Level, Outcome
 from conformance.reference import FAULTS, Variant
 from conformance.reference.fault import Fault
 from conformance.rules import RULES
+from conformance.terms.outcome import Level, Outcome
+from conformance.verdicts import blame
+from conformance.verdicts.blame import Fault as Owner
+from conformance.verdicts.item import Judged
 from tests.sampling import CASES, play
 
 BAD = {Outcome.FAIL, Outcome.STALE, Outcome.ERROR}
@@ -23,7 +24,7 @@ OF_THE_PARSER = [
     fault
     for fault in FAULTS.values()
     if fault.owner != "error"
-    and attribution.owner(fault.owner) is Owner.PARSER
+    and blame.owner(fault.owner) is Owner.PARSER
     and RULES[fault.owner].level is not Level.INFO
 ]
 SAME_TOKENS = "only a complete answer of the same tokens shows it, and this model has one by chance"

@@ -6,9 +6,10 @@ from dataclasses import replace
 import openai
 import pytest
 
-from conformance import sdk
-from conformance.model import Call, Read
-from conformance.sdk import NAME, read
+from conformance.base.sse import Read
+from conformance.terms.said import Call
+from conformance.wires.chat import client
+from conformance.wires.chat.client import NAME, read
 from tests.evidence import PARIS, SAMPLES, exchange, sample
 
 SSE = SAMPLES / "args.string" / "right.sse"
@@ -131,7 +132,7 @@ def calls_of(count: int) -> bytes:
 
 
 TOO_LONG = [
-    (b"data: " + b" " * sdk.BYTES + b"{}\n\n", "the answer has more than 5000000 bytes"),
+    (b"data: " + b" " * client.BYTES + b"{}\n\n", "the answer has more than 5000000 bytes"),
     (b"data: {}\n" * 1001 + b"\n", "an event has more than 1000 lines"),
     (calls_of(250), "the answer has too many chunks, or calls"),
 ]

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.model import Read
-from conformance.sse import BOM, Stream, read
+from conformance.base.sse import BOM, Read, Stream, read
 
 
 def stream(body: bytes) -> Stream:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from conformance import strictyaml
-from conformance.strictyaml import FileProblem
+from conformance.base import schema, strictyaml
+from conformance.base.strictyaml import FileProblem
 
-SCHEMAS = Path(strictyaml.__file__).parent / "schemas"
+SCHEMAS = schema.FOLDER
 CASE = "{{schema: 1, about: a, cases: [{{id: a, about: a, messages: [{{role: user}}], {}}}]}}"
 
 REFUSED = [

@@ -13,10 +13,13 @@ import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside wo
 import pytest
 from jsonschema.validators import Draft202012Validator
 
-from conformance import tape
-from conformance.exchange import ASKED_FOR, CHAT, NotAsked
-from conformance.model import Exchange, Json, Read, Server
-from conformance.tape import EXCHANGES, Player, Recorder, TapeProblem
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.client import recording
+from conformance.client.recording import EXCHANGES, Player, Recorder, TapeProblem
+from conformance.client.sender import ASKED_FOR, CHAT, NotAsked
+from conformance.terms.exchange import Exchange
+from conformance.terms.server import Server
 from tests.pytest_run import (
     CASES,
     COMPLETED,
@@ -65,7 +68,7 @@ class Script:
 def record(folder: Path, *exchanges: Exchange, item: str = "mine/zig stream") -> list[Path]:
     """Record exchanges for an item; gives the files."""
     if not folder.exists():
-        tape.begin(folder, SERVER, via="server-url", repeat="--parser hermes")
+        recording.begin(folder, SERVER, via="server-url", repeat="--parser hermes")
 
     async def recorded() -> None:
         ASKED_FOR.set(item)
@@ -102,7 +105,7 @@ def test_an_exchange_comes_back_byte_for_byte_with_its_times(tmp_path: Path) -> 
     (file,) = record(tmp_path / "tapes", whole)
     assert file.name.startswith("mine.zig.stream.")
     assert play(Player(tmp_path / "tapes"), body) == whole
-    assert tape.facts(tmp_path / "tapes").server == replace(SERVER, url="a tape")
+    assert recording.facts(tmp_path / "tapes").server == replace(SERVER, url="a tape")
 
 
 def test_tapes_are_as_their_schemas_say(tmp_path: Path) -> None:
@@ -171,10 +174,10 @@ def test_a_tape_that_is_too_large_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (file,) = record(tmp_path / "tapes", exchange({"a": 1}, "x" * 1000))
-    monkeypatch.setattr(tape, "LIMIT", 999)
+    monkeypatch.setattr(recording, "LIMIT", 999)
     with pytest.raises(TapeProblem, match=r"\.json: larger than 999 bytes"):
         play(Player(tmp_path / "tapes"), {"a": 1})
-    monkeypatch.setattr(tape, "MANY", 0)
+    monkeypatch.setattr(recording, "MANY", 0)
     with pytest.raises(TapeProblem, match="more than 0 files"):
         Player(tmp_path / "tapes")
     assert file.exists()

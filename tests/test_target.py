@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import target
+from conformance.engines import target
+from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS
-from conformance.target import TargetProblem
 
 OWN = """\
 schema: 1

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.model import Json, Outcome
 from conformance.rules import Evidence
+from conformance.terms.outcome import Outcome
 from tests.evidence import SAMPLES, broken, finding, judgement, sample
 
 

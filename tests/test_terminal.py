@@ -6,9 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from conformance.item import Item, Judged
-from conformance.known import Issue, Known
-from conformance.model import Case, Finding, Level, Mode, Outcome, Server, Text
 from conformance.report.terminal import (
     curl,
     failure,
@@ -20,7 +17,13 @@ from conformance.report.terminal import (
     trouble,
 )
 from conformance.rules import RULES
-from conformance.verdict import Judgement, decide, judge
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome
+from conformance.terms.said import Text
+from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Issue, Known
+from conformance.verdicts.verdict import Judgement, decide, judge
 from tests.evidence import SAMPLES, sample
 
 SERVER = Server(

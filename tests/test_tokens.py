@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
-from conformance import assemble, tokens
-from conformance.assemble import Answer
-from conformance.model import Exchange, Json, Read
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.terms.exchange import Exchange
+from conformance.wires.chat import answers, token_ids
+from conformance.wires.chat.answers import Answer
 
 
 def complete(document: Json) -> Answer:
     body = json.dumps(document).encode()
-    return assemble.read(Exchange(request={}, status=200, reads=(Read(0, body),)))
+    return answers.read(Exchange(request={}, status=200, reads=(Read(0, body),)))
 
 
 def streamed(*chunks: Json) -> Answer:
     body = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
     reads = (Read(0, body.encode()),)
-    return assemble.read(Exchange(request={"stream": True}, status=200, reads=reads))
+    return answers.read(Exchange(request={"stream": True}, status=200, reads=reads))
 
 
 def choice(ids: Any, index: int = 0, **rest: Json) -> Json:
@@ -37,15 +39,15 @@ def usage(count: Json) -> Json:
 
 def test_a_complete_answer_has_them_in_its_choice() -> None:
     answer = complete({"choices": [choice([5, 6, 7])], "prompt_token_ids": [1, 2]})
-    assert tokens.said(answer) == (5, 6, 7)
-    assert tokens.prompt(answer) == (1, 2)
+    assert token_ids.said(answer) == (5, 6, 7)
+    assert token_ids.prompt(answer) == (1, 2)
 
 
 def test_a_stream_has_them_in_each_chunk_and_the_prompt_in_the_first() -> None:
     first = {**delta(None), "prompt_token_ids": [1, 2]}
     answer = streamed(first, delta([5]), delta([]), delta([6, 7]), usage(3))
-    assert tokens.said(answer) == (5, 6, 7)
-    assert tokens.prompt(answer) == (1, 2)
+    assert token_ids.said(answer) == (5, 6, 7)
+    assert token_ids.prompt(answer) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ def test_a_stream_has_them_in_each_chunk_and_the_prompt_in_the_first() -> None:
     ],
 )
 def test_what_is_not_all_there_is_not_known(answer: Answer) -> None:
-    assert tokens.said(answer) is None
+    assert token_ids.said(answer) is None
 
 
 def test_a_prompt_may_be_shown_alone() -> None:
-    assert tokens.prompt(complete({"token_ids": [3]})) == (3,)
-    assert tokens.prompt(complete({"tokens": [4]})) == (4,)
-    assert tokens.prompt(complete({"tokens": "4"})) == ()
+    assert token_ids.prompt(complete({"token_ids": [3]})) == (3,)
+    assert token_ids.prompt(complete({"tokens": [4]})) == (4,)
+    assert token_ids.prompt(complete({"tokens": "4"})) == ()

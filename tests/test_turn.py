@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from conformance import assemble
-from conformance.assemble import Answer
-from conformance.model import Case, Echo, Text
-from conformance.turn import answered
+from conformance.terms.case import Case, Echo
+from conformance.terms.said import Text
+from conformance.wires.chat import answers
+from conformance.wires.chat.answers import Answer
+from conformance.wires.chat.follow_up import answered
 from tests.evidence import PARIS, SAMPLES, TOOLS, exchange
 
 CASE = Case(
@@ -27,7 +28,7 @@ CASE = Case(
 
 def answer(name: str) -> Answer:
     file = SAMPLES / name
-    return assemble.read(exchange(file.read_bytes(), stream=file.suffix == ".sse"))
+    return answers.read(exchange(file.read_bytes(), stream=file.suffix == ".sse"))
 
 
 def test_a_complete_message_goes_back_as_it_came() -> None:

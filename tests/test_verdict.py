@@ -6,13 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from conformance.exchange import Asker, Limits, Live
-from conformance.item import Item
-from conformance.known import Issue, Known
-from conformance.model import Case, Finding, Level, Mode, Outcome, Text
+from conformance.client.live import Limits, Live
+from conformance.client.sender import Asker
 from conformance.rules import RULES
-from conformance.session import Session
-from conformance.verdict import Judgement, Verdict, decide, judge
+from conformance.runs.session import Session
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome
+from conformance.terms.said import Text
+from conformance.verdicts.item import Item
+from conformance.verdicts.known_issues import Issue, Known
+from conformance.verdicts.verdict import Judgement, Verdict, decide, judge
 from tests.evidence import SAMPLES, SCRIPTED, sample
 
 PASS, FAIL, KNOWN, STALE = Outcome.PASS, Outcome.FAIL, Outcome.KNOWN, Outcome.STALE

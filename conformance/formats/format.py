@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from conformance.model import Call, Piece, Script, Utterance
+from conformance.terms.said import Call, Piece, Script, Utterance
 
 _DECODER = json.JSONDecoder(parse_int=str)
 """Finds where a value stops; Python refuses to make an `int` of very many digits."""

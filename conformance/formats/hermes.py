@@ -14,7 +14,7 @@ from conformance.formats.format import (
     read_call,
     write_call,
 )
-from conformance.model import Call, Piece, Script, Text, Utterance
+from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 OPEN = "<tool_call>"
 CLOSE = "</tool_call>"

@@ -16,7 +16,7 @@ from conformance.formats.format import (
     read_value,
     write_call,
 )
-from conformance.model import Call, Piece, Script, Text, Utterance
+from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 CALLS = "[TOOL_CALLS]"
 ARGS = "[ARGS]"

@@ -7,7 +7,7 @@ runs it on loopback. `variant` lists what a server may do otherwise, `faults` wh
 
 from __future__ import annotations
 
-from conformance.reference.faults import FAULTS
+from conformance.reference.chat.faults import FAULTS
 from conformance.reference.server import Reference
 from conformance.reference.variant import Variant
 

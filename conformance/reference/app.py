@@ -9,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
-from conformance.model import Json
-from conformance.reference import answer, reply
-from conformance.reference.document import OPENAPI, problems
+from conformance.reference import reply
+from conformance.reference.chat import answer
+from conformance.reference.chat.document import OPENAPI, problems
 from conformance.reference.fault import NONE, Fault
-from conformance.reference.model import dithering
+from conformance.reference.pretend_model import dithering
 from conformance.reference.prompt import render
 from conformance.reference.speech import Speech, speak
 from conformance.reference.variant import Variant, Variants

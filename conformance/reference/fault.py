@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from starlette.responses import Response
 
-from conformance.model import Json
+from conformance.base.jsonvalue import Json
 from conformance.reference.reply import Reply
 
 Read = Callable[[Json], Json]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.model import Call, Json, Text, Utterance
+from conformance.terms.said import Call, Text, Utterance
 
 
 def render(request: Json, format: Format) -> str:

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
-from conformance.model import Json
 from conformance.reference.reader import (
     READERS,
     Arguments,

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
-from conformance.model import Json, Piece, Script
-from conformance.reference.model import Says
+from conformance.reference.pretend_model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts
+from conformance.terms.said import Piece, Script
 
 PLAIN = "I am the reference server, and you did not say what I should say."
 """The answer to a request without a script."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from conformance.model import Outcome
-from conformance.recorded import Results
 from conformance.report import view
+from conformance.results.reader import Results
+from conformance.terms.outcome import Outcome
 
 LABEL = "tool calls"
 WIDE = 7

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.compare import TROUBLE, Change, Comparison, Kind
-from conformance.recorded import Results
-from conformance.report.visible import cut, visible
-from conformance.verdict import counts
+from conformance.base.printable import cut, visible
+from conformance.results.comparison import TROUBLE, Change, Comparison, Kind
+from conformance.results.reader import Results
+from conformance.verdicts.verdict import counts
 
 WIDTH = 88
 SHOWN = 160

@@ -8,13 +8,16 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from conformance import recorded, sse
-from conformance.model import Json, Outcome, Read
-from conformance.recorded import Found, Issue, ItemResult
+from conformance.base import sse
+from conformance.base.jsonvalue import Json
+from conformance.base.printable import cut
+from conformance.base.sse import Read
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
-from conformance.report.visible import cut
-from conformance.request import SCRIPT_FIELD
+from conformance.results import reader
+from conformance.results.reader import Found, Issue, ItemResult
+from conformance.scripting import SCRIPT_FIELD
+from conformance.terms.outcome import Outcome
 
 PAGE = 8_000_000
 """Characters of evidence on a page; beyond them the files beside the results are named instead."""
@@ -126,7 +129,7 @@ def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
 
 def _evidence(column: Column, row: CaseRow, items: Sequence[ItemResult], *, room: bool) -> Evidence:
     cell = row.cells[column.number]
-    kept = [recorded.wire(column.results, same[0]) if room else None for same in _alike(items)]
+    kept = [reader.wire(column.results, same[0]) if room else None for same in _alike(items)]
     request: Mapping[str, Json] = next((_request(wire) for wire in kept if _request(wire)), {})
     return Evidence(
         anchor=cell.link or "",

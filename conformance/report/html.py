@@ -13,11 +13,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance import __version__
-from conformance.compare import Comparison
-from conformance.model import Outcome
-from conformance.recorded import Results
+from conformance.base.printable import cut, visible
 from conformance.report import changes, evidence, view
-from conformance.report.visible import cut, visible
+from conformance.results.comparison import Comparison
+from conformance.results.reader import Results
+from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent
 LONG = 400

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.compare import Comparison
-from conformance.recorded import Results
+from conformance.base.printable import cut
 from conformance.report import changes, view
 from conformance.report.changes import code
-from conformance.report.visible import cut
+from conformance.results.comparison import Comparison
+from conformance.results.reader import Results
 
 LIMIT = 60_000
 """Characters; a comment on GitHub takes 65,536, a step's summary more."""

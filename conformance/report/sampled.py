@@ -6,12 +6,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from conformance import rates
-from conformance.attribution import Fault
-from conformance.model import Case, Server
-from conformance.rates import Rate
-from conformance.recorded import ItemResult, Results
+from conformance.base import statistics
+from conformance.base.statistics import Rate
 from conformance.report.terminal import WIDTH
+from conformance.results.reader import ItemResult, Results
+from conformance.terms.case import Case
+from conformance.terms.server import Server
+from conformance.verdicts.blame import Fault
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
@@ -83,7 +84,7 @@ def against_baseline(old: Results, new: Results) -> Iterator[str]:
     clear = 0
     for rule in sorted(was.keys() | now.keys()):
         left, right = was.get(rule, Rate(0, _asked(before))), now.get(rule, Rate(0, _asked(after)))
-        clear += rates.rose(left, right) or rates.fell(left, right)
+        clear += statistics.rose(left, right) or statistics.fell(left, right)
         yield from _wrapped(f"{rule} broken: {_apart(left, right)}")
     told = f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
     yield f"{told} (95 %), over {len(shared)} items"
@@ -94,8 +95,8 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _apart(old: Rate, new: Rate) -> str:
-    word = "more often" if rates.rose(old, new) else "less often"
-    clear = rates.rose(old, new) or rates.fell(old, new)
+    word = "more often" if statistics.rose(old, new) else "less often"
+    clear = statistics.rose(old, new) or statistics.fell(old, new)
     return f"{old} then, {new} now: {word if clear else 'no clear change'}"
 
 

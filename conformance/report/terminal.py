@@ -8,14 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance import jsonvalue
-from conformance.assemble import Answer
-from conformance.item import Item, Judged
-from conformance.known import Issue
-from conformance.model import Outcome, Server
-from conformance.patience import Waits
+from conformance.base import jsonvalue
+from conformance.client.retry import Waits
 from conformance.rules import RULES
-from conformance.verdict import Judgement
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.known_issues import Issue
+from conformance.verdicts.verdict import Judgement
+from conformance.wires.chat.answers import Answer
 
 WIDTH = 80
 SHOWN_FINDINGS = 3

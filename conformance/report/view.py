@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 
 from packaging.version import InvalidVersion, Version
 
-from conformance import compare
-from conformance.compare import ERROR, Comparison, Incomparable
-from conformance.model import Level, Outcome
-from conformance.recorded import Found, ItemResult, Results
 from conformance.report import sampled
+from conformance.results.comparison import ERROR, Comparison, Incomparable, check, compare
+from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
-from conformance.verdict import BROKEN
-from conformance.verdict import counts as can_fail
+from conformance.terms.outcome import Level, Outcome
+from conformance.verdicts.verdict import BROKEN
+from conformance.verdicts.verdict import counts as can_fail
 
 WORDS = {
     Outcome.FAIL: "fails",
@@ -173,10 +172,10 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
         return None
     old, new = (column.results for column in runs)
     try:
-        compare.check(old, new)
+        check(old, new)
     except Incomparable as problem:
         return str(problem)
-    return compare.compare(old, new)
+    return compare(old, new)
 
 
 def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:

@@ -1,50 +1,16 @@
-"""Rules: pure functions from a recorded answer to findings, one module an area."""
+"""Rules: pure functions from a recorded answer to findings, one module an area.
+
+The areas are found by listing the folders: `common` holds on every wire, the others on one.
+"""
 
 from __future__ import annotations
 
-# Each import enters its area's rules.
-from conformance.rules import (
-    arguments,
-    choice,
-    chunk,
-    client,
-    content,
-    delta,
-    echo,
-    equiv,
-    err,
-    finish,
-    ids,
-    logprobs,
-    message,
-    refusal,
-    said,
-    sse,
-    template,
-    usage,
-)
+from importlib import import_module
+from pkgutil import walk_packages
+
 from conformance.rules.rule import RULES, Evidence, Rule
 
-__all__ = [
-    "RULES",
-    "Evidence",
-    "Rule",
-    "arguments",
-    "choice",
-    "chunk",
-    "client",
-    "content",
-    "delta",
-    "echo",
-    "equiv",
-    "err",
-    "finish",
-    "ids",
-    "logprobs",
-    "message",
-    "refusal",
-    "said",
-    "sse",
-    "template",
-    "usage",
-]
+for _module in walk_packages(__path__, f"{__name__}."):
+    import_module(_module.name)  # enters its area's rules
+
+__all__ = ["RULES", "Evidence", "Rule"]

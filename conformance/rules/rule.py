@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from conformance.assemble import Answer, Choice, Entry
+from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format
-from conformance.model import ClientView, Expectation, Finding, Json, Level, Prompt, Unjudged
+from conformance.terms.case import Expectation
+from conformance.terms.exchange import ClientView, Prompt
+from conformance.terms.outcome import Finding, Level, Unjudged
+from conformance.wires.chat.answers import Answer, Choice, Entry
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"

@@ -1,0 +1,1 @@
+"""Files, JSON, events and numbers; knows nothing of models, servers or rules."""

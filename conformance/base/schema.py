@@ -1,0 +1,34 @@
+"""The JSON Schemas of the files that the suite reads and writes."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
+
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json
+
+FOLDER = Path(__file__).parents[1] / "schemas"
+
+
+@cache
+def validator(schema: str) -> Draft202012Validator:
+    """Give the validator of `schemas/SCHEMA.json`."""
+    files = {file.name: json.loads(file.read_text("utf-8")) for file in FOLDER.glob("*.json")}
+    # The registry lets one schema refer to another by file name, and nothing reach the network.
+    registry = EMPTY_REGISTRY.with_contents(files.items(), default_specification=DRAFT202012)
+    return Draft202012Validator(files[f"{schema}.json"], registry=registry)
+
+
+def misfit(found: Json, schema: str) -> str | None:
+    """Say where a document is not as its schema has it, if so: `at PLACE: WHY`."""
+    error = best_match(validator(schema).iter_errors(found))
+    if error is None:
+        return None
+    place = jsonvalue.path(error.absolute_path)
+    return f"at {place}: {jsonvalue.show(error.message, 200)}"

@@ -1,0 +1,124 @@
+"""Server-sent events as they were sent: strict framing that reports and never repairs.
+
+The format is WHATWG HTML, sections 9.2.5 and 9.2.6. Clients of Chat Completions read less of it:
+one `data:` line an event, then a blank line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Bytes that arrived together."""
+
+    at: float
+    """Seconds since the request was sent."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One block of lines up to a blank line."""
+
+    number: int
+    """From 0, comments not counted."""
+    at: float
+    """Seconds since the request until its blank line had arrived."""
+    raw: bytes
+    fields: tuple[tuple[str, str], ...]
+    """Names and values in order; lines that are no UTF-8 are decoded with U+FFFD."""
+    data: str
+    """The values of all `data` fields, joined by newlines."""
+    data_lines: int
+    """How many `data` fields there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """A body, cut into events."""
+
+    events: tuple[Event, ...]
+    tail: bytes
+    """What stands after the last blank line: an event that was never ended."""
+    bom: bool
+    line_ends: frozenset[bytes]
+    bad_utf8: int | None
+    """Offset of the first byte that is no UTF-8."""
+
+
+def read(reads: Sequence[Read]) -> Stream:
+    """Cut a body into events; any bytes at all give a `Stream`."""
+    body = b"".join(piece.data for piece in reads)
+    bom = body.startswith(BOM)
+    start = len(BOM) if bom else 0
+    events: list[Event] = []
+    fields: list[tuple[str, str]] = []
+    line_ends: set[bytes] = set()
+    block_start = line_start = start
+    clock = _Clock(reads)
+    for end in _LINE_END.finditer(body, start):
+        line = body[line_start : end.start()]
+        line_ends.add(end[0])
+        if not line:
+            if fields:
+                raw = body[block_start:line_start]
+                events.append(_event(len(events), clock.time_of(end.end() - 1), raw, fields))
+                fields = []
+            block_start = end.end()
+        elif not line.startswith(b":"):
+            fields.append(_field(line))
+        line_start = end.end()
+    return Stream(
+        events=tuple(events),
+        tail=body[block_start:],
+        bom=bom,
+        line_ends=frozenset(line_ends),
+        bad_utf8=_bad_utf8(body),
+    )
+
+
+class _Clock:
+    """Tell when a byte arrived; offsets are asked in rising order."""
+
+    def __init__(self, reads: Sequence[Read]) -> None:
+        self._reads = reads
+        self._place = 0
+        self._end = len(reads[0].data) if reads else 0
+
+    def time_of(self, offset: int) -> float:
+        while offset >= self._end:
+            self._place += 1
+            self._end += len(self._reads[self._place].data)
+        return self._reads[self._place].at
+
+
+def _event(number: int, at: float, raw: bytes, fields: Sequence[tuple[str, str]]) -> Event:
+    data = [value for name, value in fields if name == "data"]
+    return Event(
+        number=number,
+        at=at,
+        raw=raw,
+        fields=tuple(fields),
+        data="\n".join(data),
+        data_lines=len(data),
+    )
+
+
+def _field(line: bytes) -> tuple[str, str]:
+    name, _, value = line.decode("utf-8", "replace").partition(":")
+    return name, value.removeprefix(" ")
+
+
+def _bad_utf8(body: bytes) -> int | None:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as problem:
+        return problem.start
+    return None

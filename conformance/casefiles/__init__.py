@@ -1,0 +1,1 @@
+"""Cases as files, and the modes in which they are asked."""

@@ -1,0 +1,107 @@
+"""The ways to ask for a case, and which of them a run asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Mode
+from conformance.terms.said import Text
+from conformance.terms.server import Server
+
+INTERVALS = (5, 1000)
+"""Tokens per delta: a few, so that deltas straddle marks; and all that there are."""
+
+ALLOWED = (
+    "complete, stream, prompt, or stream- and any of characters, pieces-SEED, interval-TOKENS, "
+    "stop-LENGTH in this order"
+)
+_NAME = re.compile(
+    r"stream(-characters|-pieces-(?P<seed>[0-9]{1,18}))?"
+    r"(-interval-(?P<interval>[1-9][0-9]{0,8}))?(-stop-(?P<stop>[1-9][0-9]{0,2}))?"
+)
+
+
+def named(name: str) -> Mode | None:
+    """Read a mode's name; `None` if it is none."""
+    plain = {mode.name: mode for mode in (COMPLETE, PROMPT)}
+    if name in plain:
+        return plain[name]
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return None
+    seed, interval, stop = found["seed"], found["interval"], found["stop"]
+    cut = f"pieces:{seed}" if seed else "characters" if found[1] else "tokens"
+    return Mode(
+        name=name,
+        stream=True,
+        cut=cut,
+        interval=int(interval) if interval else None,
+        stop=int(stop) if stop else None,
+    )
+
+
+def _listed(*names: str) -> tuple[Mode, ...]:
+    return tuple(mode for name in names if (mode := named(name)))
+
+
+DEFAULT = (COMPLETE, STREAM, CHARACTERS, *_listed(*(f"stream-interval-{n}" for n in INTERVALS)))
+THOROUGH = (
+    *DEFAULT,
+    *_listed(
+        *(f"stream-interval-{n}" for n in range(1, 17) if n not in INTERVALS),
+        *(f"stream-characters-interval-{n}" for n in range(2, 9)),
+        *(f"stream-pieces-{seed}" for seed in range(1, 5)),
+        *(f"stream-stop-{length}" for length in range(1, 17)),
+    ),
+)
+CUTS = {"default": DEFAULT, "thorough": THOROUGH}
+"""What `--cuts` asks for."""
+LONG = 5_000
+"""Characters of an answer that is cut in the default ways alone.
+
+What a cut does, it does to short answers too, and four long ones were half of a sweep's tokens.
+"""
+
+
+def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
+    """List the ways to ask this server for any case."""
+    if server.emission == "sampled":
+        return (COMPLETE, STREAM)
+    return tuple(mode for mode in CUTS[cuts] if _is_possible(mode, server))
+
+
+def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
+    """Choose the modes in which a case says something: those of the run, and more of its own."""
+    if length(case) > LONG:
+        asked = [mode for mode in asked if mode in DEFAULT]
+    wanted = dict.fromkeys([*asked, *case.modes])
+    if case.expect.refused or case.echo:
+        # How an answer is cut makes no difference to a request that has none, or to the next one.
+        return [mode for mode in wanted if mode in (COMPLETE, STREAM)]
+    return [
+        mode
+        for mode in wanted
+        if _is_possible(mode, server) and not (mode.stop and "stop" in case.options)
+    ]
+
+
+def length(case: Case) -> int:
+    """Count the characters that the model says, but for the format's own."""
+    says = case.says or ()
+    return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
+
+
+def varies(case: Case, mode: Mode, server: Server) -> bool:
+    """Whether answers to one request may differ: a sampled model has a part in them."""
+    return server.emission == "sampled" and mode != PROMPT and not case.expect.refused
+
+
+def _is_possible(mode: Mode, server: Server) -> bool:
+    if mode == PROMPT:
+        return server.prompts is not None
+    plain = replace(mode, name="") in (replace(COMPLETE, name=""), replace(STREAM, name=""))
+    if server.emission == "sampled" and not plain:
+        return False
+    return mode.interval is None or server.intervals

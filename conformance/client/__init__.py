@@ -1,0 +1,1 @@
+"""How bytes are fetched from a server, without an idea of what they mean."""

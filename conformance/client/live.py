@@ -1,0 +1,295 @@
+"""Ask a server and keep every byte that comes back, with its time; every wait has a limit."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx2
+import openai
+
+from conformance.base.jsonvalue import Json
+from conformance.base.sse import Read
+from conformance.client.access import OPEN, Access
+from conformance.client.retry import BUSY, LIMIT, Patience, Refusal, Waits, seconds_of
+from conformance.client.sender import CHAT, CONCURRENCY, is_trouble
+from conformance.terms.exchange import Exchange
+
+KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
+"""Headers that are recorded; no other can hold a secret of the server's operator."""
+
+
+MANY = 100
+"""Tokens to a delta, beyond which a long wait between deltas is what was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long and how much to wait for, in seconds and bytes."""
+
+    connect: float = 30
+    first_byte: float = 120
+    silence: float = 60
+    whole: float = 600
+    size: int = 32_000_000
+    patience: float = LIMIT
+    """For a busy server (429, 503) or none: pauses of one exchange; in all, without an answer."""
+    attempts: int = 20
+    """Of one exchange."""
+    pause: float = 0.5
+    """Before the second attempt, where the server names none; the next ones are longer."""
+
+
+class TooLarge(Exception):
+    """A body has grown beyond the limit."""
+
+
+class Live:
+    """Sends requests through the official SDK and records what comes back.
+
+    Belongs to one event loop. What gives access is given to the SDK and kept nowhere else.
+    """
+
+    def __init__(
+        self, url: str, access: Access = OPEN, *, limits: Limits, concurrency: int = CONCURRENCY
+    ) -> None:
+        """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
+        self._limits = limits
+        self._access = access
+        self._free = asyncio.Semaphore(concurrency)
+        # Chats wait here as well, so that what reads an answer goes before the next chat. Else no
+        # answer of a run that is asked ahead is judged before the last one is there.
+        self._next = asyncio.Semaphore(concurrency)
+        self._patience = Patience(
+            limit=limits.patience,
+            attempts=limits.attempts,
+            pause=limits.pause,
+            concurrency=concurrency,
+        )
+        # A connection of its own for each request: the server may close a kept one just as it is
+        # used again, and no one could tell that from a crash.
+        pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
+        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.authority or True)
+        self._client = openai.AsyncOpenAI(
+            base_url=url,
+            api_key=access.api_key or "none",
+            default_headers=access.sent,
+            max_retries=0,
+            http_client=httpx2.AsyncClient(
+                # A proxy from the environment would pass by the recorder.
+                trust_env=False,
+                transport=_Recorder(transport),
+                # A compressed body would hide the bytes and times that are judged.
+                headers={"accept-encoding": "identity"},
+            ),
+        )
+
+    @property
+    def waits(self) -> Waits:
+        """Count the waits for a server that was busy or gone."""
+        return self._patience.waits
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.close()
+
+    async def send(self, path: str, body: Json) -> Exchange:
+        """Post a body, waiting for a server that is busy; every outcome is an `Exchange`."""
+        secrets = self._access.secrets(body)
+
+        async def once() -> tuple[Exchange, Refusal | None]:
+            recording = _Recording(
+                started=time.perf_counter(), size=self._limits.size, secrets=secrets
+            )
+            _CURRENT.set(recording)
+            record = self._record if path == CHAT else partial(self._post, path)
+            error = await record(body)
+            exchange = recording.exchange(body, error)
+            return exchange, recording.refusal(exchange)
+
+        async with self._next if path == CHAT else nullcontext(), self._free:
+            return await self._patience.through(body, once)
+
+    async def _post(self, path: str, body: Json) -> str | None:
+        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
+        timeout = httpx2.Timeout(None, connect=self._limits.connect)
+        try:
+            async with asyncio.timeout(self._limits.first_byte):
+                options: Any = {"timeout": timeout}
+                await self._client.post(f"{root}{path}", cast_to=object, body=body, options=options)
+        except TimeoutError:
+            return f"waited {self._limits.first_byte:g} s for an answer"
+        except TooLarge:
+            return f"a body of more than {self._limits.size} bytes"
+        except openai.APIStatusError:
+            return None  # recorded in full
+        except (openai.APIError, httpx2.HTTPError) as problem:
+            return _told(problem)
+        except (ValueError, RecursionError):
+            return None  # the SDK reads the JSON, and the body is recorded whether it can or not
+        return None
+
+    async def _record(self, body: Json) -> str | None:
+        limits = self._limits
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limits.whole
+        first = limits.first_byte if body.get("stream") else limits.whole
+        # Where all tokens were asked to come at once, silence before them is right.
+        at_once = (body.get("stream_interval") or 1) > MANY
+        silence = limits.whole if at_once else limits.silence
+        waiting_for = "the first byte"
+        try:
+            async with asyncio.timeout_at(min(end, loop.time() + first)) as timer:
+                async with self._client.chat.completions.with_streaming_response.create(
+                    model=body["model"],
+                    messages=[],  # those of the body, which the SDK shall not look at
+                    extra_body=body,
+                    timeout=httpx2.Timeout(None, connect=limits.connect),
+                ) as response:
+                    waiting_for = "more bytes"
+                    timer.reschedule(min(end, loop.time() + silence))
+                    async for _ in response.iter_bytes():
+                        timer.reschedule(min(end, loop.time() + silence))
+        except TimeoutError:
+            if loop.time() >= end:
+                return f"no end after {limits.whole:g} s"
+            limit = first if waiting_for == "the first byte" else silence
+            return f"waited {limit:g} s for {waiting_for}"
+        except TooLarge:
+            return f"a body of more than {limits.size} bytes"
+        except openai.APIStatusError:
+            return None  # recorded in full; whether that status is right is judged later
+        except openai.APIConnectionError as problem:
+            return _told(problem)
+        except httpx2.HTTPError as problem:
+            return _told(problem)
+        return None
+
+
+@dataclass(slots=True)
+class _Recording:
+    started: float
+    size: int
+    secrets: tuple[bytes, ...]
+    """The key and the like, which some servers repeat when they refuse it."""
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    reads: list[Read] = field(default_factory=list)
+    received: int = 0
+    unreached: bool = False
+    """No connection was made, so nothing was asked."""
+
+    def exchange(self, request: Json, error: str | None) -> Exchange:
+        reads = concealed(self.reads, self.secrets)
+        if error is None and is_trouble(self.status):
+            start = b"".join(read.data for read in reads)[:300].decode("utf-8", "replace")
+            error = f"the server answered {self.status}: {start}"
+        return Exchange(
+            request=request,
+            status=self.status,
+            headers=tuple((name, self._hide(value)) for name, value in self.headers),
+            reads=tuple(reads),
+            error=None if error is None else self._hide(error),
+            seconds=time.perf_counter() - self.started,
+        )
+
+    def refusal(self, exchange: Exchange) -> Refusal | None:
+        if self.unreached:
+            return Refusal(exchange.error or "no connection")
+        if self.status not in BUSY:
+            return None
+        asked = seconds_of(dict(self.headers).get("retry-after"))
+        words = "" if asked is None else f" and asked to wait {asked:.0f} s"
+        return Refusal(f"the server answered {self.status}{words}", asked)
+
+    def take(self, data: bytes) -> None:
+        self.received += len(data)
+        if self.received > self.size:
+            raise TooLarge
+        self.reads.append(Read(time.perf_counter() - self.started, data))
+
+    def _hide(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret.decode(), "***")
+        return text
+
+
+def concealed(reads: Sequence[Read], secrets: Sequence[bytes]) -> list[Read]:
+    """Put `***` where a secret stands, even one that came in several pieces."""
+    body = b"".join(read.data for read in reads)
+    found = [secret for secret in secrets if secret in body]
+    if not found:
+        return list(reads)
+    hidden = re.compile(b"|".join(map(re.escape, found)))
+    spans = [match.span() for match in hidden.finditer(body)]
+    kept, start = [], 0
+    for read in reads:
+        end = start + len(read.data)
+        # Each secret is shown where it begins, and nothing of it where it goes on.
+        data, at = b"", start
+        for first, last in spans:
+            if last <= start or first >= end:
+                continue
+            data += body[at : max(at, first)] + (b"***" if first >= start else b"")
+            at = min(last, end)
+        kept.append(Read(read.at, data + body[at:end]))
+        start = end
+    return kept
+
+
+_CURRENT: ContextVar[_Recording] = ContextVar("recording")
+
+
+class _Recorder(httpx2.AsyncBaseTransport):
+    """A transport that writes down what passes through it."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        recording = _CURRENT.get()
+        try:
+            response = await self._inner.handle_async_request(request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            recording.unreached = True
+            raise
+        recording.status = response.status_code
+        recording.headers = tuple(
+            (name, value)
+            for name, value in response.headers.items()
+            if name.lower() in KEPT_HEADERS
+        )
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _RecordedStream(response.stream, recording)
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _RecordedStream(httpx2.AsyncByteStream):
+    def __init__(self, inner: httpx2.AsyncByteStream, recording: _Recording) -> None:
+        self._inner = inner
+        self._recording = recording
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for data in self._inner:
+            self._recording.take(data)
+            yield data
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _told(problem: BaseException) -> str:
+    """Name the first cause; the SDK and the HTTP library wrap it without its words."""
+    while problem.__cause__ is not None:
+        problem = problem.__cause__
+    return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

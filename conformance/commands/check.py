@@ -1,0 +1,238 @@
+"""`check`: what is wrong in files of cases, targets and known issues; no server is needed."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import filter as matching
+from pathlib import Path
+from typing import Any
+
+from conformance.base.strictyaml import FileProblem
+from conformance.base.suggest import did_you_mean
+from conformance.casefiles import casefile, modes
+from conformance.engines import target
+from conformance.engines.target import TargetProblem
+from conformance.formats import FORMATS, PARSERS
+from conformance.results.acceptance import TODO
+from conformance.rules import RULES
+from conformance.terms import case
+from conformance.terms.case import Case
+from conformance.verdicts import known_issues
+from conformance.verdicts.known_issues import Issue
+
+FOUND, NOTHING_CHECKED = 1, 5
+WIDEST = 20
+"""Cases times modes that the globs of one entry may cover."""
+
+_KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "known"}
+"""A key that only one kind of file has at its top, to the kind."""
+_KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
+_WILD = re.compile(r"[*?[]")
+_SHORT_LIST = 60
+_MODES = [mode.name for mode in (*modes.THOROUGH, case.PROMPT)]
+_USUAL = [mode.name for mode in (*modes.DEFAULT, case.PROMPT)]
+"""Those of a run without `--cuts thorough`."""
+
+Told = tuple[str, tuple[str | int, ...]]
+"""What is wrong in an entry, and at which keys of it."""
+
+
+def add(commands: Any) -> None:
+    """Enter the command into a parser's."""
+    one = commands.add_parser("check", help="check files of cases, targets and known issues")
+    one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
+    one.set_defaults(command=run)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Check files of cases, targets and known issues."""
+    found = check([Path(name) for name in chosen.paths])
+    for problem in found.problems:
+        print(problem)
+    count = len(found.problems)
+    print(f"{found.files} files, {count or 'no'} {'problem' if count == 1 else 'problems'}")
+    if not found.files:
+        return NOTHING_CHECKED
+    return FOUND if found.problems else 0
+
+
+class CheckProblem(Exception):
+    """What shall be checked is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """What was looked at, and what is wrong with it."""
+
+    files: int
+    problems: tuple[str, ...]
+    """Each reads `path:line: what was seen, and what to do`."""
+
+
+def check(paths: Sequence[Path] = ()) -> Checked:
+    """Check files, and those of the suite's kinds below folders; the suite's own by default.
+
+    Known issues may name the suite's own cases and targets beside those that are checked.
+    Raises CheckProblem.
+    """
+    files = sort_files(paths or (casefile.shipped(), target.FOLDER, known_issues.FOLDER))
+    problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
+    cases = _cases(files["cases"], problems, own=bool(files["known"]))
+    for path in files["tools"]:
+        with _noting(problems):
+            casefile.load_tools(path)
+    parsers = set(PARSERS)
+    for name in target.names():
+        with suppress(TargetProblem):
+            parsers.add(target.load(name).parser)
+    for path in files["target"]:
+        with _noting(problems):
+            parsers.add(target.read(path).parser)
+    for path in files["known"]:
+        with _noting(problems):
+            problems.extend(_issues(path, cases, parsers))
+    # Tools that cannot be read are in the way of every file beside them.
+    once = tuple(dict.fromkeys(problems))
+    return Checked(files=sum(map(len, files.values())), problems=once)
+
+
+def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Sort files by what they hold; in a folder, files of other kinds are left alone."""
+    found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), "none"]}
+    for place in paths:
+        if not place.exists():
+            raise CheckProblem(f"{place}: there is no such file or folder")
+        if not place.is_dir():
+            found[_kind(place) or "none"].append(place)
+            continue
+        for path in sorted(place.rglob("*.yaml")):
+            hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
+            kind = None if hidden else _kind(path)
+            if kind:
+                found[kind].append(path)
+    return {kind: list(dict.fromkeys(listed)) for kind, listed in found.items()}
+
+
+def _kind(path: Path) -> str | None:
+    if path.name == casefile.TOOLS:
+        return "tools"
+    key = _KEY.search(path.read_text("utf-8", "replace"))
+    return _KINDS[key[1]] if key else None
+
+
+@contextmanager
+def _noting(problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (FileProblem, TargetProblem) as problem:
+        problems.append(str(problem))
+
+
+def _cases(files: Sequence[Path], problems: list[str], *, own: bool) -> list[Case] | None:
+    """Give the cases of files, and the suite's own if asked; `None` if not all can be read."""
+    found: dict[str, Case] = {}
+    before = len(problems)
+    for path in files:
+        with _noting(problems):
+            for case in casefile.load(path):
+                first = found.setdefault(case.id, case)
+                if first is not case:
+                    at = f"first at {first.path}:{first.line}"
+                    problems.append(
+                        f"{path}:{case.line}: duplicate id {case.id!r}, {at}; rename one file"
+                    )
+    if len(problems) > before:
+        return None
+    given = {path.resolve() for path in files}
+    for path in casefile.shipped().rglob("[!_]*.yaml") if own else ():
+        if path.resolve() not in given:
+            try:
+                found = {case.id: case for case in casefile.load(path)} | found
+            except FileProblem:
+                return None
+    return [*found.values()]
+
+
+def _issues(path: Path, cases: Sequence[Case] | None, parsers: Collection[str]) -> Iterator[str]:
+    document, issues = known_issues.read(path)
+    allowed = {
+        "rules": RULES,
+        "modes": _MODES,
+        "flaky_modes": _MODES,
+        "formats": FORMATS,
+        "parsers": parsers,
+    }
+    first: dict[str, int] = {}
+    for place, issue in enumerate(issues):
+        line = document.line("issues", place)
+        told = [*_unfilled(issue), *_names(issue, allowed), *_places(issue, cases)]
+        if first.setdefault(issue.id, line) != line:
+            told.append((f"id a second time, first on line {first[issue.id]}; allowed once", ()))
+        for what, keys in told:
+            yield str(document.problem(f"{issue.id}: {what}", "issues", place, *keys))
+
+
+def _unfilled(issue: Issue) -> Iterator[Told]:
+    for key, text in (("about", issue.about), ("issue", issue.issue), ("source", issue.source)):
+        if TODO in (text or ""):
+            yield f"{key} has a {TODO}; find out what it asks for, and say it", (key,)
+
+
+def _names(issue: Issue, allowed: Mapping[str, Collection[str]]) -> Iterator[Told]:
+    """Find names that are none, and modes in which it fails both always and by chance."""
+    for key, names in allowed.items():
+        for number, pattern in enumerate(getattr(issue, key)):
+            if not matching(names, pattern):
+                yield f"{key}: there is no {pattern!r}; {_hint(pattern, names, key)}", (key, number)
+    both = [mode for mode in _modes(issue.modes) if mode in _modes(issue.flaky_modes)]
+    if both:
+        yield f"{', '.join(both)} in modes and in flaky_modes; name each in one", ("flaky_modes",)
+
+
+def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
+    """Find what matches no case, and globs that cover too much."""
+    if cases is None:
+        return
+    ids = [case.id for case in cases]
+    for number, pattern in enumerate(issue.cases):
+        if not matching(ids, pattern):
+            hint = _hint(pattern, ids, "cases")
+            yield (
+                f"there is no case {pattern!r}; {hint}; check your own together",
+                ("cases", number),
+            )
+    if issue.every:
+        members = [case.id for case in cases if issue.every in known_issues.classes(case)]
+        for number, pattern in enumerate(issue.but):
+            if not matching(members, pattern):
+                what = f"{pattern!r} is no case of the class {issue.every!r}; leave it out"
+                yield f"except: {what}", ("except", number)
+        if not any(issue.lists(case) for case in cases):
+            yield (
+                f"every: no case is left of the class {issue.every!r}; remove the entry",
+                ("every",),
+            )
+    globs = [pattern for pattern in issue.cases if _WILD.search(pattern)]
+    wide = {id for pattern in globs for id in matching(ids, pattern)}
+    modes = len(_modes(issue.modes + issue.flaky_modes))
+    if len(wide) * modes > WIDEST:
+        seen = f"{', '.join(globs)}: {len(wide)} cases in {modes} modes; globs may cover {WIDEST}"
+        yield f"{seen} together: name the cases, or say `every`", ("cases",)
+
+
+def _modes(patterns: Sequence[str]) -> set[str]:
+    return {mode for pattern in patterns for mode in matching(_USUAL, pattern)}
+
+
+def _hint(word: str, allowed: Collection[str], key: str) -> str:
+    if len(allowed) <= _SHORT_LIST:
+        return did_you_mean(word, allowed)
+    near = get_close_matches(word, allowed, n=1)
+    return (
+        f"did you mean {near[0]!r}? " if near else ""
+    ) + f"`python -m conformance {key}` lists them"

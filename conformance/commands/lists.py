@@ -1,0 +1,119 @@
+"""List targets, cases and rules."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from conformance.casefiles import casefile
+from conformance.engines import target
+from conformance.rules import RULES, Rule
+from conformance.rules.rule import OPENAI
+from conformance.scripting import formats_of
+
+
+class ListProblem(Exception):
+    """There is nothing to list; the message says what was looked for."""
+
+
+def add(commands: Any) -> None:
+    """Enter the commands into a parser's."""
+    for name, command, formats in (
+        ("targets", targets, ["text", "json"]),
+        ("cases", cases, ["text", "json"]),
+        ("rules", rules, ["text", "json", "markdown"]),
+    ):
+        one = commands.add_parser(name, help=f"list the {name}")
+        one.add_argument("--format", choices=formats, default="text")
+        if name == "cases":
+            one.add_argument("place", nargs="?", metavar="FOLDER|FILE")
+        if name == "rules":
+            one.add_argument("--into", metavar="FILE", help="renew the table in a Markdown file")
+        one.set_defaults(command=command)
+
+
+def targets(chosen: argparse.Namespace) -> int:
+    """List the built-in targets."""
+    found = [target.load(name) for name in target.names()]
+    rows = [
+        {"name": one.name, "parser": one.parser, "format": one.format, "about": one.about}
+        for one in found
+    ]
+    _print(rows, chosen.format)
+    return 0
+
+
+def cases(chosen: argparse.Namespace) -> int:
+    """List the cases of a folder or a file."""
+    place = Path(chosen.place) if chosen.place else casefile.shipped()
+    if not place.exists():
+        raise ListProblem(f"there is no {place}")
+    found = casefile.load(place) if place.is_file() else casefile.load_folder(place)
+    formats = {case.id: formats_of(case) for case in found}
+    if chosen.format == "json":
+        rows = [{"id": one.id, "about": one.about, "formats": formats[one.id]} for one in found]
+        print(json.dumps(rows, indent=1))
+        return 0
+    _print([{"id": one.id, "about": one.about} for one in found], chosen.format)
+    counts = Counter(format for listed in formats.values() for format in listed)
+    told = ", ".join(f"{count} in {format}" for format, count in counts.items())
+    print(f"{len(found)} cases: {told}")
+    return 0
+
+
+def rules(chosen: argparse.Namespace) -> int:
+    """List the rules."""
+    if chosen.into:
+        page = Path(chosen.into)
+        page.write_text(with_rules(page.read_text("utf-8")), "utf-8")
+        return 0
+    if chosen.format == "markdown":
+        print(rules_markdown())
+        return 0
+    rows = [
+        {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
+        | {"profile": one.profile, "wrong": one.wrong, "right": one.right}
+        for one in _catalogue()
+    ]
+    if chosen.format == "json":
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        print(f"{row['id']}  {row['level'].upper()}  {row['profile']}\n    {row['title']}")
+        for part in ("why", "wrong", "right"):
+            text = f"{part}: {row[part]}"
+            print(textwrap.fill(text, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
+    return 0
+
+
+def _catalogue() -> list[Rule]:
+    return sorted(RULES.values(), key=lambda one: one.id)
+
+
+def rules_markdown() -> str:
+    """Write the catalogue as the README's table."""
+    lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
+    for one in _catalogue():
+        whom = "all" if one.profile == OPENAI else one.profile
+        lines.append(f"| `{one.id}` | {one.level.upper()} | {whom} | {one.title} |")
+    return "\n".join(lines)
+
+
+def with_rules(page: str) -> str:
+    """Put the catalogue between a page's `<!-- rules -->` marks."""
+    before, _, rest = page.partition("<!-- rules -->\n")
+    _, _, after = rest.partition("<!-- /rules -->")
+    return f"{before}<!-- rules -->\n{rules_markdown()}\n<!-- /rules -->{after}"
+
+
+def _print(rows: list[dict[str, str]], format: str) -> None:
+    if format == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        head, *rest = row.values()
+        print(f"{head}\n    {'  '.join(rest)}")

@@ -1,0 +1,97 @@
+"""The commands beside pytest: run, judge, compare, report, check, accept, serve, and lists."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from conformance import __version__
+from conformance.base.strictyaml import FileProblem
+from conformance.casefiles import casefile
+from conformance.commands import accept, check, judge, lists, matrix, plan, results, serve
+from conformance.commands.check import CheckProblem
+from conformance.commands.judged_file import JudgeProblem
+from conformance.commands.lists import ListProblem
+from conformance.engines.target import TargetProblem
+from conformance.engines.vllm import LaunchProblem
+from conformance.results.acceptance import AcceptProblem
+
+USAGE_ERROR = 4
+
+
+_USAGE = (
+    AcceptProblem,
+    CheckProblem,
+    FileProblem,
+    JudgeProblem,
+    LaunchProblem,
+    ListProblem,
+    TargetProblem,
+    *matrix.PROBLEMS,
+    *results.PROBLEMS,
+)
+"""What is wrong with what the user gave; the message says what, and what to do."""
+
+
+PIPE_CLOSED = 141
+"""What a shell says of a program whose output nobody reads any more."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; gives the exit status."""
+    try:
+        status = _do(list(sys.argv[1:] if arguments is None else arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # At exit Python would flush into the closed pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return status
+
+
+def _do(words: list[str]) -> int:
+    if words[:1] == ["run"]:
+        return run(words[1:])
+    # What follows `--` is pytest's; argparse would take it for more targets.
+    end = words.index("--") if words[:1] == ["matrix"] and "--" in words else len(words)
+    try:
+        chosen = _parser().parse_args(words[:end])
+    except SystemExit as ended:
+        # argparse ends with 2, which is the word for a file without an answer.
+        raise SystemExit(USAGE_ERROR if ended.code else 0) from None
+    if end < len(words):
+        chosen.arguments = words[end + 1 :]
+    try:
+        status: int = chosen.command(chosen)
+    except _USAGE as problem:
+        print(problem, file=sys.stderr)
+        return USAGE_ERROR
+    return status
+
+
+def run(words: list[str]) -> int:
+    """Run pytest on the cases in the paths that are given, or on the shipped cases.
+
+    The settings of the folder that one happens to be in are left alone.
+    """
+    settings = Path(__file__).parents[1] / "pytest.toml"
+    cases = shlex.quote(glob.escape(str(casefile.shipped())))
+    fixed = ["-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "conformance.plugin"]
+    return int(pytest.main([*fixed, "-o", f"testpaths={cases}", *words]))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m conformance")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands.add_parser("run", help="run pytest with the suite, on the shipped cases or PATHS")
+    for command in (judge, results, matrix, plan, serve, check, accept, lists):
+        command.add(commands)
+    return parser

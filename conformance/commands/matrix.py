@@ -1,0 +1,100 @@
+"""The command that runs a matrix, and reports on all of it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from conformance.engines import target, vllm
+from conformance.report import html
+from conformance.results import reader
+from conformance.results.reader import Results, ResultsProblem
+from conformance.runs import matrix
+from conformance.runs.matrix import Ended, MatrixProblem
+
+PROBLEMS = (MatrixProblem,)
+"""What is wrong with what the user gave; the message says what, and what to do."""
+
+
+def add(commands: Any) -> None:
+    """Enter the command into a parser's."""
+    one = commands.add_parser(
+        "matrix",
+        help="run every TARGET on every vLLM, and report on all",
+        usage="%(prog)s [options] TARGET… [-- PYTEST ARGUMENTS]",
+    )
+    one.add_argument("targets", nargs="+", metavar="TARGET", help="a built-in name or a file")
+    several = {"action": "append", "default": []}
+    one.add_argument(
+        "--vllm",
+        metavar="VERSION|PYTHON",
+        help=f"may be given several times (default: {vllm.DEFAULT_VLLM})",
+        **several,
+    )
+    one.add_argument(
+        "--template",
+        metavar="FILE",
+        help="instead of the target's own; may be given several times",
+        **several,
+    )
+    one.add_argument(
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        default=".conformance/matrix",
+        help="results, logs and report.html (default: %(default)s)",
+    )
+    one.add_argument(
+        "--servers",
+        metavar="N",
+        type=int,
+        help="at once (default: what cores and memory allow)",
+    )
+    one.set_defaults(command=run, arguments=[])
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Run a matrix, write its page, and give the gravest exit status."""
+    servers = matrix.servers_here() if chosen.servers is None else chosen.servers
+    if servers < 1:
+        raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
+    combinations = matrix.combine(
+        [target.load(name) for name in chosen.targets],
+        chosen.vllm or [vllm.DEFAULT_VLLM],
+        chosen.template,
+    )
+    folder = Path(chosen.output)
+    ended = matrix.run(combinations, chosen.arguments, folder=folder, servers=servers, tell=_tell)
+    for line in _table(ended):
+        print(line)
+    if runs := _readable(ended):
+        page = folder / "report.html"
+        page.write_text(html.render(runs), "utf-8")
+        print(f"report: {page}")
+    return matrix.status(ended)
+
+
+def _readable(ended: Sequence[Ended]) -> list[Results]:
+    found: list[Results] = []
+    for one in ended:
+        if one.results is None:
+            continue
+        try:
+            found.append(reader.load(one.results))
+        except ResultsProblem as problem:
+            _tell(f"{one.combination.name} is not in the report: {problem}")
+    return found
+
+
+def _table(ended: Sequence[Ended]) -> list[str]:
+    width = max(len(one.combination.name) for one in ended)
+    return [
+        f"{one.combination.name:{width}}  exit {one.status}  {matrix.said(one)}" for one in ended
+    ]
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,76 @@
+"""The command that keeps a target's server up, to try things by hand."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from conformance.base.jsonvalue import Json
+from conformance.engines import target, vllm
+from conformance.engines.vllm import Launched, LaunchProblem
+from conformance.report import terminal
+from conformance.scripting import SCRIPT_FIELD, encode
+from conformance.terms.said import Piece
+from conformance.terms.server import Target
+
+
+def add(commands: Any) -> None:
+    """Enter the command into a parser's."""
+    one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
+    one.add_argument("target", metavar="TARGET")
+    one.add_argument("--vllm", metavar="VERSION|PYTHON", default=vllm.DEFAULT_VLLM)
+    one.add_argument("--template", metavar="FILE")
+    one.set_defaults(command=serve)
+
+
+def serve(chosen: argparse.Namespace) -> int:
+    """Start a target's server and keep it up until it is interrupted."""
+    recipe = target.load(chosen.target)
+    environment = vllm.provision(chosen.vllm, tell=_tell)
+    with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
+        launched = vllm.start(
+            recipe, environment, folder=Path(folder), tell=_tell, template=chosen.template
+        )
+        try:
+            _show(launched, recipe)
+            _wait(launched)
+        finally:
+            launched.stop()
+    return 0 if launched.alive() is False else 1
+
+
+def _show(launched: Launched, recipe: Target) -> None:
+    body: dict[str, Json] = {
+        "model": launched.model,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "temperature": 0,
+    }
+    if not recipe.is_real:
+        script = encode((Piece("text", "Hello, world."),), "tokens")
+        body["vllm_xargs"] = {SCRIPT_FIELD: script}
+    print(f"\n{launched.model} at {launched.url}, log {launched.log}")
+    print(f"\ntest it:\n  pytest --server-url {launched.url} --parser {recipe.parser}")
+    print(f"\nmake it say something:\n  {terminal.curl(body, launched.url)}")
+    print("\nstop it with Ctrl-C", flush=True)
+
+
+def _wait(launched: Launched) -> None:
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        while launched.alive():
+            time.sleep(0.5)
+    except KeyboardInterrupt:
+        return
+    raise LaunchProblem(f"the server has ended; it said last:\n{launched.tail()}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Engines: what serves a model, and how one is started here."""

@@ -1,0 +1,82 @@
+"""Reads targets: the servers that the suite can start."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from conformance.base import strictyaml
+from conformance.base.suggest import did_you_mean
+from conformance.formats import FORMATS
+from conformance.terms.server import Target
+
+FOLDER = Path(__file__).parents[1] / "targets"
+
+
+class TargetProblem(Exception):
+    """A target cannot be had: the name or place, what was seen, and what is allowed."""
+
+
+def names() -> list[str]:
+    """List the built-in targets."""
+    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def load(name_or_path: str) -> Target:
+    """Read a target: a built-in one by its name, any other by the path of its YAML file.
+
+    Raises TargetProblem.
+    """
+    if name_or_path in names():
+        return read(FOLDER / f"{name_or_path}.yaml")
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return read(path)
+    close = get_close_matches(name_or_path, names(), n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise TargetProblem(
+        f"target {name_or_path}: there is no such target, nor such a file; {hint}"
+        f"built-in targets are {', '.join(names())}"
+    )
+
+
+def read(path: Path) -> Target:
+    """Read a target file; paths in it start at its folder."""
+    try:
+        document = strictyaml.load(path, "target")
+    except (strictyaml.FileProblem, OSError) as problem:
+        raise TargetProblem(str(problem)) from None
+    said: dict[str, Any] = document.value
+    if said["format"] not in FORMATS:
+        hint = did_you_mean(said["format"], FORMATS)
+        what = f"format {said['format']!r} is unknown; {hint}"
+        raise TargetProblem(str(document.problem(what, "format")))
+    tokenizer = dict(said["tokenizer"])
+    if tokenizer["kind"] == "folder":
+        tokenizer["path"] = _place(document, "tokenizer", "path")
+    template = said.get("template")
+    if template is not None and "/" in template:
+        template = _place(document, "template")
+    return Target(
+        name=path.stem,
+        about=said["about"],
+        path=path,
+        parser=said["parser"],
+        format=said["format"],
+        tokenizer=tokenizer,
+        template=template,
+        arguments=tuple(said.get("arguments", ())),
+    )
+
+
+def _place(document: strictyaml.Document, *keys: str) -> str:
+    """Turn a path that a target names into one that holds everywhere."""
+    named = document.value
+    for key in keys:
+        named = named[key]
+    place = (document.path.parent / Path(named).expanduser()).absolute()
+    if not place.exists():
+        where = f"{document.path}:{document.line(*keys)}"
+        raise TargetProblem(f"{where}: {'.'.join(keys)}: there is no {place}")
+    return str(place)

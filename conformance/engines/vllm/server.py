@@ -1,0 +1,274 @@
+"""A vLLM server of our own on a loopback port: scripted and without weights, or a real model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.base.jsonvalue import Json
+from conformance.engines.vllm import gguf_folder, model_folder, weights
+from conformance.engines.vllm.environment import Environment
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import HEARTBEAT, Process, Tell, clean_environment, spawn
+from conformance.engines.vllm.release import lock
+from conformance.engines.vllm.template import describe, find_template
+from conformance.terms.server import Target
+
+REPLAY = Path(__file__).parents[2] / "replay"
+PLUGIN = "conformance.replay:Replay"
+PORTS = 3
+"""Ports to try: another process may take one between our choice and the server's use of it."""
+
+_SERVING = (
+    *("--host", "127.0.0.1", "--enforce-eager", "--max-num-seqs", "64"),
+    # Without instructions for bfloat16 a CPU takes sixty times as long with it.
+    *("--dtype", "float32"),
+    *("--disable-log-stats", "--disable-uvicorn-access-log"),
+    *("--enable-auto-tool-choice", "--tool-call-parser"),
+)
+_SCRIPTED = ("--load-format", "dummy", "--logits-processors", PLUGIN)
+_SETTINGS = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
+"""The user's environment goes before."""
+_WEIGHTLESS = {
+    # One thread, and the worker in the engine's own process: a model of no size is computed sooner
+    # than handed around. Starts in half the processor time, serves four times as fast.
+    "OMP_NUM_THREADS": "1",
+    "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+}
+"""The same for a model of no size."""
+_FIXED = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "PYTHONUNBUFFERED": "1",
+    "NO_COLOR": "1",
+    "VLLM_LOGGING_COLOR": "0",
+}
+
+# Loopback is never reached through a proxy, whatever the environment says.
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@dataclass(slots=True, kw_only=True)
+class Launched:
+    """A server that is up."""
+
+    url: str
+    """Up to `/v1`."""
+    model: str
+    log: Path
+    template: str | None
+    """`NAME sha256:HEX`; None if the tokenizer has its own."""
+    process: Process
+
+    @property
+    def process_id(self) -> int:
+        """The server's process id, which is its process group's too."""
+        return self.process.id
+
+    def alive(self) -> bool:
+        """Tell whether the server still runs."""
+        return self.process.code() is None
+
+    def tail(self, lines: int = 20) -> str:
+        """Read the last lines of the log."""
+        return self.process.tail(lines)
+
+    def stop(self) -> None:
+        """End the server and all its children; a second time does nothing."""
+        self.process.stop()
+
+
+def start(
+    target: Target,
+    environment: Environment,
+    *,
+    folder: Path,
+    tell: Tell,
+    timeout: float = 600,
+    template: str | None = None,
+) -> Launched:
+    """Start a target's server and wait until it serves.
+
+    `folder` takes the log and the plugin; `template` is used instead of the target's: a file, or a
+    name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
+    """
+    folder = folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock(environment.folder, tell=tell):
+        model = build_model(target, environment, tell=tell)
+        chat = find_template(template or target.template, environment, tell=tell)
+    name = target.name if target.is_real else f"scripted-{target.name}"
+    command = _command(target, environment.python, model, chat, name)
+    variables = _variables(target, stage(environment, folder))
+    what = f"starting vLLM {environment.version} for {target.name}"
+    log = folder / f"server-{target.name}.log"
+    for _ in range(PORTS):
+        port = free_port()
+        tell(f"{what}; log: {log}")
+        process = spawn([*command, "--port", str(port)], log, environment=variables)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            up = _wait(process, url, name, timeout=timeout, tell=tell, what=what)
+        except BaseException:
+            process.stop()
+            raise
+        if up:
+            digest = describe(chat)
+            return Launched(url=f"{url}/v1", model=name, log=log, template=digest, process=process)
+        process.stop()
+    raise LaunchProblem(f"{what}: {PORTS} free ports were taken by others; try again")
+
+
+def _command(
+    target: Target, python: Path, model: Path, template: Path | None, name: str
+) -> list[str | Path]:
+    command: list[str | Path] = [python, "-m", "vllm.entrypoints.openai.api_server"]
+    command += [*_SERVING, target.parser, "--model", model, "--served-model-name", name]
+    length = target.tokenizer["length"] if target.is_real else model_folder.LENGTH
+    command += ["--max-model-len", str(length)]
+    if target.is_real:
+        # vLLM for CPU dies of a seeded request whose prompt is read in parts: it winds its
+        # generator back, and PyTorch's for CPU cannot be ("CPU Generator does not use offset").
+        command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(length)]
+    else:
+        command += _SCRIPTED
+    if target.tokenizer["kind"] == "tekken":
+        command += ["--tokenizer-mode", "mistral"]
+    if template is not None:
+        command += ["--chat-template", template]
+    return [*command, *target.arguments]
+
+
+def _variables(target: Target, plugin: Path) -> dict[str, str]:
+    kept = clean_environment()
+    # A key in the environment would make the server ask for it.
+    kept.pop("VLLM_API_KEY", None)
+    settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
+    return {**settings, **kept, **_FIXED, "PYTHONPATH": str(plugin)}
+
+
+def _real() -> dict[str, str]:
+    # The threads of a step wait for one another, so one that gets no core would hold up all.
+    return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
+
+
+def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, what: str) -> bool:
+    """Wait until the server serves our model: True; False if its port was taken."""
+    began = told = time.monotonic()
+    while True:
+        now = time.monotonic()
+        if (code := process.code()) is not None:
+            if "address already in use" in process.output().lower():
+                return False
+            raise LaunchProblem(
+                f"{what}: it {_ended(code)} after {now - began:.0f} s; it said last:\n"
+                f"{process.tail()}\nlog: {process.log}"
+            )
+        models = ask(f"{url}/v1/models")
+        if models is not None and name in (one.get("id") for one in models["data"]):
+            tell(f"{what}: up after {now - began:.0f} s")
+            return True
+        if now - began > timeout:
+            raise LaunchProblem(
+                f"{what}: it did not serve within {timeout:.0f} s; it said last:\n"
+                f"{process.tail()}\nlog: {process.log}"
+            )
+        if now - told >= HEARTBEAT:
+            tell(f"{what}: {now - began:.0f} s")
+            told = now
+        time.sleep(0.2)
+
+
+def ask(url: str, body: Json = None) -> Any:
+    """Ask for JSON; None if there is no good answer yet."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
+    try:
+        with _OPENER.open(request, timeout=5) as answer:
+            return json.load(answer)
+    except (OSError, ValueError):
+        return None
+
+
+def _ended(code: int) -> str:
+    if code > 128:
+        name = signal.Signals(code - 128).name
+        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+        return f"was ended by {name}{hint}"
+    return f"ended with exit status {code}"
+
+
+def free_port() -> int:
+    """Choose a loopback port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def stage(environment: Environment, folder: Path) -> Path:
+    """Make a folder for PYTHONPATH with the replay plugin, and nothing else of ours.
+
+    The suite's own parent folder may be a site-packages, which would hide the server's packages.
+    """
+    plugin = folder / "plugin"
+    shutil.rmtree(plugin, ignore_errors=True)
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(REPLAY, plugin / "conformance" / "replay", ignore=ignore)
+    (plugin / "conformance" / "__init__.py").touch()
+    # Some releases look up their own version as `vllm`, and tell from it that they are a CPU build.
+    if "vllm-cpu" in environment.packages:
+        version = f"{environment.packages['vllm-cpu']}+cpu"
+        info = plugin / f"vllm-{version}.dist-info"
+        info.mkdir()
+        metadata = f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n"
+        (info / "METADATA").write_text(metadata, encoding="utf-8")
+    return plugin
+
+
+def build_model(target: Target, environment: Environment, *, tell: Tell) -> Path:
+    """Give the folder of a target's model, building it with the server's own Python."""
+    recipe = json.dumps(dict(target.tokenizer), sort_keys=True)
+    script, tools = (gguf_folder, weights.TOOLS) if target.is_real else (model_folder, ())
+    source = Path(script.__file__ or "").read_bytes() + " ".join(tools).encode()
+    digest = hashlib.sha256(source + recipe.encode()).hexdigest()[:16]
+    folder = environment.folder / "models" / digest
+    if folder.exists():
+        return folder
+    fresh = folder.with_name(f"{digest}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    if target.is_real:
+        weights.build(target.tokenizer, environment, fresh, tell=tell)
+    else:
+        _build_weightless(target, environment, recipe, fresh)
+    fresh.rename(folder)
+    return folder
+
+
+def _build_weightless(target: Target, environment: Environment, recipe: str, fresh: Path) -> None:
+    built = subprocess.run(
+        [environment.python, Path(model_folder.__file__), recipe, fresh],
+        capture_output=True,
+        text=True,
+        env=clean_environment() | _FIXED,
+    )
+    if built.returncode != 0:
+        words = "\n".join(built.stderr.splitlines()[-8:])
+        raise LaunchProblem(f"{target.path}: tokenizer: it could not be built\n{words}")

@@ -1,0 +1,104 @@
+"""vLLM's source distribution: its example templates, and the versions that it was tested with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from packaging.version import Version
+
+from conformance.engines.vllm import pip
+from conformance.engines.vllm.process import Tell
+
+LOCKS = ("requirements/test/cpu.txt", "requirements/test/cuda.txt", "requirements/test.txt")
+"""Where releases name what they were tested with, best first."""
+TESTED = ("mistral-common", "transformers", "tokenizers", "openai")
+"""What reads requests, renders prompts, binds and cuts text; newer ones break older releases."""
+
+_DOWNLOAD = ("download", "--no-deps", "--no-binary=vllm", "--no-build-isolation")
+# pip asks a source distribution's build backend for metadata before it hands the archive over.
+# vLLM's own backend wants torch and compilers for that; the metadata is in the archive already.
+_BACKEND = """
+import re
+from pathlib import Path
+
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    text = Path("PKG-INFO").read_text(encoding="utf-8")
+    name, version = (re.search(rf"^{key}: (.+)$", text, re.M)[1] for key in ("Name", "Version"))
+    info = Path(folder, f"{name}-{version}.dist-info")
+    info.mkdir()
+    (info / "METADATA").write_text(text, encoding="utf-8")
+    return info.name
+"""
+
+
+def fetch(python: Path, version: str, examples: Path, *, log: Path, tell: Tell) -> dict[str, str]:
+    """Keep a release's templates in `examples`; give the versions that it was tested with.
+
+    Raises pip.PipFailed.
+    """
+    release = Version(version).base_version
+    with TemporaryDirectory(prefix="conformance-") as name:
+        scratch = Path(name)
+        pip.run(
+            python,
+            [*_DOWNLOAD, "--dest", name, f"vllm=={release}"],
+            log=log,
+            tell=tell,
+            what=f"fetching the sources of vLLM {release}",
+            variables={"PYTHONPATH": str(write_backend(scratch))},
+        )
+        (archive,) = scratch.glob("vllm-*.tar.gz")
+        with _text_files(archive) as files:
+            return _keep(files, examples)
+
+
+def write_backend(folder: Path) -> Path:
+    """Write a build backend that reads metadata and runs nothing; give its PYTHONPATH."""
+    backend = folder / "backend" / "setuptools"
+    backend.mkdir(parents=True)
+    (backend / "__init__.py").touch()
+    (backend / "build_meta.py").write_text(_BACKEND, encoding="utf-8")
+    return backend.parent
+
+
+def _keep(files: Iterator[tuple[str, bytes]], examples: Path) -> dict[str, str]:
+    fresh = examples.with_name(examples.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    locks: dict[str, str] = {}
+    for name, data in files:
+        if name in LOCKS:
+            locks[name] = data.decode()
+        elif name.startswith("examples/") and name.count("/") == 1:
+            (fresh / Path(name).name).write_bytes(data)
+    shutil.rmtree(examples, ignore_errors=True)
+    fresh.rename(examples)
+    return next((_tested(locks[name]) for name in LOCKS if name in locks), {})
+
+
+@contextmanager
+def _text_files(archive: Path) -> Iterator[Iterator[tuple[str, bytes]]]:
+    """Give the locks and templates of a source archive, by their path under its one folder."""
+    with tarfile.open(archive) as tar:
+
+        def files() -> Iterator[tuple[str, bytes]]:
+            for member in tar:
+                name = member.name.partition("/")[2]
+                if member.isfile() and (name in LOCKS or name.endswith(".jinja")):
+                    data = tar.extractfile(member)
+                    assert data is not None
+                    yield name, data.read()
+
+        yield files()
+
+
+def _tested(lock: str) -> dict[str, str]:
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", lock, re.MULTILINE)
+    return {name: version for name, version in pins if name in TESTED}

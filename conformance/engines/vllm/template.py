@@ -1,0 +1,52 @@
+"""Chat templates: the user's own, and those that belong to the vLLM under test."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from conformance.engines.vllm import pip, source
+from conformance.engines.vllm.environment import Environment
+from conformance.engines.vllm.pip import PipFailed
+from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines.vllm.process import Tell
+
+
+def find_template(name: str | None, environment: Environment, *, tell: Tell) -> Path | None:
+    """Give a template's file: a path, or a name in the examples of that vLLM version."""
+    if name is None:
+        return None
+    own = Path(name).expanduser().absolute()
+    if own.is_file():
+        return own
+    if "/" in name:
+        raise LaunchProblem(f"template {name}: there is no such file")
+    if not environment.examples.is_dir():
+        _fetch(environment, tell=tell)
+    path = environment.examples / name
+    if not path.is_file():
+        known = sorted(one.name for one in environment.examples.glob("tool_chat_template*.jinja"))
+        raise LaunchProblem(
+            f"template {name}: there is no such file, and vLLM {environment.version} has no such "
+            f"example; it has {', '.join(known) or 'none'}"
+        )
+    return path
+
+
+def describe(template: Path | None) -> str | None:
+    """Name a template and what is in it."""
+    if template is None:
+        return None
+    return f"{template.name} sha256:{hashlib.sha256(template.read_bytes()).hexdigest()}"
+
+
+def _fetch(environment: Environment, *, tell: Tell) -> None:
+    log = environment.folder.with_name(f"{environment.folder.name}.log")
+    what = f"the templates of vLLM {environment.version}"
+    tell(f"fetching {what}")
+    try:
+        source.fetch(
+            environment.python, environment.version, environment.examples, log=log, tell=tell
+        )
+    except PipFailed as failure:
+        raise pip.explain(failure, what) from None

@@ -1,0 +1,1 @@
+"""The pytest plugin: options, the server's life, collection, results."""

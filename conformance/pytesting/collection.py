@@ -1,0 +1,168 @@
+"""From case files to pytest items: one item a case and mode."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.base.strictyaml import FileProblem
+from conformance.casefiles import casefile, modes
+from conformance.client.recording import TapeProblem
+from conformance.client.sender import NotAsked
+from conformance.report import terminal
+from conformance.terms.case import Mode
+from conformance.terms.outcome import Outcome
+from conformance.verdicts.item import Item, Judged
+
+_CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
+
+
+class ServerTrouble(Exception):
+    """There is no whole answer to judge; neither a pass nor a parser's failure."""
+
+
+class Nonconformance(Exception):
+    """An answer breaks a rule, or passes one that it is known to break."""
+
+    def __init__(self, judged: Judged) -> None:
+        """Carry the judged item to the report."""
+        super().__init__(_first_line(judged))
+        self.judged = judged
+
+
+def is_case_file(path: Path, named: list[Path]) -> bool:
+    """Whether a file holds cases: it says so, or the user named it."""
+    if path.suffix != ".yaml" or path.name.startswith("_"):
+        return False
+    if path in named:
+        return True
+    try:
+        return bool(_CASES_KEY.search(path.read_text("utf-8", "replace")))
+    except OSError:
+        return False
+
+
+def share_of(nodeid: str, shares: int) -> int:
+    """Say which share an item belongs to; the modes of a case, which need one another, to one."""
+    return zlib.crc32(nodeid.rpartition("[")[0].encode()) % shares
+
+
+class CaseFile(pytest.File):
+    """A file of cases."""
+
+    run: Any
+    """The plugin's `Run`."""
+
+    def collect(self) -> Iterator[CaseItem]:
+        """Yield each case in each mode."""
+        try:
+            cases = casefile.load(self.path, self.run.tools(self.path.parent))
+        except FileProblem as problem:
+            raise self.CollectError(str(problem)) from None
+        self.run.files.add(self.path)
+        self.run.cases |= {case.id: case for case in cases}
+        for case in cases:
+            for mode in modes.of_case(case, self.run.modes, self.run.server):
+                item = Item(case=case, mode=mode)
+                self.run.collected += 1
+                yield CaseItem.from_parent(
+                    self,
+                    name=f"{case.id.partition('/')[2]}[{mode.name}]",
+                    callobj=_never_called,
+                    subject=item,
+                    run=self.run,
+                )
+
+
+def properties(judged: Judged) -> list[tuple[str, object]]:
+    """Write what became of an item as the flat properties that JUnit XML can hold."""
+    found: list[tuple[str, object]] = [
+        ("conformance.case", judged.item.case.id),
+        ("conformance.mode", judged.item.mode.name),
+        ("conformance.outcome", str(judged.verdict.outcome)),
+    ]
+    if judged.fault is not None:
+        found.append(("conformance.fault", str(judged.fault)))
+    for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
+        found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
+    return found
+
+
+def _never_called() -> None:
+    """Stand where pytest wants a function; `CaseItem.runtest` does the work."""
+
+
+class CaseItem(pytest.Function):
+    """A case in a mode; a real Function, so that marks, fixtures and other plugins work."""
+
+    def __init__(self, *, subject: Item, run: Any, **rest: Any) -> None:
+        """Take what pytest gives a Function, and the item it stands for."""
+        super().__init__(**rest)
+        self.subject = subject
+        self.plugin_run = run
+        self.judged: Judged | None = None
+        self.unasked: str | None = None
+        """Why the server was not asked."""
+
+    def setup(self) -> None:
+        """Wait for the answer and judge it; without a whole one this is an error."""
+        super().setup()
+        try:
+            self.judged = self.plugin_run.judge(self)
+        except NotAsked as reason:
+            self.unasked = str(reason)
+            pytest.skip(f"not asked: {reason}")
+        except TapeProblem as problem:
+            raise ServerTrouble(str(problem)) from None
+        self.user_properties += properties(self.judged)
+        if self.judged.verdict.outcome is Outcome.ERROR:
+            raise ServerTrouble(self.judged.verdict.reason)
+
+    def runtest(self) -> None:
+        """Turn the verdict into what pytest knows."""
+        judged = self.judged
+        assert judged is not None
+        verdict = judged.verdict
+        if verdict.outcome in (Outcome.NA, Outcome.INCONCLUSIVE):
+            word = "not applicable" if verdict.outcome is Outcome.NA else "inconclusive"
+            pytest.skip(f"{word}: {verdict.reason}")
+        if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
+            raise Nonconformance(judged)
+        if verdict.outcome is Outcome.KNOWN:
+            known = verdict.of(Outcome.KNOWN)
+            excuses = {terminal.cite(one.issue) if one.issue else "baseline" for one in known}
+            pytest.xfail(", ".join(sorted(excuses)))
+
+    def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
+        """Show our own block for what the server did wrong; a traceback where we did."""
+        if not isinstance(excinfo.value, Nonconformance | ServerTrouble):
+            return super().repr_failure(excinfo)
+        repeat = self.plugin_run.repeat(self.nodeid)
+        if isinstance(excinfo.value, Nonconformance):
+            known = self.plugin_run.known.files
+            text = terminal.failure(excinfo.value.judged, repeat, known)
+        else:
+            text = terminal.trouble(self.subject, str(excinfo.value), repeat)
+        # JUnit, the summary and xdist take the first line from a traceback, and from nothing else.
+        shown = excinfo.getrepr(style="native")
+        shown.reprtraceback.reprentries[0].lines[:] = [f"{text}\n"]
+        shown.reprcrash.path, shown.reprcrash.lineno = str(self.path), self.subject.case.line
+        shown.reprcrash.message = text.partition("\n")[0]
+        return shown
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Point at the case's line in its file."""
+        return self.path, self.subject.case.line - 1, self.name
+
+
+def _first_line(judged: Judged) -> str:
+    failed = judged.verdict.of(Outcome.FAIL, Outcome.STALE)
+    return terminal.headline(failed[0]) if failed else str(judged.verdict.outcome)
+
+
+__all__ = ["CaseFile", "CaseItem", "Mode", "Nonconformance", "ServerTrouble", "is_case_file"]

@@ -1,0 +1,123 @@
+"""What becomes of a run's items: results, exit status, the summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance.base import jsonfile
+from conformance.pytesting.state import RUN, Run
+from conformance.report import changes, sampled, terminal
+from conformance.results import comparison, reader, writer
+from conformance.verdicts.known_issues import Issue
+
+NOTHING_TESTED = 5
+
+
+class _Gatherer:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @property
+    def _run(self) -> Run | None:
+        return self._config.stash.get(RUN, None)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        unasked = getattr(report, "conformance_unasked", None)
+        if self._run is not None and unasked is not None:
+            self._run.unasked[unasked] += 1
+        found = getattr(report, "conformance", None)
+        if self._run is not None and found is not None:
+            self._run.files.add(Path(found.pop("file")))
+            self._run.items.append(found)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        run = self._run
+        if run is None or self._config.option.collectonly:
+            return
+        _write(run, interrupted=exitstatus not in (0, 1))
+        decided = {"pass", "fail", "known", "stale", "error"}
+        tested = any(item["outcome"] in decided for item in run.items)
+        if exitstatus == 0 and (run.unasked or not tested):
+            session.exitstatus = NOTHING_TESTED
+        elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    @staticmethod
+    def _since_baseline(run: Run) -> Iterator[str]:
+        if run.baseline is None or run.written is None:
+            return
+        yield ""
+        yield f"since the baseline, {run.baseline.target.id}:"
+        if run.server.emission == "sampled":
+            yield from sampled.against_baseline(run.baseline, run.written)
+        else:
+            yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        run = self._run
+        if run is None or not (run.items or run.unasked):
+            return
+        write = terminalreporter.write_line
+        terminalreporter.section(f"conformance of {run.server.id}")
+        for line in terminal.rules_table(run.items):
+            write(line)
+        issues = list(run.known.issues)
+        if run.baseline is not None:
+            told = f"broken in {run.baseline.path} too"
+            issues.append(Issue(id=writer.BASELINE, about=told, rules=()))
+        met = terminal.known_table(run.items, issues)
+        if met:
+            write("")
+            write("known issues that were met:")
+            for line in met:
+                write(line)
+        if run.unmatched:
+            write("")
+            write(terminal.unmatched(run.unmatched))
+        for line in self._since_baseline(run):
+            write(line)
+        write("")
+        for line in sampled.summary(run.written) if run.written else ():
+            write(line)
+        if run.waits.times:
+            write(terminal.waits_line(run.waits))
+        write(terminal.totals_line(writer.totals(run.items)))
+        for reason, count in sorted(run.unasked.items()):
+            write(f"{count} items were not asked: {reason}")
+        write(f"results: {run.options.results}")
+
+
+def _write(run: Run, interrupted: bool) -> None:
+    path = run.options.results
+    writer.write_wire(path.parent, run.items)
+    facts: Mapping[str, Any] = {
+        "started": run.started.isoformat(timespec="seconds"),
+        "seconds": round(time.monotonic() - run.clock, 1),
+        "via": run.via,
+        "level": str(run.options.level),
+        "selected": run.selected or len(run.items),
+        "complete": not interrupted and len(run.items) >= run.selected,
+        "deselected": max(0, run.collected - run.selected),
+        "known": list(run.known.files),
+        "repeat": run.recipe,
+    }
+    if run.unasked:
+        facts = {**facts, "unasked": dict(sorted(run.unasked.items()))}
+    if run.waits.times:
+        waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
+        facts = {**facts, "waited": waited}
+    if run.server.emission == "sampled":
+        facts = {**facts, "repeats": run.options.repeat_sampled}
+    if run.options.require_calls is not None:
+        facts = {**facts, "require_calls": run.options.require_calls}
+    if run.options.baseline is not None:
+        facts = {**facts, "baseline": run.options.baseline.name}
+    found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)
+    jsonfile.write(path, found)
+    run.written = reader.of(path, found)

@@ -1,0 +1,1 @@
+"""The half of the reference server that speaks Chat Completions."""

@@ -1,0 +1,80 @@
+"""Faults over what is asked: bad requests that are not refused well, good ones that are refused."""
+
+from __future__ import annotations
+
+import json
+
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+
+from conformance.base.jsonvalue import Json
+from conformance.reference.chat.faults.registry import fault
+
+REFUSED = "refused/unknown-tool-choice"
+
+
+@fault("refusal", "err.tools-invalid", REFUSED)
+def bad_request_as_500(request: Json, response: Response) -> Response:
+    """Answers 500 to a request that makes no sense.
+
+    A validator that raises what nobody catches; SDKs send the same request twice again.
+    """
+    return Response(response.body, 500, media_type=response.media_type)
+
+
+@fault("refusal", "err.tools-invalid", REFUSED)
+def refuses_inside_the_stream(request: Json, response: Response) -> Response:
+    """Begins a stream with 200, and refuses the request in its first event.
+
+    A server that looks at a request once it has sent its headers.
+    """
+    if not request.get("stream"):
+        return response
+    events = [b"data: %s\n\n" % bytes(response.body), b"data: [DONE]\n\n"]
+    return StreamingResponse(iter(events), media_type="text/event-stream")
+
+
+@fault("refusal", "http.error-json", REFUSED)
+def error_without_its_key(request: Json, response: Response) -> Response:
+    """Writes an error's message at the top of the body.
+
+    vLLM did so until 0.10; openai-python shows the status alone.
+    """
+    told = json.loads(bytes(response.body))["error"]
+    return JSONResponse({"object": "error", **told}, response.status_code)
+
+
+@fault("refusal", "http.error-json", REFUSED)
+def error_page(request: Json, response: Response) -> Response:
+    """Refuses a request with an HTML page.
+
+    A proxy that puts its own page in place of every error.
+    """
+    return HTMLResponse("<html><body><h1>Bad Request</h1></body></html>", response.status_code)
+
+
+@fault("turn", "echo.roundtrip", "turns/own-answer-back")
+def refuses_its_own_ids(request: Json, response: Response) -> Response:
+    """Refuses a tool's result whose id is one that the server made itself.
+
+    Two makers of ids, and a template that takes only those of one kind, as Mistral's nine letters
+    and digits.
+    """
+    own = [one for one in request["messages"] if one["role"] == "tool"]
+    if all(len(one["tool_call_id"]) == 9 and one["tool_call_id"][0] != "c" for one in own):
+        return response
+    error = {"message": "Tool call ids have nine letters and digits", "type": "bad_request"}
+    return JSONResponse({"error": error}, 400)
+
+
+@fault("turn", "echo.roundtrip", "turns/own-answer-back")
+def empty_after_results(request: Json, response: Response) -> Response:
+    """Answers nothing once the last message is a tool's result.
+
+    A template that ends without opening the model's turn there.
+    """
+    if request["messages"][-1]["role"] != "tool" or request.get("stream"):
+        return response
+    document = json.loads(bytes(response.body))
+    message = {"role": "assistant", "content": "", "refusal": None}
+    document["choices"] = [{**document["choices"][0], "message": message, "finish_reason": "stop"}]
+    return JSONResponse(document)

@@ -1,0 +1,1 @@
+"""Results of runs as files: written, read, compared, accepted."""

@@ -1,0 +1,236 @@
+"""Two results of one kind of server, rule by rule: what was fixed, and what regressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from conformance.results.reader import Found, ItemResult, Results
+from conformance.terms.outcome import Level, Outcome
+from conformance.terms.server import Server
+from conformance.verdicts.verdict import BROKEN, counts
+
+ERROR = "error"
+"""Stands where the id of a rule would, if there was no whole answer to judge."""
+
+TROUBLE = {*BROKEN, Outcome.ERROR}
+HOLDS = {Outcome.PASS, Outcome.STALE}
+UNASKED = {Outcome.NA, Outcome.ERROR}
+"""Outcomes of an item whose rules were not asked."""
+
+
+class Incomparable(Exception):
+    """Two results cannot be compared; the message says why, and what to do."""
+
+
+class Kind(StrEnum):
+    """What became of a rule in an item between two runs."""
+
+    REGRESSED = "regressed"
+    FIXED = "fixed"
+    ADDED = "added"
+    """Judged now, and not before."""
+    GONE = "gone"
+    """Judged before, and not now."""
+    CHANCE = "by chance"
+    """Broken in one of the runs, where either knows that it fails by chance."""
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A rule in an item, before and after."""
+
+    kind: Kind
+    rule: str
+    case: str
+    mode: str
+    before: Outcome | None
+    """`None` if there was no such item."""
+    after: Outcome | None
+    finding: Found | None = None
+    """The first one after, or before where there is none after."""
+    reason: str | None = None
+    """Why there is no whole answer, where that is the change."""
+
+    @property
+    def level(self) -> Level:
+        """How much the rule demands, as far as a finding tells."""
+        return self.finding.level if self.finding else Level.MUST
+
+    @property
+    def listed(self) -> str | None:
+        """The known issue that excuses it now."""
+        known = self.after is Outcome.KNOWN and self.finding is not None
+        return self.finding.known if known and self.finding else None
+
+    @property
+    def broken(self) -> bool:
+        """Whether the rule is broken on the side on which it was judged."""
+        return (self.before if self.after is None else self.after) in TROUBLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """All that changed between two runs."""
+
+    old: Results
+    new: Results
+    changes: tuple[Change, ...]
+    """All but the unchanged, by rule, case and mode."""
+    unchanged: int
+    still_broken: int
+    """How many of the unchanged are broken."""
+    items_added: tuple[tuple[str, str], ...]
+    items_gone: tuple[tuple[str, str], ...]
+
+    def of(self, kind: Kind) -> list[Change]:
+        """Give the changes of a kind."""
+        return [change for change in self.changes if change.kind is kind]
+
+    @property
+    def regressed(self) -> bool:
+        """Whether a rule that can fail a run regressed, listed as known or not."""
+        bar = self.new.run.level
+        return any(counts(change.level, bar) for change in self.of(Kind.REGRESSED))
+
+
+def check(old: Results, new: Results) -> None:
+    """Raise `Incomparable` where a comparison would say what is not so."""
+    for results in (old, new):
+        _check_whole(results)
+    if old.suite.digest != new.suite.digest:
+        raise Incomparable(
+            f"{new.path}: made with other cases or rules than {old.path} (suite digest "
+            f"{_short(new)}, not {_short(old)}); run both with one version of the suite"
+        )
+    target, other = old.target, new.target
+    _check_alike(old, "parser", target.parser, other.parser, str(new.path))
+    _check_alike(old, "format", target.format, other.format, str(new.path))
+    _check_emission(old, other.emission, str(new.path))
+    if other.emission == "sampled":
+        raise Incomparable(
+            f"{new.path}: sampled, so that one answer differs from the next by chance; weigh rates "
+            "with --baseline, or give both servers the script plugin (README, 'Test your own vLLM')"
+        )
+
+
+def check_baseline(baseline: Results, server: Server) -> None:
+    """Raise `Incomparable` where a server cannot be weighed against earlier results."""
+    _check_whole(baseline)
+    _check_alike(baseline, "parser", baseline.target.parser, server.parser, "this run")
+    _check_alike(baseline, "format", baseline.target.format, server.format, "this run")
+    _check_emission(baseline, server.emission, "this run")
+
+
+def compare(old: Results, new: Results) -> Comparison:
+    """Compare rule by rule; of a new run that is not whole, only what it has."""
+    before = {item.key: item for item in old.items}
+    after = {item.key: item for item in new.items}
+    if not new.run.complete or new.run.deselected:
+        before = {key: item for key, item in before.items() if key in after}
+    changes: list[Change] = []
+    unchanged = still_broken = 0
+    for key in sorted(before.keys() | after.keys()):
+        for change in _changes(before.get(key), after.get(key)):
+            if change.kind is Kind.UNCHANGED:
+                unchanged += 1
+                still_broken += change.broken
+            else:
+                changes.append(change)
+    return Comparison(
+        old=old,
+        new=new,
+        changes=tuple(sorted(changes, key=lambda one: (one.rule, one.case, one.mode))),
+        unchanged=unchanged,
+        still_broken=still_broken,
+        items_added=tuple(sorted(after.keys() - before.keys())),
+        items_gone=tuple(sorted(before.keys() - after.keys())),
+    )
+
+
+def _changes(old: ItemResult | None, new: ItemResult | None) -> Iterator[Change]:
+    before, after = _outcomes(old), _outcomes(new)
+    some = new or old
+    assert some is not None
+    asked = all(item is not None and item.outcome not in UNASKED for item in (old, new))
+    for rule in before.keys() | after.keys():
+        was, now = before.get(rule), after.get(rule)
+        kind = _kind(was, now, asked=asked)
+        if kind is None:
+            continue
+        if kind in (Kind.REGRESSED, Kind.FIXED) and _by_chance(rule, old, new):
+            kind = Kind.CHANCE
+        change = Change(kind=kind, rule=rule, case=some.case, mode=some.mode, before=was, after=now)
+        yield replace(change, finding=_finding(rule, new, old), reason=_reason(rule, new, old))
+
+
+def _outcomes(item: ItemResult | None) -> Mapping[str, Outcome]:
+    """Give the outcomes of an item's rules, and whether there was an answer for them to judge."""
+    if item is None or item.outcome is Outcome.NA:
+        return {}
+    answered = Outcome.ERROR if item.outcome is Outcome.ERROR else Outcome.PASS
+    return {**item.rules, ERROR: answered}
+
+
+def _kind(was: Outcome | None, now: Outcome | None, *, asked: bool) -> Kind | None:
+    """Say what became of a rule; `asked` if there were answers to judge on both sides."""
+    judged = {*TROUBLE, *HOLDS}
+    if was not in judged and now not in judged:
+        return None
+    if (was in TROUBLE) == (now in TROUBLE) and (asked or (was in judged and now in judged)):
+        return Kind.UNCHANGED
+    # A rule that was asked, and had nothing to object to, held.
+    if now in TROUBLE and (was in HOLDS or asked):
+        return Kind.REGRESSED
+    if now in judged:
+        return Kind.FIXED if was in TROUBLE else Kind.ADDED
+    return Kind.GONE
+
+
+def _by_chance(rule: str, old: ItemResult | None, new: ItemResult | None) -> bool:
+    """Whether a run lists the rule as failing by chance; each knows its own version only."""
+    if new is not None and rule in new.chance:
+        return new.rules.get(rule) is not Outcome.FAIL  # it fails in other words than are listed
+    return old is not None and rule in old.chance
+
+
+def _finding(rule: str, *items: ItemResult | None) -> Found | None:
+    found = (one for item in items if item for one in item.findings if one.rule == rule)
+    return next(found, None)
+
+
+def _reason(rule: str, *items: ItemResult | None) -> str | None:
+    troubled = (item.reason for item in items if item and item.outcome is Outcome.ERROR)
+    return next(troubled, None) if rule == ERROR else None
+
+
+def _check_whole(results: Results) -> None:
+    if not results.run.complete:
+        raise Incomparable(f"{results.path}: an incomplete run; let it run to its end")
+    if results.run.deselected:
+        raise Incomparable(
+            f"{results.path}: a partial run, which left out {results.run.deselected} items; "
+            "run it again without -k and without naming items"
+        )
+
+
+def _check_alike(old: Results, what: str, was: str, now: str, who: str) -> None:
+    if was != now:
+        raise Incomparable(
+            f"{who}: the {what} {now!r}, and {old.path} has {was!r}; "
+            f"compare runs of one {what} (another version is what comparing is for)"
+        )
+
+
+def _check_emission(old: Results, now: str, who: str) -> None:
+    if old.target.emission != now:
+        raise Incomparable(
+            f"{who}: {now}, and {old.path} is {old.target.emission}; "
+            "run both with the same --emission"
+        )
+
+
+def _short(results: Results) -> str:
+    return results.suite.digest[:19]

@@ -1,0 +1,269 @@
+"""Results that earlier runs wrote, read strictly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from conformance.base import jsonfile
+from conformance.base.jsonfile import JsonFileProblem
+from conformance.base.jsonvalue import Json
+from conformance.base.schema import misfit
+from conformance.base.statistics import Rate
+from conformance.terms.outcome import Level, Outcome
+
+LIMIT = 64_000_000
+"""Bytes of a file; a larger one is refused."""
+
+
+class ResultsProblem(Exception):
+    """Results cannot be used; reads `path: what was seen, and what to do`."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        """Keep the parts apart."""
+        super().__init__(f"{path}: {what}")
+        self.path = path
+        self.what = what
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suite:
+    """What a run was made with."""
+
+    version: str
+    cases: int
+    rules: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The server that a run was made against."""
+
+    id: str
+    implementation: str
+    version: str | None
+    parser: str
+    format: str
+    template: str | None
+    model: str
+    packages: Mapping[str, str]
+    emission: Literal["scripted", "sampled"]
+    tokens: bool = False
+    """A sampled answer's tokens are shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFacts:
+    """How a run was made."""
+
+    started: str
+    seconds: float
+    via: str
+    level: Level
+    selected: int
+    complete: bool
+    known: tuple[str, ...]
+    pytest: str
+    openai: str
+    deselected: int = 0
+    baseline: str | None = None
+    repeats: int = 1
+    """How often a sampled model was asked each item at most."""
+    require_calls: float | None = None
+    repeat: str | None = None
+    """The options that reach such a server again."""
+    unasked: Mapping[str, int] | None = None
+    """Items that were not asked, by the reason."""
+    waited: Mapping[str, float] | None = None
+    """How many `times`, and `seconds`, the server was waited for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A rule broken at a place."""
+
+    rule: str
+    level: Level
+    outcome: Outcome
+    where: str
+    expected: str
+    actual: str
+    chunk: int | None
+    known: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One of the times that a sampled model was asked."""
+
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+    fault: str | None
+    called: bool | None
+    """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    said: str | None
+    """The beginning of the model's own text, where its tokens are known."""
+    broken: tuple[str, ...]
+    """Rules."""
+    wire: str | None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there was an answer to judge."""
+        return self.outcome not in (Outcome.NA, Outcome.ERROR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemResult:
+    """What became of a case in a mode."""
+
+    case: str
+    mode: str
+    outcome: Outcome
+    reason: str | None
+    seconds: float
+    rules: Mapping[str, Outcome]
+    findings: tuple[Found, ...]
+    wire: str | None
+    chance: frozenset[str] = frozenset()
+    """Rules that known issues list here as failing by chance, whatever came of them."""
+    test: str | None = None
+    """What pytest calls it."""
+    fault: str | None = None
+    """Whose fault it is that a sampled item failed or was not decided."""
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Name the item."""
+        return (self.case, self.mode)
+
+    def rates(self) -> dict[str, Rate]:
+        """Give how often each rule was broken among the attempts that had an answer."""
+        asked = [one for one in self.attempts if one.answered]
+        broken = Counter(rule for one in asked for rule in one.broken)
+        return {rule: Rate(count, len(asked)) for rule, count in broken.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """A known issue, as the run read it."""
+
+    about: str
+    issue: str | None
+    """Where it was reported."""
+    source: str | None = None
+    """The place in the implementation's source."""
+
+    @property
+    def link(self) -> str | None:
+        """Where to read more."""
+        return self.issue or self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """One run against one server."""
+
+    path: Path
+    suite: Suite
+    target: Target
+    run: RunFacts
+    totals: Mapping[str, int]
+    items: tuple[ItemResult, ...]
+    issues: Mapping[str, Issue] = field(default_factory=dict)
+
+    def outcomes(self) -> dict[tuple[str, str], Mapping[str, Outcome]]:
+        """Give the outcome of every rule, by case and mode; what fails by chance is not sound."""
+        return {
+            item.key: {**item.rules, **dict.fromkeys(item.chance, Outcome.KNOWN)}
+            for item in self.items
+        }
+
+    def rates(self) -> dict[tuple[str, str], Mapping[str, Rate]]:
+        """Give how often each rule was broken in each item of a sampled run, if it ever was."""
+        return {item.key: item.rates() for item in self.items if item.attempts}
+
+
+def load(path: Path) -> Results:
+    """Read the results of a run; raises `ResultsProblem`."""
+    document = _document(path)
+    if (version := jsonfile.other_version(document)) is not None:
+        raise ResultsProblem(
+            path, f"schema {version}, and this suite reads schema 1; run both with one suite"
+        )
+    if (wrong := misfit(document, "results")) is not None:
+        raise ResultsProblem(path, f"no results of a run: {wrong}")
+    return of(path, document)
+
+
+def wire(results: Results, item: ItemResult) -> Json:
+    """Read the exchange that is kept beside an item's results; `None` if there is none."""
+    if item.wire is None:
+        return None
+    place = results.path.parent / item.wire
+    try:
+        found = _document(place)
+    except ResultsProblem:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _document(path: Path) -> Json:
+    try:
+        return jsonfile.load(path, LIMIT)
+    except JsonFileProblem as problem:
+        raise ResultsProblem(path, str(problem)) from None
+
+
+def of(path: Path, document: Mapping[str, Any]) -> Results:
+    """Take a document that is as its schema says; raises `ResultsProblem` for a doubled item."""
+    run = document["run"]
+    items = tuple(_item(item) for item in document["results"])
+    seen: set[tuple[str, str]] = set()
+    for item in items:
+        if item.key in seen:
+            raise ResultsProblem(path, f"{item.case} [{item.mode}] stands there twice")
+        seen.add(item.key)
+    return Results(
+        path=path,
+        suite=Suite(**document["suite"]),
+        target=Target(**document["target"]),
+        run=RunFacts(**{**run, "level": Level(run["level"]), "known": tuple(run["known"])}),
+        totals=document["totals"],
+        items=items,
+        issues={id: Issue(**issue) for id, issue in document.get("issues", {}).items()},
+    )
+
+
+def _item(item: Mapping[str, Any]) -> ItemResult:
+    findings = tuple(
+        Found(
+            **{
+                **found,
+                "level": Level(found["level"]),
+                "outcome": Outcome(found["outcome"]),
+            }
+        )
+        for found in item["findings"]
+    )
+    return ItemResult(
+        **{
+            **item,
+            "outcome": Outcome(item["outcome"]),
+            "rules": {rule: Outcome(outcome) for rule, outcome in item["rules"].items()},
+            "findings": findings,
+            "chance": frozenset(item.get("chance", ())),
+            "attempts": tuple(map(_attempt, item.get("attempts", ()))),
+        }
+    )
+
+
+def _attempt(found: Mapping[str, Any]) -> Attempt:
+    told = {"outcome": Outcome(found["outcome"]), "broken": tuple(found["broken"])}
+    return Attempt(**{**found, **told})

@@ -1,0 +1,199 @@
+"""Write results.json: what became of every rule in every item, for people and for comparison."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from conformance import __version__
+from conformance.base import jsonfile
+from conformance.rules import RULES
+from conformance.terms.outcome import Outcome
+from conformance.terms.server import Server
+from conformance.verdicts.item import Judged
+from conformance.verdicts.known_issues import Known
+from conformance.verdicts.verdict import BROKEN, Judgement, Verdict
+from conformance.wires.chat.answers import Answer
+
+WIRE_LIMIT = 300_000
+"""Characters of an answer that are kept."""
+
+SAID_LIMIT = 4_000
+"""Characters of a sampled model's own text that are kept."""
+
+BASELINE = "baseline"
+"""Stands where the id of a known issue would, if the rule was broken in the baseline too."""
+
+NOTHING_KNOWN = Known()
+
+Item = Mapping[str, Any]
+"""One entry of `results`, plus `exchange` while it travels."""
+
+
+def describe(judged: Judged) -> dict[str, Any]:
+    """Write an item's result as plain JSON types, so that it can travel between processes."""
+    verdict, answer = judged.verdict, judged.answer
+    findings = _findings(verdict)
+    telling = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
+    return {
+        "case": judged.item.case.id,
+        "mode": judged.item.mode.name,
+        "outcome": str(verdict.outcome),
+        "reason": verdict.reason,
+        "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
+        "rules": {found.rule.id: str(found.outcome) for found in verdict.judgements},
+        "findings": findings,
+        "chance": [found.rule.id for found in verdict.judgements if found.chance],
+        "wire": None,
+        "exchange": _exchange(answer) if answer and telling else None,
+        **(_sampled(judged) if judged.attempts else {}),
+    }
+
+
+def _findings(verdict: Verdict) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule": found.rule.id,
+            "level": str(found.rule.level),
+            "outcome": str(found.outcome),
+            "where": finding.where,
+            "expected": finding.expected,
+            "actual": finding.actual,
+            "chunk": finding.chunk,
+            "known": _excuse(found),
+        }
+        for found in verdict.judgements
+        for finding in found.findings
+    ]
+
+
+def _sampled(judged: Judged) -> dict[str, Any]:
+    """Write what is told of a sampled item beside: whose fault, and every attempt."""
+    return {
+        "fault": judged.fault and str(judged.fault),
+        "attempts": [_attempt(one) for one in judged.attempts],
+    }
+
+
+def _attempt(judged: Judged) -> dict[str, Any]:
+    verdict, answer = judged.verdict, judged.answer
+    broken = sorted(found.rule.id for found in verdict.of(*BROKEN))
+    several = answer is not None and (broken or verdict.outcome is Outcome.ERROR)
+    return {
+        "outcome": str(verdict.outcome),
+        "reason": verdict.reason,
+        "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
+        "fault": judged.fault and str(judged.fault),
+        "called": judged.called,
+        "said": judged.said[:SAID_LIMIT] if judged.said is not None else None,
+        "broken": broken,
+        "wire": None,
+        "exchange": _exchange(answer) if answer and several else None,
+    }
+
+
+def _excuse(found: Judgement) -> str | None:
+    if found.issue is not None:
+        return found.issue.id
+    return BASELINE if found.outcome is Outcome.KNOWN else None
+
+
+def _exchange(answer: Answer) -> dict[str, Any]:
+    exchange = answer.exchange
+    return {
+        "request": exchange.request,
+        "status": exchange.status,
+        "headers": [list(pair) for pair in exchange.headers],
+        "error": exchange.error,
+        "answer": answer.text[:WIRE_LIMIT],
+    }
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Say which cases and rules a run was made with."""
+    found = hashlib.sha256()
+    for path in sorted(set(files)):
+        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    found.update("\0".join(sorted(RULES)).encode())
+    return f"sha256:{found.hexdigest()}"
+
+
+def document(
+    server: Server,
+    items: Sequence[Item],
+    *,
+    files: Iterable[Path],
+    run: Mapping[str, Any],
+    known: Known = NOTHING_KNOWN,
+) -> dict[str, Any]:
+    """Write a run's results; `schemas/results.json` describes them."""
+    kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
+    met = {finding["known"] for item in kept for finding in item["findings"]}
+    return {
+        "schema": 1,
+        "suite": {
+            "version": __version__,
+            "cases": len({item["case"] for item in kept}),
+            "rules": len(RULES),
+            "digest": digest(files),
+        },
+        "target": {
+            "id": server.id,
+            "implementation": server.implementation,
+            "version": server.version,
+            "parser": server.parser,
+            "format": server.format,
+            "template": server.template,
+            "model": server.model,
+            "packages": dict(sorted(server.packages.items())),
+            "emission": server.emission,
+            **({"tokens": server.tokens} if server.emission == "sampled" else {}),
+        },
+        "run": {**run, **{name: version(name) for name in ("pytest", "openai")}},
+        "issues": {
+            issue.id: {"about": issue.about, "issue": issue.issue, "source": issue.source}
+            for issue in known.issues
+            if issue.id in met
+        },
+        "totals": totals(kept),
+        "results": [_without_exchange(item) for item in kept],
+    }
+
+
+def _without_exchange(item: Item) -> dict[str, Any]:
+    kept = {key: value for key, value in item.items() if key != "exchange"}
+    if "attempts" in kept:
+        kept["attempts"] = [_without_exchange(one) for one in kept["attempts"]]
+    return kept
+
+
+def totals(items: Iterable[Item]) -> dict[str, int]:
+    """Count items by outcome."""
+    counted = Counter(item["outcome"] for item in items)
+    return {str(outcome): counted[str(outcome)] for outcome in Outcome}
+
+
+def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
+    """Write the exchanges of telling items below `folder`, and note the place in each item.
+
+    Of several attempts each has its own file, and the item that of the one that tells.
+    """
+    for item in items:
+        name = f"{item['case'].replace('/', '.')}.{item['mode']}"
+        _write_exchange(folder, f"{name}.json", item)
+        attempts = item.get("attempts", ())
+        for number, attempt in enumerate(attempts, 1):
+            if len(attempts) > 1:
+                _write_exchange(folder, f"{name}.{number}.json", attempt)
+            else:
+                attempt["wire"] = item["wire"]
+
+
+def _write_exchange(folder: Path, name: str, told: dict[str, Any]) -> None:
+    if told.get("exchange"):
+        jsonfile.write(folder / "wire" / name, told["exchange"])
+        told["wire"] = f"wire/{name}"

@@ -1,0 +1,345 @@
+"""The deltas of calls: index, id, type and name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+from conformance.base.jsonvalue import Json
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
+from conformance.terms.outcome import Finding
+from conformance.wires.chat.answers import Choice, ToolCall
+
+
+def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            if isinstance(delta.get("tool_calls"), list) and delta["tool_calls"]:
+                yield number, choice, delta["tool_calls"]
+
+
+def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
+    return ((choice, call) for choice in evidence.choices for call in choice.calls)
+
+
+def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
+    """Give the calls whose first delta is at hand: no entry was left out as malformed."""
+    return (call for choice, call in _calls(evidence) if choice.whole)
+
+
+@rule("chunk.content-xor-tools", MUST, "stream", has_calls)
+def content_xor_tools(evidence: Evidence) -> Findings:
+    """A delta has text or calls, never both.
+
+    Why: AutoGen goes on to the next chunk after text, so the call in that chunk is lost.
+    Wrong: {"content": "ok", "tool_calls": [{…}]}
+    Right: {"content": "ok"}, then {"tool_calls": [{…}]}
+    """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            text = delta.get("content")  # chunk.content.string owns what is none
+            if isinstance(text, str) and text and delta.get("tool_calls"):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta",
+                    expected="content or tool_calls",
+                    actual=f"content {repr(text)[:40]} and tool_calls",
+                    chunk=number,
+                )
+
+
+@rule("chunk.tool-calls.not-empty", SHOULD, "stream")
+def tool_calls_not_empty(evidence: Evidence) -> Findings:
+    """`tool_calls` is absent where there is no call data.
+
+    Why: Spring AI takes an empty list for a tool turn and swallows the text; the specification
+        knows no null.
+    Wrong: {"content": "Hi", "tool_calls": []}
+    Right: {"content": "Hi"}
+    """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            if "tool_calls" in delta and not delta["tool_calls"]:
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                    expected="absent",
+                    actual=repr(delta["tool_calls"]),
+                    chunk=number,
+                )
+
+
+@rule("chunk.tool-calls.single-entry", MUST, "stream", has_calls)
+def single_entry(evidence: Evidence) -> Findings:
+    """A chunk has data of one call only.
+
+    Why: LlamaIndex and LangChain4j read the first entry and lose the second call; Spring AI 1.x
+        raises "Currently only one tool call is supported per message!".
+    Wrong: "tool_calls": [{"index": 0, …}, {"index": 1, …}]
+    Right: two chunks, one entry each
+    """
+    for number, choice, entries in _lists(evidence):
+        indexes = set(_indexes(entries))
+        if len(indexes) > 1:
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected="one entry",
+                actual=f"{len(entries)} entries of {len(indexes)} calls",
+                chunk=number,
+            )
+
+
+@rule("chunk.index.unique-in-chunk", MUST, "stream", has_calls)
+def unique_in_chunk(evidence: Evidence) -> Findings:
+    """A chunk has one entry for a call.
+
+    Why: openai-python before 3 makes the second entry a phantom call and loses its arguments;
+        LlamaIndex reads only the first and calls with {}.
+    Wrong: "tool_calls": [{"index": 0, "id": …}, {"index": 0, "function": {"arguments": "{"}}]
+    Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
+    """
+    for number, choice, entries in _lists(evidence):
+        twice = sorted(index for index, times in Counter(_indexes(entries)).items() if times > 1)
+        if twice:
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected="one entry for each index",
+                actual=f"several of index {', '.join(map(str, twice))[:80]}",
+                chunk=number,
+            )
+
+
+@rule("chunk.index.present", MUST, "stream")
+def index_present(evidence: Evidence) -> Findings:
+    """`tool_calls` is a list, and every entry has an index, an integer from 0.
+
+    Why: the specification requires it; openai-python raises TypeError, openai-node ends with no
+        calls, LangChain splits one call into three.
+    Wrong: {"id": "call_1", "function": {…}}
+    Right: {"index": 0, "id": "call_1", "function": {…}}
+    """
+    for choice in evidence.choices:
+        for number, delta in choice.deltas:
+            listed = delta.get("tool_calls") or []
+            if not isinstance(listed, list):
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                    expected="a list",
+                    actual=repr(listed)[:80],
+                    chunk=number,
+                )
+    for number, choice, entries in _lists(evidence):
+        for place, entry in enumerate(entries):
+            index = entry.get("index", "absent") if isinstance(entry, dict) else entry
+            if type(index) is not int or index < 0:
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} delta.tool_calls[{place}].index",
+                    expected="an integer from 0",
+                    actual=repr(index)[:80],
+                    chunk=number,
+                )
+
+
+@rule("chunk.index.contiguous", MUST, "stream", has_calls)
+def index_contiguous(evidence: Evidence) -> Findings:
+    """New calls are numbered 0, 1, 2 in the order in which they appear.
+
+    Why: openai-python raises IndexError on a gap or a start at 1, openai-node reads undefined,
+        openai-go and openai-java make a phantom call.
+    Wrong: index 1 first
+    Right: index 0, then 1
+    """
+    for choice in evidence.choices:
+        indexes = list(dict.fromkeys(index for _, index in _order(choice)))
+        if indexes != list(range(len(indexes))) and min(indexes) >= 0:
+            yield Finding(
+                where=f"choice {choice.index} tool_calls",
+                expected=f"indexes {list(range(len(indexes)))}",
+                actual=f"{indexes}",
+                chunk=_order(choice)[0][0],
+            )
+
+
+@rule("chunk.index.stable", MUST, "stream", has_calls)
+def index_stable(evidence: Evidence) -> Findings:
+    """An index serves one call only.
+
+    Why: openai-python makes "get_weatherget_time" with both arguments of two calls at index 0,
+        pydantic-ai merges them too, and the AI SDK drops the second.
+    Wrong: {"index": 0, "id": "call_1", …}, then {"index": 0, "id": "call_2", …}
+    Right: {"index": 0, "id": "call_1", …}, then {"index": 1, "id": "call_2", …}
+    """
+    for _, call in _calls(evidence):
+        for entry in call.others:
+            actual = (entry.value["id"], entry.function["name"])
+            expected = f"{call.index} for {repr(call.id)[:40]} only"
+            yield of_entry(entry, "index", expected=expected, actual=actual)
+
+
+def _order(choice: Choice) -> list[tuple[int, int]]:
+    listed = [(number, delta.get("tool_calls")) for number, delta in choice.deltas]
+    return [
+        (number, index)
+        for number, entries in listed
+        for index in _indexes(entries if isinstance(entries, list) else [])
+    ]
+
+
+def _indexes(entries: list[Json]) -> list[int]:
+    found = [entry.get("index") for entry in entries if isinstance(entry, dict)]
+    return [index for index in found if type(index) is int]
+
+
+@rule("chunk.index.sequential", MUST, "stream", has_calls)
+def index_sequential(evidence: Evidence) -> Findings:
+    """Calls are streamed one after the other.
+
+    Why: openai-python takes a call as finished when the next begins, and parses it then;
+        LlamaIndex starts a new call at each change of index.
+    Wrong: index 0, 1, 0, 1
+    Right: index 0, 0, 1, 1
+    """
+    for number, choice, before, after in _steps(evidence):
+        if after < before:
+            yield Finding(
+                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+                expected=f"index {before} or later",
+                actual=f"index {after}",
+                chunk=number,
+            )
+
+
+def _steps(evidence: Evidence) -> Iterator[tuple[int, Choice, int, int]]:
+    for choice in evidence.choices:
+        seen: set[int] = set()
+        for (_, before), (number, after) in pairwise(_order(choice)):
+            seen.add(before)
+            if after in seen:
+                yield number, choice, before, after
+
+
+@rule("chunk.function.object", MUST, "stream")
+def function_object(evidence: Evidence) -> Findings:
+    """Every entry has a `function` object.
+
+    Why: openai-python and LlamaIndex assert on it, LangChain raises AttributeError, openai-java
+        "Tool call chunk missing function.".
+    Wrong: {"index": 0, "id": "call_1", "type": "function"}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for number, choice, entries in _lists(evidence):
+        for place, entry in enumerate(entries):
+            found = entry.get("function", "absent") if isinstance(entry, dict) else entry
+            if not isinstance(found, dict):
+                where = f"delta.tool_calls[{place}].function"
+                yield Finding(
+                    where=f"chunk {number} choice {choice.index} {where}",
+                    expected="an object",
+                    actual=repr(found)[:80],
+                    chunk=number,
+                )
+
+
+@rule("chunk.first-delta.id", MUST, "stream", has_calls)
+def first_delta_id(evidence: Evidence) -> Findings:
+    """The first delta of a call has its id.
+
+    Why: the AI SDK raises "Expected 'id' to be a string.", LiteLLM drops the call.
+    Wrong: {"index": 0, "type": "function", "function": {"name": "f"}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for call in _whole_calls(evidence):
+        found = call.entries[0].value.get("id")
+        if not isinstance(found, str) or not found:
+            yield of_entry(
+                call.entries[0],
+                "id",
+                expected="a string",
+                actual=call.entries[0].value.get("id", "absent"),
+            )
+
+
+@rule("chunk.id.once", MUST, "stream", has_calls)
+def id_once(evidence: Evidence) -> Findings:
+    """A call's id is sent once, and never null.
+
+    Why: openai-python and LlamaIndex join repeated ids to "call_acall_a", Spring AI starts a new
+        call for each; the specification knows no null id, and Effect drops such a chunk.
+    Wrong: "id": "call_a" in every delta
+    Right: "id": "call_a" in the first delta, no id afterwards
+    """
+    for _, call in _calls(evidence):
+        # chunk.index.stable owns another call, chunk.first-delta.id an id that comes late
+        first = next((entry for entry in call.entries if entry.value.get("id")), None)
+        for entry in call.own[1:]:
+            if entry is not first and entry.value.get("id", "") != "":
+                yield of_entry(
+                    entry, "id", expected="no id after the first delta", actual=entry.value["id"]
+                )
+
+
+@rule("chunk.first-delta.type", MUST, "stream", has_calls)
+def first_delta_type(evidence: Evidence) -> Findings:
+    """The first delta of a call has `"type": "function"`.
+
+    Why: openai-node raises "tool call snapshot missing 'type'", the AI SDK "Expected 'function'
+        type.".
+    Wrong: {"index": 0, "id": "call_1", "function": {"name": "f"}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for call in _whole_calls(evidence):
+        if call.entries[0].value.get("type") != "function":
+            yield of_entry(
+                call.entries[0],
+                "type",
+                expected="'function'",
+                actual=call.entries[0].value.get("type", "absent"),
+            )
+
+
+@rule("chunk.type.not-null", MUST, "stream", has_calls)
+def type_not_null(evidence: Evidence) -> Findings:
+    """A later delta has no type or the same one, never null.
+
+    Why: openai-python takes the null over and then asserts on it.
+    Wrong: {"index": 0, "type": null, "function": {"arguments": "{"}}
+    Right: {"index": 0, "function": {"arguments": "{"}}
+    """
+    for _, call in _calls(evidence):
+        for entry in call.entries[1:]:
+            if entry.value.get("type", "function") != "function":
+                actual = entry.value["type"]
+                yield of_entry(entry, "type", expected="absent or 'function'", actual=actual)
+
+
+@rule("chunk.first-delta.name", MUST, "stream", has_calls)
+def first_delta_name(evidence: Evidence) -> Findings:
+    """The first delta of a call has its name.
+
+    Why: the AI SDK raises "Expected 'function.name' to be a string.", openai-java takes the name
+        from there only.
+    Wrong: {"index": 0, "id": "call_1", "type": "function", "function": {"arguments": ""}}
+    Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
+    """
+    for call in _whole_calls(evidence):
+        found = call.entries[0].function.get("name")
+        if not isinstance(found, str) or not found:
+            yield of_entry(call.entries[0], "function.name", expected="a string", actual=found)
+
+
+@rule("chunk.name.once", MUST, "stream", has_calls)
+def name_once(evidence: Evidence) -> Findings:
+    """A call's name is sent once and whole.
+
+    Why: openai-python, LangChain and LlamaIndex join names to "get_weatherget_weather"; of a split
+        name openai-node and LiteLLM keep the last part only.
+    Wrong: "name": "get_weather" in every delta
+    Right: "name": "get_weather" in the first delta, no name afterwards
+    """
+    for _, call in _calls(evidence):
+        # chunk.index.stable owns another call
+        named = [entry for entry in call.own if entry.function.get("name")]
+        for entry in named[1:]:
+            actual = entry.function["name"]
+            yield of_entry(
+                entry, "function.name", expected="no name after the first", actual=actual
+            )

@@ -1,0 +1,320 @@
+"""The arguments of calls: text, JSON, object, schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import exceptions, validators
+from jsonschema.validators import Draft202012Validator
+from referencing import Registry
+
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.rules.common.content import call_leaks
+from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import Finding, Unjudged
+from conformance.wires.chat.answers import Choice, ToolCall
+
+
+def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
+    """Give the calls whose arguments are all there: not the last one of a truncated choice.
+
+    Give none where the model itself wrote no JSON: a stream has sent it before it can know.
+    """
+    if evidence.expect.broken:
+        return
+    truth = evidence.expect.finish_reason or ()  # said.finish owns a `length` that is hidden
+    for choice in evidence.choices:
+        if choice.whole:
+            cut = "length" in (choice.finish_reason, *truth)
+            for call in choice.calls[:-1] if cut else choice.calls:
+                yield choice, call
+
+
+def _where(choice: Choice, call: ToolCall) -> str:
+    return f"choice {choice.index} {call.where} function.arguments"
+
+
+def _last_chunk(call: ToolCall) -> int | None:
+    return call.entries[-1].chunk
+
+
+@rule("args.string", MUST, "any", has_calls)
+def string(evidence: Evidence) -> Findings:
+    """Arguments are a JSON text in a string.
+
+    Why: with an object LangChain raises, pydantic-ai cannot apply dict deltas, the AI SDK expects
+        a string; a null in a complete answer is "Invalid JSON response" there.
+    Wrong: "arguments": {"city": "Paris"}
+    Right: "arguments": a string that holds {"city": "Paris"}
+    """
+    streamed = evidence.answer.stream is not None
+    for choice in evidence.choices:
+        for call in choice.calls:
+            for entry in call.entries:
+                found = entry.function.get("arguments")
+                allowed_null = streamed and found is None
+                if not isinstance(found, str) and not allowed_null and entry.function:
+                    yield Finding(
+                        where=f"{entry.where}.function.arguments",
+                        expected="a string",
+                        actual=repr(found)[:80],
+                        chunk=entry.chunk,
+                    )
+
+
+@rule("args.no-null-delta", SHOULD, "stream", has_calls)
+def no_null_delta(evidence: Evidence) -> Findings:
+    """A delta without argument text has no `arguments` key.
+
+    Why: the specification knows no null there; clients guard against it one by one.
+    Wrong: "function": {"name": "f", "arguments": null}
+    Right: "function": {"name": "f"}
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            for entry in call.entries:
+                if entry.function.get("arguments", "") is None:
+                    yield Finding(
+                        where=f"{entry.where}.function.arguments",
+                        expected="absent or a string",
+                        actual="None",
+                        chunk=entry.chunk,
+                    )
+
+
+_BEGINNINGS = '{["-0123456789tfn'
+"""What JSON begins with."""
+
+
+@rule("args.json", MUST, "any", has_calls)
+def is_json(evidence: Evidence) -> Findings:
+    """The arguments of a finished call are exactly one JSON value.
+
+    Why: LangChain puts the call among the invalid ones, the AI SDK never emits it, openai-python
+        raises JSONDecodeError.
+    Wrong: {"city": "Paris"}}
+    Right: {"city": "Paris"}
+    """
+    for choice, call in finished_calls(evidence):
+        if not call.arguments.strip() or call_leaks(evidence, call):
+            continue  # args.empty-object and content.no-marker-leak own these
+        if any(premature(call)):
+            continue  # args.no-premature-json
+        try:
+            jsonvalue.parse(call.arguments)
+        except JsonProblem as problem:
+            first = call.arguments.lstrip()[0]
+            yield Finding(
+                where=_where(choice, call),
+                expected="one JSON value" if first in _BEGINNINGS else f"no {first!r} before JSON",
+                actual=f"{problem}: {jsonvalue.show(call.arguments)}",
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.object", MUST, "any", has_calls)
+def is_object(evidence: Evidence) -> Findings:
+    """The arguments are an object.
+
+    Why: tools take named parameters; LangChain and the AI SDK refuse anything else, LlamaIndex
+        calls with {}.
+    Wrong: [1, 2]
+    Right: {"numbers": [1, 2]}
+    """
+    for choice, call in finished_calls(evidence):
+        value = _parsed(call)
+        if value is not _BROKEN and not isinstance(value, dict):
+            yield Finding(
+                where=_where(choice, call),
+                expected="an object",
+                actual=jsonvalue.show(value),
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.empty-object", MUST, "any", has_calls)
+def empty_object(evidence: Evidence) -> Findings:
+    """A call without arguments has the arguments `{}`.
+
+    Why: with "" or nothing the AI SDK never emits the call, and json.loads in the user's code
+        raises.
+    Wrong: "arguments": ""
+    Right: "arguments": "{}"
+    """
+    for choice, call in finished_calls(evidence):
+        if not call.arguments.strip():
+            yield Finding(
+                where=_where(choice, call),
+                expected="'{}'",
+                actual=repr(call.arguments),
+                chunk=_last_chunk(call),
+            )
+
+
+@rule("args.no-premature-json", MUST, "stream", has_calls)
+def no_premature_json(evidence: Evidence) -> Findings:
+    """No delta completes the arguments before the last one does.
+
+    Why: the AI SDK ends a call at the first text that parses and ignores the rest, so a tool runs
+        with {}.
+    Wrong: {}, then {"city": "Paris"}
+    Right: {"city", then : "Paris"}
+    """
+    for choice in evidence.choices:
+        if len(choice.calls) < len(evidence.expect.calls or ()):
+            continue  # said.calls owns a call that went into another's arguments
+        for call in choice.calls:
+            # chunk.index.stable owns two calls that run together
+            if not call.others and not call_leaks(evidence, call):
+                yield from premature(call)
+
+
+def premature(call: ToolCall) -> Iterator[Finding]:
+    """Find where a call's arguments were a whole JSON value before their end."""
+    whole = call.arguments
+    try:
+        _, stop = json.JSONDecoder(parse_int=str).raw_decode(whole.lstrip())
+    except (ValueError, RecursionError):
+        return
+    stop += len(whole) - len(whole.lstrip())
+    more = len(whole) - len(whole[stop:].lstrip())  # where something stands after the value
+    at = 0
+    for entry, text in call.fragments:
+        at += len(text)
+        if stop <= at <= more < len(whole):
+            yield Finding(
+                where=f"{entry.where}.function.arguments",
+                expected="a text that parses only when it is whole",
+                actual=f"{jsonvalue.show(whole[:at])}, then {jsonvalue.show(whole[at:])}",
+                chunk=entry.chunk,
+            )
+            return
+
+
+@rule(
+    "args.beginning",
+    SHOULD,
+    "any",
+    # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
+    lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
+)
+def beginning(evidence: Evidence) -> Findings:
+    """The arguments of a call that was cut short are the beginning of an object.
+
+    Why: clients show and repair them as they grow; openai-python's and LangChain's readers of
+        partial JSON raise, or give other values, where no text can follow.
+    Wrong: {"city": "Par"}} and "finish_reason": "length"
+    Right: {"city": "Par and "finish_reason": "length"
+    """
+    for choice in evidence.choices:
+        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+            continue
+        call = choice.calls[-1]
+        if call_leaks(evidence, call) or any(premature(call)):
+            continue  # content.no-marker-leak, content.characters and args.no-premature-json
+        if not begins_object(call):
+            yield Finding(
+                where=_where(choice, call),
+                expected="the beginning of an object",
+                actual=jsonvalue.show(call.arguments),
+                chunk=_last_chunk(call),
+            )
+
+
+def begins_object(call: ToolCall) -> bool:
+    """Whether more text can make a call's arguments an object."""
+    text = call.arguments.lstrip()
+    return not text or (text.startswith("{") and jsonvalue.is_beginning(text))
+
+
+_LONG = 200
+"""Characters of arguments; a server that streams sends so many in several deltas."""
+
+
+def _asked_small(evidence: Evidence) -> bool:
+    # A field of vLLM's: how many tokens a delta has.
+    interval = evidence.request.get("stream_interval")
+    return has_calls(evidence) and (not isinstance(interval, int) or interval <= 8)
+
+
+@rule("args.liveness", INFO, "stream", _asked_small)
+def liveness(evidence: Evidence) -> Findings:
+    """Long arguments come in more than one delta.
+
+    Why: users watch a file being written as it is, and a client that waits for the first word
+        may time out; a parser that keeps all for the end does not stream.
+    Wrong: 5,000 characters of arguments in one delta
+    Right: the same in fifty deltas
+    """
+    for choice in evidence.choices:
+        for call in choice.calls:
+            if len(call.arguments) >= _LONG and len(call.fragments) == 1:
+                yield Finding(
+                    where=_where(choice, call),
+                    expected="several deltas",
+                    actual=f"{len(call.arguments)} characters in one",
+                    chunk=call.fragments[0][0].chunk,
+                )
+
+
+def _truth_is_unknown(evidence: Evidence) -> bool:
+    # Where it is known, said.arguments holds the answer to what the model wrote.
+    return has_calls(evidence) and evidence.expect.calls is None
+
+
+@rule("args.schema", SHOULD, "any", _truth_is_unknown)
+def schema(evidence: Evidence) -> Findings:
+    """Arguments are valid under the tool's own JSON Schema.
+
+    Why: the tool's code relies on it; openai-python's typed tools and zod raise.
+    Wrong: {"unit": "kelvin"} where the schema lists celsius and fahrenheit
+    Right: {"unit": "celsius"}
+    """
+    tools = _schemas(evidence.request)
+    for choice, call in finished_calls(evidence):
+        value = _parsed(call)
+        if call.name not in tools or not isinstance(value, dict):
+            continue
+        try:
+            errors = _validator(tools[call.name]).iter_errors(jsonvalue.plain(value))
+            problem = exceptions.best_match(errors)
+        # A schema that cannot be used is the case's business, not the answer's.
+        except Exception as refusal:
+            yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
+            continue
+        if problem is not None:
+            yield Finding(
+                where=f"{_where(choice, call)} {jsonvalue.path(problem.absolute_path)}",
+                expected=f"valid under {problem.validator}: "
+                f"{jsonvalue.show(problem.validator_value)}",
+                actual=jsonvalue.show(problem.instance),
+                chunk=_last_chunk(call),
+            )
+
+
+def _schemas(request: Json) -> dict[str, Json]:
+    functions = [tool["function"] for tool in request.get("tools") or ()]
+    return {function["name"]: function.get("parameters", {}) for function in functions}
+
+
+def _validator(schema: Json) -> Any:
+    kind = validators.validator_for(schema, default=Draft202012Validator)
+    kind.check_schema(schema)
+    return kind(schema, registry=Registry())  # an empty registry: no reference is ever fetched
+
+
+class _Broken:
+    """Arguments that other rules own."""
+
+
+_BROKEN = _Broken()
+
+
+def _parsed(call: ToolCall) -> Any:
+    try:
+        return jsonvalue.parse(call.arguments)
+    except JsonProblem:
+        return _BROKEN

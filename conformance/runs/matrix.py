@@ -1,0 +1,346 @@
+"""Many runs: every target on every vLLM with every template, each in a pytest of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from conformance.base import jsonfile
+from conformance.base.jsonvalue import Json
+from conformance.casefiles import casefile
+from conformance.engines import target as targets
+from conformance.engines import vllm as launch
+from conformance.engines.vllm import LaunchProblem
+from conformance.engines.vllm.process import Process, Tell, spawn
+from conformance.terms.server import Target
+
+MEMORY = 3_000_000_000
+"""Bytes that a server and its run are given; a launched 0.32.0 takes about half."""
+PATIENCE = 15.0
+"""Seconds between two words on how far a run is."""
+FAREWELL = 20.0
+"""Seconds for an interrupted run to write what it has."""
+
+CONFORMING, FINDINGS, INTERRUPTED, INTERNAL, USAGE, NOTHING = range(6)
+"""Exit statuses of a run."""
+_GRAVEST_FIRST = (INTERRUPTED, INTERNAL, FINDINGS, USAGE, NOTHING)
+
+_COUNT = re.compile(r"\[ *([0-9]+)/([0-9]+)\]")
+"""How pytest says how many items are done, of how many."""
+_COLLECTED = re.compile(r"^collected ([0-9]+) items", re.MULTILINE)
+"""How it says that the server is up, and how many there are to do."""
+
+
+class MatrixProblem(Exception):
+    """A matrix cannot be run as it was asked for; the message names the option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination:
+    """One run of a matrix: a target, a vLLM and a template."""
+
+    target: Target
+    vllm: str
+    template: str | None = None
+    """`None` for the target's own."""
+
+    @property
+    def name(self) -> str:
+        """Name the combination, and its folder."""
+        template = Path(self.template).stem if self.template else ""
+        parts = filter(None, (self.target.name, self.vllm, template))
+        return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-") for part in parts)
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Write the options that launch it."""
+        shipped = self.target.path.parent == targets.FOLDER
+        launched = self.target.name if shipped else str(self.target.path)
+        template = (f"--template={self.template}",) if self.template else ()
+        return (f"--launch={launched}", f"--vllm={self.vllm}", *template)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """What became of a combination."""
+
+    combination: Combination
+    status: int
+    """The exit status of its run."""
+    seconds: float
+    results: Path | None = None
+    """`None` where a run left none."""
+    reason: str | None = None
+    """Why it was not run, in the words of whoever would not."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    combination: Combination
+    folder: Path
+    stamp: str
+    process: Process
+    began: float
+    told: float
+
+
+def combine(
+    targets: Iterable[Target], versions: Iterable[str], templates: Iterable[str]
+) -> list[Combination]:
+    """Make every combination once; raises `MatrixProblem` where two have one name."""
+    chosen: list[str | None] = [*templates] or [None]
+    made = (
+        Combination(target=target, vllm=vllm, template=template)
+        for target, vllm, template in product(targets, versions, chosen)
+    )
+    named: dict[str, Combination] = {}
+    for one in made:
+        other = named.setdefault(one.name, one)
+        if other.options != one.options:
+            raise MatrixProblem(
+                f"{' '.join(one.options)} and {' '.join(other.options)} would share the folder "
+                f"{one.name}; rename a file"
+            )
+    return list(named.values())
+
+
+def servers_here() -> int:
+    """Say how many servers this machine has room for: by its cores, and by its free memory."""
+    cores = len(os.sched_getaffinity(0))
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, StopIteration, ValueError):  # Linux counts what it can give back
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        available = next(line for line in lines if line.startswith("MemAvailable:"))
+        free = int(available.split()[1]) * 1024
+    return max(1, min(cores // 2, int(free / MEMORY)))
+
+
+def run(
+    combinations: Sequence[Combination],
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    servers: int,
+    tell: Tell,
+) -> list[Ended]:
+    """Run what was not run before, several at once; gives the ends in the order of the plan.
+
+    Each combination has a folder with its results, its logs, and a note by which a later matrix
+    tells that there is nothing to do again. After Ctrl-C the runs write what they have.
+    """
+    stamps = {one.name: stamp(one, arguments) for one in combinations}
+    ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, tell)}
+    waiting = deque(one for one in combinations if one.name not in ended)
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < servers:
+                one = waiting.popleft()
+                running.append(_begin(one, arguments, folder, stamps[one.name]))
+                tell(f"{running[-1].combination.name}: begun, log {running[-1].process.log}")
+            for current in [one for one in running if one.process.code() is not None]:
+                running.remove(current)
+                current.process.stop()
+                last = ended[current.combination.name] = _end(current)
+                tell(f"{last.combination.name}: {said(last)}")
+            _tell_progress(running, len(waiting), list(ended.values()), servers, tell)
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        tell("interrupted: the runs write what they have")
+        ended |= {one.combination.name: one for one in _interrupt(running)}
+    finally:
+        for current in running:
+            current.process.stop()
+    never = (Ended(combination=one, status=INTERRUPTED, seconds=0.0) for one in combinations)
+    return [ended.get(one.combination.name, one) for one in never]
+
+
+def status(ended: Iterable[Ended]) -> int:
+    """Give the gravest exit status of all runs; none at all tested nothing."""
+    found = {one.status for one in ended} or {NOTHING}
+    return next((one for one in _GRAVEST_FIRST if one in found), max(found))
+
+
+def said(ended: Ended) -> str:
+    """Say in a line what became of a combination."""
+    if ended.reason is not None:
+        return ended.reason.splitlines()[0]
+    if ended.results is None:
+        return f"no results, exit status {ended.status}"
+    totals = json.loads(ended.results.read_text("ascii"))["totals"]
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in totals.items() if count)
+    return f"{counts}; {ended.seconds:.0f} s"
+
+
+def command(combination: Combination, results: Path, arguments: Sequence[str]) -> list[str]:
+    """Write the command of a run, whose output says how many items are done."""
+    words = [sys.executable, "-m", "conformance", "run", *combination.options]
+    return [*words, f"--results={results}", "-o", "console_output_style=count", *arguments]
+
+
+def stamp(combination: Combination, arguments: Sequence[str]) -> str:
+    """Digest all that decides a run: options, arguments, the suite, the cases, the target."""
+    found = hashlib.sha256("\0".join((*combination.options, "", *arguments)).encode())
+    suite = Path(__file__).parents[1]
+    files = {combination.target.path, *suite.rglob("*.py"), *suite.rglob("*.yaml")}
+    named = [Path(word.partition("::")[0].partition("=")[2] or word) for word in arguments]
+    for place in (casefile.shipped(), *named):
+        files |= set(place.rglob("*.yaml")) if place.is_dir() else {place}
+    for path in sorted(path for path in files if path.is_file()):
+        found.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    return found.hexdigest()
+
+
+def _settled(
+    combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, tell: Tell
+) -> Iterator[Ended]:
+    """Find what needs no run: done before, or without a vLLM; each vLLM is provisioned once."""
+    refused: dict[str, str | None] = {}
+    for one in combinations:
+        if done := _done(one, folder / one.name, stamps[one.name]):
+            tell(f"{one.name}: done before; {said(done)}")
+            yield done
+            continue
+        if one.vllm not in refused:
+            refused[one.vllm] = _provision(one.vllm, tell)
+        if (reason := refused[one.vllm]) is not None:
+            yield Ended(combination=one, status=USAGE, seconds=0.0, reason=reason)
+
+
+def _provision(vllm: str, tell: Tell) -> str | None:
+    """Make a vLLM ready, or say why there is none."""
+    try:
+        launch.provision(vllm, tell=tell)
+    except LaunchProblem as problem:
+        tell(f"vLLM {vllm}: {problem}")
+        return str(problem)
+    return None
+
+
+def _begin(
+    combination: Combination, arguments: Sequence[str], folder: Path, stamp: str
+) -> _Running:
+    own = folder / combination.name
+    for old in ("results.json", "ended.json", "run.log"):
+        (own / old).unlink(missing_ok=True)
+    process = spawn(
+        command(combination, own / "results.json", arguments),
+        own / "run.log",
+        environment={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    now = time.monotonic()
+    return _Running(
+        combination=combination,
+        folder=own,
+        stamp=stamp,
+        process=process,
+        began=now,
+        told=now,
+    )
+
+
+def _end(running: _Running) -> Ended:
+    code = running.process.code()
+    found = running.folder / "results.json"
+    ended = Ended(
+        combination=running.combination,
+        status=INTERNAL if code is None or code > NOTHING else code,
+        seconds=time.monotonic() - running.began,
+        results=found if found.exists() else None,
+        reason=_reason(running.process) if code == USAGE else None,
+    )
+    if ended.status in (CONFORMING, FINDINGS, NOTHING):
+        note = {"stamp": running.stamp, "status": ended.status, "seconds": round(ended.seconds, 1)}
+        jsonfile.write(running.folder / "ended.json", note)
+    return ended
+
+
+def _done(combination: Combination, folder: Path, stamp: str) -> Ended | None:
+    """Read how a combination ended before, if it was the same and was whole."""
+    try:
+        note: dict[str, Any] = json.loads((folder / "ended.json").read_text("ascii"))
+        found: Json = json.loads((folder / "results.json").read_text("ascii"))
+        if note["stamp"] != stamp or not found["run"]["complete"]:
+            return None
+        return Ended(
+            combination=combination,
+            status=note["status"],
+            seconds=note["seconds"],
+            results=folder / "results.json",
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _reason(process: Process) -> str:
+    """Find pytest's own words on why it would not run."""
+    _, _, reason = process.output().rpartition("ERROR: ")
+    return reason.strip() or "it would not run, and did not say why"
+
+
+def _interrupt(running: Sequence[_Running]) -> Iterator[Ended]:
+    """Let pytest end as by Ctrl-C, so that it writes its results."""
+    for one in running:
+        with suppress(ProcessLookupError):
+            os.kill(one.process.id, signal.SIGINT)
+    deadline = time.monotonic() + FAREWELL
+    while time.monotonic() < deadline and any(one.process.code() is None for one in running):
+        time.sleep(0.1)
+    for one in running:
+        found = one.folder / "results.json"
+        yield Ended(
+            combination=one.combination,
+            status=INTERRUPTED,
+            seconds=time.monotonic() - one.began,
+            results=found if found.exists() else None,
+        )
+
+
+def _tell_progress(
+    running: Sequence[_Running], waiting: int, ended: Sequence[Ended], servers: int, tell: Tell
+) -> None:
+    now = time.monotonic()
+    for one in running:
+        if now - one.told < PATIENCE:
+            continue
+        one.told = now
+        phase = "starting the server"
+        if counted := _counted(one.process):
+            phase = f"{counted[0]} of {counted[1]} items"
+        left = seconds_left(running, waiting, [end.seconds for end in ended], servers)
+        rest = f"; about {left / 60:.0f} min left in all" if left is not None else ""
+        tell(f"{one.combination.name}: {phase}, {now - one.began:.0f} s{rest}")
+
+
+def seconds_left(
+    running: Sequence[_Running], waiting: int, ended: Sequence[float], servers: int
+) -> float | None:
+    """Guess the seconds until the last run ends, from those that have; `None` before one has."""
+    whole = [seconds for seconds in ended if seconds > 0]
+    if not whole:
+        return None
+    usual = sum(whole) / len(whole)
+    now = time.monotonic()
+    under_way = sum(max(0.0, usual - (now - one.began)) for one in running)
+    return (under_way + waiting * usual) / servers
+
+
+def _counted(process: Process) -> tuple[int, int] | None:
+    """Say how many items are done, of how many; `None` before the server is up."""
+    output = process.output()
+    if found := _COUNT.findall(output):
+        return int(found[-1][0]), int(found[-1][1])
+    collected = _COLLECTED.search(output)
+    return (0, int(collected[1])) if collected else None

@@ -1,0 +1,134 @@
+"""From a case and a format to the script that a server is made to say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from conformance.formats import FORMATS, Inexpressible
+from conformance.formats.format import text_of
+from conformance.terms.case import CHARACTERS, PROMPT, Case, Mode
+from conformance.terms.said import Call, Piece, Script
+from conformance.terms.server import Server
+
+SCRIPT_FIELD = "conformance_script"
+
+
+STRANGE = "\u2021\u2620\u2702\ua66e"
+"""Characters that hardly any text has."""
+
+
+class NotApplicable(Exception):
+    """A case says nothing on this server in this mode; the message says why."""
+
+
+def scripts_of(case: Case, server: Server) -> list[Script]:
+    """Write what the model says, in each shape that a server may want; raises `NotApplicable`.
+
+    The first is the model's own. Where a tool is forced, vLLM binds some models to another shape:
+    calls without white space between them (hermes from 0.30), or bare JSON: a list of calls, whose
+    arguments are called `parameters` (hermes before 0.30) or `arguments` (mistral before v11), or
+    the arguments alone for a named function.
+    """
+    own = script_in(case, server.format)
+    return [own, *(_forced_shapes(case, own) if case.says is not None else ())]
+
+
+def script_in(case: Case, format: str) -> Script:
+    """Write what the model says in its own format; raises `NotApplicable`."""
+    if case.says is None:
+        if format not in case.raw:
+            raise NotApplicable(f"the case spells out no text for {format}")
+        return case.raw[format]
+    try:
+        return FORMATS[format].write(case.says)
+    except Inexpressible as problem:
+        raise NotApplicable(f"{format}: {problem}") from None
+
+
+def formats_of(case: Case) -> list[str]:
+    """List the formats in which a case says something."""
+    found = []
+    for name in FORMATS:
+        if name in case.omits:
+            continue
+        if case.says is not None or case.raw:
+            try:
+                script_in(case, name)
+            except NotApplicable:
+                continue
+        found.append(name)
+    return found
+
+
+def is_bound(case: Case, server: Server) -> bool:
+    """Whether a grammar may bind what the model says, so that a script must be heard first."""
+    choice = case.options.get("tool_choice", "auto")
+    return bool(case.tools) and (
+        choice not in ("auto", "none")
+        or case.options.get("parallel_tool_calls") is False
+        or any(tool["function"].get("strict") for tool in case.tools)
+        or FORMATS[server.format].grammar
+    )
+
+
+def never(length: int, script: Script | None) -> str:
+    """Give a stop string of so many characters that is not in a script."""
+    said = text_of(script or ())
+    return next(sign for sign in STRANGE if sign not in said) * length
+
+
+def tokens_until(script: Script, text: str) -> int:
+    """Count the tokens of a script of ASCII characters up to the end of a text in it.
+
+    A mark counts as one; where a vocabulary spells it out, the script is cut a little sooner.
+    Raises `NotApplicable` if the script does not hold the text.
+    """
+    whole = text_of(script)
+    if text not in whole:
+        raise NotApplicable(f"the format does not write {text!r}, where the case is cut")
+    left, tokens = whole.index(text) + len(text), 0
+    for piece in script:
+        if left > 0:
+            tokens += min(left, len(piece.text)) if piece.kind == "text" else 1
+        left -= len(piece.text)
+    return tokens
+
+
+def check_applies(case: Case, mode: Mode, server: Server) -> None:
+    """Raise `NotApplicable` where a case says nothing."""
+    if case.cut_after is not None and mode.cut != "tokens":
+        raise NotApplicable("a case with cut_after is cut to characters in every mode")
+    names = [server.format, mode.name]
+    if mode.cut != "tokens" and mode not in case.modes:
+        names.append(CHARACTERS.name)  # the case is about tokens, which this mode cuts anew too
+    for omitted in names:
+        if omitted in case.omits:
+            raise NotApplicable(case.omits[omitted])
+    # A prompt is the template's, whatever a model would make of it.
+    if server.emission == "sampled" and not case.sampled and mode != PROMPT:
+        raise NotApplicable("only a scripted model says this")
+
+
+def _forced_shapes(case: Case, own: Script) -> list[Script]:
+    calls = [item for item in case.says or () if isinstance(item, Call)]
+    choice = case.options.get("tool_choice", "auto")
+    if not calls or choice in ("auto", "none"):
+        return []
+    texts = [_listed(calls, key) for key in ("parameters", "arguments")]
+    if isinstance(choice, dict):
+        texts.insert(0, calls[0].arguments)
+    adjacent = tuple(piece for piece in own if piece.text.strip())
+    bare: list[Script] = [(Piece("text", text),) for text in texts]
+    return [adjacent, *bare] if adjacent != own else bare
+
+
+def _listed(calls: Sequence[Call], key: str) -> str:
+    objects = (f'{{"name": {json.dumps(call.name)}, "{key}": {call.arguments}}}' for call in calls)
+    return f"[{', '.join(objects)}]"
+
+
+def encode(script: Script, cut: str) -> str:
+    """Write a script as the text that `conformance.replay` takes."""
+    pieces = [[piece.kind, piece.text] for piece in script]
+    return json.dumps({"v": 1, "pieces": pieces, "cut": cut}, separators=(",", ":"))

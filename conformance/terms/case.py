@@ -1,0 +1,98 @@
+"""A case: a conversation, the tools, what the model says next, and what must come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from conformance.base.jsonvalue import Json
+from conformance.terms.said import Call, Script, Utterance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """One way to ask for a case: complete or streamed, and how the text is cut."""
+
+    name: str
+    stream: bool
+    cut: str = "tokens"
+    """`tokens`, `characters` or `pieces:SEED`; see `conformance.replay`."""
+    interval: int | None = None
+    """Tokens per delta, where the server can be asked."""
+    stop: int | None = None
+    """Characters of a stop string that never matches, which makes text lag behind its tokens."""
+
+
+COMPLETE = Mode(name="complete", stream=False)
+STREAM = Mode(name="stream", stream=True)
+CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
+PROMPT = Mode(name="prompt", stream=False)
+"""The model says nothing: the prompt is read that the chat template makes for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What a case says about the answer; what is `None` is not judged.
+
+    Derived from the case's utterances, or written where the answer is unusual.
+    """
+
+    calls: tuple[Call, ...] | None = None
+    content: str | None = None
+    """The text outside calls; compared without outer whitespace."""
+    finish_reason: tuple[str, ...] | None = None
+    """Any one of these."""
+    refused: bool = False
+    """The request makes no sense, so there is no answer, but an error."""
+    keeps: tuple[str, ...] = ()
+    """Words that reach the client somewhere: in the text, in a name or in arguments."""
+    broken: bool = False
+    """The model's own arguments are no JSON object, so a call may have them as they are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Echo:
+    """The round after the answer: what the tools give, and what the model says then."""
+
+    results: tuple[str, ...]
+    """Of the calls of the answer, in order."""
+    says: tuple[Utterance, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """One scenario: a conversation, the tools, and what the model says next."""
+
+    id: str
+    about: str
+    why: str | None = None
+    path: Path
+    line: int
+    messages: tuple[Json, ...]
+    tools: tuple[Json, ...] = ()
+    """OpenAI tool objects."""
+    options: Mapping[str, Json] = field(default_factory=dict)
+    """Other fields of the request: `tool_choice`, `max_tokens`, `stop` …"""
+    body: Mapping[str, Json] = field(default_factory=dict)
+    """Fields of a request that is to be refused, put over all others as they are."""
+    says: tuple[Utterance, ...] | None = None
+    """What the model says, in any format. `None` if `raw` spells it out, or if it is not asked."""
+    raw: Mapping[str, Script] = field(default_factory=dict)
+    """Format name to script, for output that is broken or odd."""
+    expect: Expectation = Expectation()
+    omits: Mapping[str, str] = field(default_factory=dict)
+    """Format or mode in which the case says nothing, to the reason."""
+    cut_after: str | None = None
+    """What the model says last before the limit of tokens cuts it short."""
+    sampled: bool = True
+    """A real model can be asked this with hope of the same answer."""
+    modes: tuple[Mode, ...] = ()
+    """In which the case is asked beside those of the run."""
+    echo: Echo | None = None
+    """The server's own answer is sent back with these results."""
+
+
+LIMITS = {"max_tokens", "max_completion_tokens"}
+CUTS = {*LIMITS, "stop"}
+"""Options that may end an answer before all is said."""

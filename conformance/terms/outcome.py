@@ -1,0 +1,45 @@
+"""Levels, findings and outcomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a rule demands."""
+
+    MUST = "must"
+    SHOULD = "should"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A rule broken at a place."""
+
+    where: str
+    """Stable words: `chunk 4 choices[0].delta.tool_calls[0].function.name`."""
+    expected: str
+    actual: str
+    chunk: int | None = None
+    """Number of the offending event, from 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unjudged:
+    """A rule's word that the answer does not let it decide, and why."""
+
+    reason: str
+
+
+class Outcome(StrEnum):
+    """What became of a rule in an item, or of an item."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    KNOWN = "known"
+    STALE = "stale"
+    INCONCLUSIVE = "inconclusive"
+    NA = "n/a"
+    ERROR = "error"

@@ -1,0 +1,72 @@
+"""A target that can be started, and a server as the suite sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from conformance.base.jsonvalue import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A kind of server that the suite can start: a file in `targets/` or a user's own."""
+
+    name: str
+    about: str
+    path: Path
+    parser: str
+    format: str
+    tokenizer: Mapping[str, Json]
+    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`.
+
+    Of the kind `gguf`: which real model to serve; see `conformance.launch.weights`.
+    """
+    template: str | None = None
+    """File name in the `examples` folder of that vLLM version; `None` for the tokenizer's own."""
+    arguments: tuple[str, ...] = ()
+    """More arguments for the server."""
+
+    @property
+    def is_real(self) -> bool:
+        """Whether the model has weights, and so a will of its own, and no script."""
+        return bool(self.tokenizer["kind"] == "gguf")
+
+
+ROOM = 1024
+"""Tokens for a sampled answer, where nobody says how many; without an end it fills the context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A live server as the suite sees it: facts that were asked, and facts that were told."""
+
+    url: str
+    """Up to `/v1`, without a slash at the end."""
+    model: str
+    implementation: str
+    version: str | None
+    parser: str
+    format: str
+    template: str | None = None
+    """`NAME sha256:HEX` or None if unknown."""
+    packages: Mapping[str, str] = field(default_factory=dict)
+    emission: Literal["scripted", "sampled"] = "sampled"
+    intervals: bool = False
+    """The request has a field for tokens per delta."""
+    grammar: bool = False
+    """A grammar may bind what the model says: a script must be heard before it is trusted."""
+    prompts: str | None = None
+    """Where the server shows the tokens of the prompt that it makes of a request."""
+    tokens: bool = False
+    """It shows the tokens of a sampled answer, and tells their text to the letter."""
+    room: int = ROOM
+    """Tokens that a sampled answer may have, where a case says nothing."""
+
+    @property
+    def id(self) -> str:
+        """Say what is tested, not how it was reached."""
+        parser = self.format if self.format.startswith(self.parser) else self.parser
+        return "-".join(filter(None, (self.implementation, self.version, parser)))

@@ -1,0 +1,242 @@
+"""Known issues of an implementation: which rule fails in which case, since when, and why.
+
+An issue excuses a rule in a case and a mode, never a whole item, so that a new fault in the same
+case still fails. A rule that is listed and passes is stale, so that the list stays true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from conformance.base import strictyaml
+from conformance.base.strictyaml import Document
+from conformance.casefiles import modes
+from conformance.terms.case import Case
+from conformance.terms.said import Text
+from conformance.terms.server import Server
+
+FOLDER = Path(__file__).parents[1] / "known"
+
+USUAL = tuple(mode.name for mode in modes.DEFAULT if mode.stream)
+"""Streams that every run asks for."""
+
+SWEEP = frozenset(mode.name for mode in modes.THOROUGH if mode.stream) - set(USUAL)
+"""Streams that only `--cuts thorough` asks for, or a case for itself."""
+
+CLASSES = ("call", "several-calls", "text-before-call")
+"""Classes of cases, and of what a sampled model said; the widest first."""
+
+Said = Collection[str] | None
+"""The classes of what a sampled model said, or `None` where it is not known, or a script was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """One fault that is known, and where it shows; names of cases, modes and so on may be globs."""
+
+    id: str
+    about: str
+    rules: tuple[str, ...]
+    issue: str | None = None
+    """Where it was reported."""
+    source: str | None = None
+    """The place in the implementation's source."""
+    versions: SpecifierSet | None = None
+    """`None` for all versions, unknown ones too."""
+    parsers: tuple[str, ...] = ("*",)
+    formats: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ("*",)
+    modes: tuple[str, ...] = ("*",)
+    """Where it fails always."""
+    flaky_modes: tuple[str, ...] = ()
+    """Where it may fail or pass."""
+    every: str | None = None
+    """The class of cases in which it shows; then `cases` is empty."""
+    but: tuple[str, ...] = ()
+    """Cases of the class in which it does not show."""
+    cases: tuple[str, ...] = ()
+    sampled: tuple[str, ...] = ()
+    """Classes of what a sampled model said in which it shows, in whatever case."""
+    says: str | None = None
+    """How the finding's `expected` begins."""
+
+    def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
+        """Whether this rule in this case and mode is listed; `said` is of a sampled model.
+
+        What is listed for a stream may show in any that only `--cuts thorough` asks for: those are
+        the same text in other deltas.
+        """
+        listed = self.modes + self.flaky_modes
+        return (
+            rule in self.rules
+            and (self.lists(case) if said is None else self.tells_of(case, said))
+            and (_any(listed, mode) or (mode in SWEEP and any(_any(listed, one) for one in USUAL)))
+        )
+
+    def lists(self, case: Case) -> bool:
+        """Whether it shows in this case, in some mode."""
+        if self.every is None:
+            return _any(self.cases, case.id)
+        return self.every in classes(case) and not _any(self.but, case.id)
+
+    def tells_of(self, case: Case, said: Collection[str]) -> bool:
+        """Whether it shows where a sampled model said something of these classes.
+
+        What it said is not what the case is about, so a class of cases is one of answers here.
+        """
+        if self.every is not None:
+            return self.every in said
+        return _any(self.cases, case.id) or not set(self.sampled).isdisjoint(said)
+
+    def fails_in(self, mode: str) -> bool:
+        """Whether it fails always in this mode, so that a pass is news."""
+        return _any(self.modes, mode)
+
+    @property
+    def link(self) -> str | None:
+        """Where to read more: what was reported, else the source."""
+        return self.issue or self.source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """The issues that apply to one server."""
+
+    issues: tuple[Issue, ...] = ()
+    files: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """Why some issues do not apply, if that is worth saying."""
+
+    def find(self, rule: str, case: Case, mode: str, said: Said = None) -> list[Issue]:
+        """Find the issues that list this rule in this case and mode."""
+        return [issue for issue in self.issues if issue.covers(rule, case, mode, said)]
+
+    def unmatched(self, cases: Collection[Case], rules: Collection[str]) -> tuple[Issue, ...]:
+        """Find the issues that list none of these cases, or none of these rules."""
+        return tuple(
+            issue
+            for issue in self.issues
+            if not any(rule in rules for rule in issue.rules)
+            or not (issue.sampled or any(issue.lists(case) for case in cases))
+        )
+
+
+def classes(case: Case) -> set[str]:
+    """Say of which classes a case is, by what a client must get; see `every` in the schema."""
+    found: set[str] = set()
+    if not case.expect.calls:
+        return found
+    found.add("call")
+    if len(case.expect.calls) > 1:
+        found.add("several-calls")
+    if case.says and isinstance(case.says[0], Text) and case.says[0].text.strip():
+        found.add("text-before-call")
+    return found
+
+
+def load(server: Server, files: Sequence[Path]) -> Known:
+    """Read the issues that apply to a server; those of other versions stay out.
+
+    Raises `conformance.strictyaml.FileProblem`.
+    """
+    kept: list[Issue] = []
+    names: list[str] = []
+    notes: list[str] = []
+    unknown = 0
+    for path in files:
+        document, issues = read(path)
+        implementation = document.value["implementation"]
+        if implementation != server.implementation:
+            notes.append(f"{path.name} is left out: it is about {implementation}")
+            continue
+        names.append(path.name)
+        if version(server.version) is None:
+            unknown += sum(issue.versions is not None for issue in issues)
+        kept.extend(issue for issue in issues if _applies(issue, server))
+    if unknown:
+        told = "entry does not" if unknown == 1 else "entries do not"
+        notes.append(f"{unknown} {told} apply: the version {server.version!r} is unknown")
+    return Known(issues=tuple(kept), files=tuple(names), notes=tuple(notes))
+
+
+def read(path: Path) -> tuple[Document, list[Issue]]:
+    """Read a file of known issues; raises `conformance.strictyaml.FileProblem`."""
+    document = strictyaml.load(path, "known")
+    listed = enumerate(document.value["issues"])
+    return document, [_issue(document, place, spec) for place, spec in listed]
+
+
+def shipped(implementation: str) -> list[Path]:
+    """Find the file of known issues that comes with the suite, if there is one."""
+    path = FOLDER / f"{implementation}.yaml"
+    return [path] if path.exists() else []
+
+
+def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
+    at = ("issues", place)
+    if ("cases" in spec or "sampled" in spec) == ("every" in spec):
+        what = "give one of `cases` and `every`; `sampled` may stand beside `cases`, or alone"
+        raise document.problem(f"{spec['id']}: {what}", *at)
+    if "except" in spec and "every" not in spec:
+        raise document.problem("`except` is for `every`; leave the case out", *at, "except")
+    if "flaky_modes" in spec and not {"issue", "source"} & spec.keys():
+        what = "`flaky_modes` wants `issue` or `source`: a link that shows why it is chance"
+        raise document.problem(what, *at, "flaky_modes")
+    return Issue(
+        id=spec["id"],
+        about=spec["about"],
+        issue=spec.get("issue"),
+        source=spec.get("source"),
+        versions=_versions(document, place, spec.get("versions")),
+        parsers=tuple(spec.get("parsers", ["*"])),
+        formats=tuple(spec.get("formats", ["*"])),
+        models=tuple(spec.get("models", ["*"])),
+        modes=tuple(spec.get("modes", [] if "flaky_modes" in spec else ["*"])),
+        flaky_modes=tuple(spec.get("flaky_modes", [])),
+        every=spec.get("every"),
+        but=tuple(spec.get("except", [])),
+        cases=tuple(spec.get("cases", [])),
+        sampled=tuple(spec.get("sampled", [])),
+        rules=tuple(spec["rules"]),
+        says=spec.get("says"),
+    )
+
+
+def _versions(document: Document, place: int, text: str | None) -> SpecifierSet | None:
+    if text is None:
+        return None
+    try:
+        return SpecifierSet(text, prereleases=True)
+    except InvalidSpecifier:
+        what = f"versions {text!r}; allowed: a PEP 440 set such as '>=0.27,<0.33'"
+        raise document.problem(what, "issues", place, "versions") from None
+
+
+def _applies(issue: Issue, server: Server) -> bool:
+    tested = version(server.version)
+    within = issue.versions is None or (tested is not None and tested in issue.versions)
+    return (
+        within
+        and _any(issue.parsers, server.parser)
+        and _any(issue.formats, server.format)
+        and _any(issue.models, server.model)
+    )
+
+
+def version(text: str | None) -> Version | None:
+    """Read a version; `None` if it is unknown or not one of PEP 440."""
+    try:
+        return Version(text or "")
+    except InvalidVersion:
+        return None
+
+
+def _any(patterns: Iterable[str], name: str) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

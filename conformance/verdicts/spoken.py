@@ -1,0 +1,245 @@
+"""What a sampled model said, read: which calls its text holds, and what a client must get of it.
+
+The text is the truth, as a script is. Where a fair reader could take it in more than one way,
+nothing is demanded that another reading would not give.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from conformance.base import jsonvalue
+from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.casefiles.casefile import derive
+from conformance.formats import FORMATS, Format, Unreadable
+from conformance.formats.format import read_calls, text_of
+from conformance.terms.case import Expectation
+from conformance.terms.said import Call, Piece, Script, Utterance
+
+End = Literal["ended", "cut", "unknown"]
+"""How the tokens end: with an end of sequence, at the limit, or nothing tells."""
+
+NOTHING = Expectation()
+RELATED = {"mistral": ("mistral-v11",)}
+"""Formats that a model may write instead: its name alone does not tell which tokenizer it has."""
+
+_END = re.compile(
+    r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</s>|<eos>|<end_of_turn>|<end_of_utterance>|\[EOS\]"
+)
+_SPECIAL = re.compile(r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</?s>|<(?:bos|eos|pad|unk)>")
+"""Tokens that a server may show or leave out."""
+_THOUGHT = re.compile(r"</think>|\[/THINK\]")
+_THINKS = re.compile(r"</?think>|\[/?THINK\]")
+_LOST = "\ufffd"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A model's own text, and what follows from it."""
+
+    text: str
+    """Without the end of the sequence."""
+    calls: tuple[Call, ...] | None = None
+    """Those that it holds; `None` where it cannot be read, or in more than one way."""
+    expect: Expectation = NOTHING
+    """What the client must get."""
+    odd: str | None = None
+    """Why it cannot be read, or holds what no server has to take."""
+    classes: frozenset[str] = frozenset()
+    """What is known to trouble parsers in it; see `every` and `sampled` of known issues."""
+
+
+def without_end(whole: str, before: str) -> tuple[str, bool]:
+    """Take the end of the sequence from a text, given the text of all tokens but the last.
+
+    Tells whether there was one: a token that is shown as such, or not shown at all.
+    """
+    last = whole.removeprefix(before) if whole.startswith(before) else None
+    if last is not None and (not last or _END.fullmatch(last)):
+        return before, True
+    return whole, False
+
+
+def read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
+    """Read what a model said in answer to a request."""
+    found = _read(text, end, request, format)
+    return replace(found, classes=frozenset(_classes(found, end, format)))
+
+
+def _read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
+    if _LOST in text:
+        return Reading(text=text, odd="it holds bytes that are no text")
+    if end == "cut":
+        return Reading(text=text, expect=Expectation(finish_reason=("length",)))
+    if end == "unknown" and _may_be_cut(text, request):
+        return Reading(text=text, odd="nothing tells whether it is whole")
+    thought, behind = _part_thought(text)
+    if thought and _marked(thought, format):
+        return Reading(text=text, odd="there is markup of calls among its thoughts")
+    try:
+        says = _says(behind, request, format)
+        calls = _sound_calls(says, request)
+    except Unreadable as problem:
+        return _unread(text, request, format, str(problem))
+    expect = derive(says, _options(request))
+    if _tool_choice(request) == "none" and calls:
+        expect = NOTHING  # choice.none has it
+    if end == "unknown":
+        # The last token may be an end of the sequence that the server does not pass on.
+        expect = replace(expect, content=None, finish_reason=None)
+    special = _SPECIAL.search(text)
+    if thought or _THINKS.search(text) or special:
+        expect = replace(expect, content=None)
+    odd = f"it holds the special token {special[0]}" if special else None
+    return Reading(text=text, calls=calls, expect=expect, odd=odd)
+
+
+def _classes(found: Reading, end: End, format: Format) -> Iterator[str]:
+    opener = next(iter(format.marks))
+    before, *marked = found.text.split(opener)
+    calls = max(len(marked), len(found.calls or ()))
+    if calls:
+        yield "call"
+        if calls > 1:
+            yield "several-calls"
+        if before.strip() and marked:
+            yield "text-before-call"
+    if end == "cut" and marked:
+        yield "cut-behind-a-call" if _is_readable(format.pieces(found.text), format) else "cut-call"
+    if any(found.text.endswith(opener[:length]) for length in range(1, len(opener))):
+        yield "half-a-mark"
+    if end != "cut" and _is_readable(_one_call(found.text, format), format):
+        yield "mark-in-a-call"
+
+
+def _is_readable(script: Script, format: Format) -> bool:
+    try:
+        return bool(format.read(script))
+    except Unreadable:
+        return False
+
+
+def _one_call(text: str, format: Format) -> Script:
+    """Cut a text as if all marks but the outermost were words in the strings of one call.
+
+    Nothing where there are no others.
+    """
+    pieces = format.pieces(text)
+    at = [place for place, piece in enumerate(pieces) if piece.kind != "text"]
+    if len(at) <= len(format.marks):
+        return ()
+    first, last = at[0] + 1, at[-1] if len(format.marks) > 1 else len(pieces)
+    return (*pieces[:first], Piece("text", text_of(pieces[first:last])), *pieces[last:])
+
+
+def _options(request: Mapping[str, Json]) -> dict[str, Json]:
+    """Give the options that change what a client gets of a text that has ended by itself."""
+    kept = {key: request[key] for key in ("tool_choice", "parallel_tool_calls") if key in request}
+    return {key: value for key, value in kept.items() if value is not None}
+
+
+def _may_be_cut(text: str, request: Mapping[str, Json]) -> bool:
+    stops = request.get("stop") or []
+    listed = [stops] if isinstance(stops, str) else stops
+    return any(stop in text for stop in listed) or bool(request.get("ignore_eos"))
+
+
+def _part_thought(text: str) -> tuple[str, str]:
+    """Part what a reasoning model thought from what it said behind it."""
+    ends = [found.end() for found in _THOUGHT.finditer(text)]
+    return (text[: ends[-1]], text[ends[-1] :]) if ends else ("", text)
+
+
+def _marked(text: str, format: Format) -> bool:
+    return any(mark in text for mark in format.marks)
+
+
+def _tool_choice(request: Mapping[str, Json]) -> Json:
+    return request.get("tool_choice") or ("auto" if request.get("tools") else "none")
+
+
+def _says(text: str, request: Mapping[str, Json], format: Format) -> Sequence[Utterance]:
+    """Read a text in its format, or in a shape to which a server binds a forced call."""
+    choice, marked = _tool_choice(request), _marked(text, format)
+    if choice not in ("auto", "none") and not marked:
+        return _forced(text, choice)
+    says = _in_format(text, format)
+    if marked and not any(isinstance(said, Call) for said in says):
+        raise Unreadable("marks without a call")
+    return says
+
+
+def _in_format(text: str, format: Format) -> Sequence[Utterance]:
+    try:
+        return format.read(format.pieces(text))
+    except Unreadable:
+        for other in (FORMATS[name] for name in RELATED.get(format.name, ())):
+            if any(mark in text for mark in other.marks.keys() - format.marks.keys()):
+                return other.read(other.pieces(text))
+        raise
+
+
+def _forced(text: str, choice: Json) -> list[Call]:
+    """Read bare JSON: a list of calls, or the arguments alone of a named function."""
+    if text.lstrip().startswith("["):
+        return _listed(text)
+    function = choice.get("function") if isinstance(choice, dict) else None
+    try:
+        value = jsonvalue.parse(text)
+    except JsonProblem as problem:
+        raise Unreadable(f"a forced call is JSON, or has marks: {problem}") from None
+    if not isinstance(value, dict) or not isinstance(function, dict):
+        raise Unreadable("a forced call is a list of calls, or an object of arguments")
+    if "name" in value and value.keys() & {"arguments", "parameters"}:
+        raise Unreadable("an object that may be a call, or the arguments of one")
+    return [Call(name=str(function.get("name")), arguments=text.strip())]
+
+
+def _listed(text: str) -> list[Call]:
+    try:
+        calls = read_calls(text)
+    except Unreadable:
+        calls = read_calls(text, "parameters")
+    if not calls:
+        raise Unreadable("a list without a call")
+    return calls
+
+
+def _sound_calls(says: Sequence[Utterance], request: Mapping[str, Json]) -> tuple[Call, ...]:
+    """Give the calls, if every server has to take them as they are; raises `Unreadable`."""
+    calls = tuple(said for said in says if isinstance(said, Call))
+    offered = _offered(request)
+    for call in calls:
+        if call.name not in offered:
+            raise Unreadable(f"a call of {call.name!r}, which is not offered")
+        try:
+            value = jsonvalue.parse(call.arguments)
+        except JsonProblem as problem:
+            raise Unreadable(f"the arguments of {call.name!r}: {problem}") from None
+        if not isinstance(value, dict):
+            raise Unreadable(f"the arguments of {call.name!r} are no object")
+    return calls
+
+
+def _unread(text: str, request: Mapping[str, Json], format: Format, why: str) -> Reading:
+    """Demand of a text that cannot be read only that it is not swallowed."""
+    if _tool_choice(request) == "none" or request.get("parallel_tool_calls") is False:
+        return Reading(text=text, expect=Expectation(broken=True), odd=why)
+    opener = next(iter(format.marks))
+    names = _names(text.split(opener)[1:], _offered(request))
+    return Reading(text=text, expect=Expectation(broken=True, keeps=names), odd=why)
+
+
+def _names(parts: Iterable[str], offered: Iterable[str]) -> tuple[str, ...]:
+    """Find the tools that broken calls name: what a client gets, whatever is made of the rest."""
+    begin = r"""(?:["']name["']\s*:\s*["']|^\s*)"""
+    patterns = {name: re.compile(rf"{begin}{re.escape(name)}(?![\w-])") for name in offered}
+    found = [name for part in parts for name, own in patterns.items() if own.search(part)]
+    return tuple(dict.fromkeys(found))
+
+
+def _offered(request: Mapping[str, Json]) -> list[str]:
+    return [tool["function"]["name"] for tool in request.get("tools") or ()]

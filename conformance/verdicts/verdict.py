@@ -1,0 +1,208 @@
+"""From findings to outcomes: what a rule found, what is known of it, and what that makes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from conformance.rules import RULES, Evidence, Rule
+from conformance.terms.case import Case, Mode
+from conformance.terms.outcome import Finding, Level, Outcome, Unjudged
+from conformance.verdicts.known_issues import Issue, Known, Said
+
+SHOWN = 20
+"""Findings of one rule that are kept; more of the same say nothing new."""
+
+
+NO_BASELINE: Mapping[str, Outcome] = {}
+
+BROKEN = {Outcome.FAIL, Outcome.KNOWN}
+"""Outcomes of a rule that does not hold, excused or not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What one rule came to in one item."""
+
+    rule: Rule
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    total: int = 0
+    """How many findings there were."""
+    reason: str | None = None
+    issue: Issue | None = None
+    """What excuses it; a known one without an issue was broken in the baseline too."""
+    chance: bool = False
+    """Issues list it here, and all say that it may fail or pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What an item came to."""
+
+    outcome: Outcome
+    judgements: tuple[Judgement, ...] = ()
+    reason: str | None = None
+
+    def of(self, *outcomes: Outcome) -> list[Judgement]:
+        """Give the judgements with any of these outcomes."""
+        return [found for found in self.judgements if found.outcome in outcomes]
+
+
+def judge(evidence: Evidence) -> tuple[Judgement, ...]:
+    """Ask every rule; a rule that the answer is not about is `n/a`."""
+    judgements = [_ask(rule, evidence) for rule in RULES.values()]
+    if any(
+        found.outcome is Outcome.FAIL
+        and found.rule.level is not Level.INFO  # what is allowed excuses nothing
+        and not found.rule.id.startswith("client.")
+        for found in judgements
+    ):
+        judgements = [_yield_to_others(found) for found in judgements]
+    return tuple(judgements)
+
+
+def decide(
+    judgements: Sequence[Judgement],
+    *,
+    known: Known,
+    case: Case,
+    mode: Mode,
+    bar: Level = Level.MUST,
+    unexercised: str | None = None,
+    sampled: bool = False,
+    said: Said = None,
+    before: Mapping[str, Outcome] = NO_BASELINE,
+) -> Verdict:
+    """Weigh an item's judgements: rules below the bar are told but decide nothing.
+
+    `said` are the classes of what a sampled model said, where that is known.
+    `before` has the outcome of each rule in the same item of the baseline, if there is one.
+    `unexercised` says why the answer did not exercise what the item is about, if so. A sampled
+    answer may pass a rule by saying something else, so it makes no issue stale.
+    """
+    weighed = tuple(
+        _forgive(
+            _weigh(
+                found,
+                known.find(found.rule.id, case, mode.name, said),
+                mode,
+                exercised=not (unexercised or sampled),
+            ),
+            before.get(found.rule.id),
+        )
+        for found in judgements
+    )
+    deciding = [found for found in weighed if counts(found.rule.level, bar)]
+    for outcome in (Outcome.FAIL, Outcome.STALE):
+        if any(found.outcome is outcome for found in deciding):
+            return Verdict(outcome=outcome, judgements=weighed)
+    if any(found.outcome is Outcome.KNOWN for found in deciding):
+        return Verdict(outcome=Outcome.KNOWN, judgements=weighed)
+    if unexercised:
+        return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=unexercised)
+    for found in deciding:
+        if found.outcome is Outcome.INCONCLUSIVE:
+            reason = f"{found.rule.id}: {found.reason}"
+            return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=reason)
+    return Verdict(outcome=Outcome.PASS, judgements=weighed)
+
+
+GRAVEST_FIRST = (
+    Outcome.FAIL,
+    Outcome.STALE,
+    Outcome.ERROR,
+    Outcome.KNOWN,
+    Outcome.PASS,
+    Outcome.INCONCLUSIVE,
+    Outcome.NA,
+)
+"""Which of several attempts at one item tells: no later one makes good a fault."""
+
+
+def merge(
+    verdicts: Sequence[Verdict],
+    *,
+    worse: Collection[str] = (),
+    bar: Level = Level.MUST,
+) -> Verdict:
+    """Make one verdict of several on the same item, the gravest; rule by rule too.
+
+    The baseline does not excuse the rules in `worse`.
+    """
+    judged: dict[str, Judgement] = {}
+    for found in (found for verdict in verdicts for found in verdict.judgements):
+        if found.rule.id in worse and found.outcome is Outcome.KNOWN and found.issue is None:
+            found = replace(found, outcome=Outcome.FAIL)
+        kept = judged.setdefault(found.rule.id, found)
+        if _gravity(found.outcome) < _gravity(kept.outcome):
+            judged[found.rule.id] = found
+    gravest = min(verdicts, key=lambda verdict: _gravity(verdict.outcome))
+    failed = any(
+        found.outcome is Outcome.FAIL and counts(found.rule.level, bar) for found in judged.values()
+    )
+    outcome = Outcome.FAIL if failed else gravest.outcome
+    return replace(gravest, outcome=outcome, judgements=tuple(judged.values()))
+
+
+def _gravity(outcome: Outcome) -> int:
+    return GRAVEST_FIRST.index(outcome)
+
+
+def _ask(rule: Rule, evidence: Evidence) -> Judgement:
+    if evidence.unlike is not None and rule.id.startswith("equiv."):
+        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.unlike)
+    if not rule.applies(evidence):
+        return Judgement(rule=rule, outcome=Outcome.NA)
+    findings: list[Finding] = []
+    total = 0
+    reason: str | None = None
+    for found in rule.check(evidence):
+        if isinstance(found, Unjudged):
+            reason = reason or found.reason
+            continue
+        total += 1
+        if total <= SHOWN:
+            findings.append(found)
+    outcome = Outcome.FAIL if findings else Outcome.INCONCLUSIVE if reason else Outcome.PASS
+    return Judgement(
+        rule=rule, outcome=outcome, findings=tuple(findings), total=total, reason=reason
+    )
+
+
+def _yield_to_others(found: Judgement) -> Judgement:
+    # A client that stumbles over a fault which has a rule of its own is no second fault.
+    if found.rule.id.startswith("client.") and found.outcome is Outcome.FAIL:
+        return replace(found, outcome=Outcome.NA, findings=(), total=0)
+    return found
+
+
+def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: bool) -> Judgement:
+    found = replace(
+        found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
+    )
+    if found.outcome is Outcome.FAIL:
+        told = [_first_that_tells(finding, issues) for finding in found.findings]
+        # A finding that no issue tells of is a new fault.
+        return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
+    if found.outcome is Outcome.PASS and exercised:
+        gone = [issue for issue in issues if issue.fails_in(mode.name)]
+        return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
+    return found
+
+
+def _forgive(found: Judgement, before: Outcome | None) -> Judgement:
+    """Excuse what no issue excuses, if the rule was broken in the baseline too."""
+    still = found.outcome is Outcome.FAIL and before in BROKEN
+    return replace(found, outcome=Outcome.KNOWN) if still else found
+
+
+def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None:
+    told = (issue for issue in issues if finding.expected.startswith(issue.says or ""))
+    return next(told, None)
+
+
+def counts(level: Level, bar: Level) -> bool:
+    """Whether a rule of this level can fail a run."""
+    order = [Level.INFO, Level.SHOULD, Level.MUST]
+    return order.index(level) >= order.index(bar)

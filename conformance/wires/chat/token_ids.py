@@ -1,0 +1,76 @@
+"""The ids of an answer's tokens, where the server shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeGuard
+
+from conformance.base.jsonvalue import Json
+from conformance.wires.chat.answers import Answer
+
+Ids = tuple[int, ...]
+
+
+def said(answer: Answer) -> Ids | None:
+    """Give all tokens that the model said; `None` if they are not shown, or not all of them.
+
+    A complete answer has them in its choice, as vLLM's has for `return_token_ids`; a stream has
+    in each chunk those of that chunk. vLLM up to 0.11 left out those that a parser kept back
+    (https://github.com/vllm-project/vllm/issues/27482), so a stream's are held to its usage.
+    Of several choices none are given: nothing tells which count belongs to which.
+    """
+    if len(answer.choices) != 1 or answer.damaged:
+        return None
+    found: list[int] = []
+    for choice in _raw_choices(answer):
+        listed = choice.get("token_ids")
+        if listed is None:
+            continue
+        if not _are_ids(listed):
+            return None
+        found += listed
+    if not found or (answer.stream is not None and _counted(answer) != len(found)):
+        return None
+    return tuple(found)
+
+
+def of_first_choice(answer: Answer) -> list[int]:
+    """Give the tokens of the first choice of a complete answer; empty if there are none."""
+    try:
+        found = answer.document["choices"][0]["token_ids"]
+    except (LookupError, TypeError):
+        return []
+    return found if _are_ids(found) else []
+
+
+def prompt(answer: Answer) -> Ids:
+    """Give the tokens of the prompt, shown beside an answer or instead of one; empty if none."""
+    documents = [answer.document, *(chunk.value for chunk in answer.chunks[:1])]
+    for document in documents:
+        for name in ("prompt_token_ids", "token_ids", "tokens"):
+            listed = document.get(name) if isinstance(document, dict) else None
+            if _are_ids(listed):
+                return tuple(listed)
+    return ()
+
+
+def _raw_choices(answer: Answer) -> Iterator[Json]:
+    document = answer.document if isinstance(answer.document, dict) else {}
+    listed = document.get("choices")
+    yield from (choice for choice in listed or () if isinstance(choice, dict))
+    for chunk in answer.chunks:
+        yield from (choice for _, choice in chunk.choices)
+
+
+def _counted(answer: Answer) -> int | None:
+    """Give the number of tokens that a stream's last usage tells."""
+    for chunk in reversed(answer.chunks):
+        usage = chunk.value.get("usage")
+        if isinstance(usage, dict):
+            count = usage.get("completion_tokens")
+            return count if type(count) is int else None
+    return None
+
+
+def _are_ids(found: Any) -> TypeGuard[list[int]]:
+    return isinstance(found, list) and all(type(one) is int and one >= 0 for one in found)
