@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import cli, target
+from conformance.commands import main
+from conformance.engines import target
+from tests.test_layout import ROOMS
 
 pytest_plugins = ["pytester"]
 
@@ -104,6 +106,8 @@ def _fault(words: list[str], pytester: pytest.Pytester) -> str | None:
 
 
 def _fault_of_ours(words: list[str], pytester: pytest.Pytester) -> str | None:
+    if not words:
+        return None  # the program is named, and nothing is asked of it
     if words[:1] == ["run"]:
         return _fault_of_a_run(words[1:], pytester)
     end = words.index("--") if "--" in words else len(words)
@@ -114,14 +118,14 @@ def _fault_of_ours(words: list[str], pytester: pytest.Pytester) -> str | None:
         # Named in a sentence, without what it wants.
         return None if named[0] in _subcommands() else f"no subcommand {named[0]}"
     try:
-        cli._parser().parse_args(named)
+        main._parser().parse_args(named)
     except SystemExit as ended:
         return "not taken" if ended.code else None
     return None
 
 
 def _subcommands() -> set[str]:
-    return set(re.findall(r"^    ([a-z]+)", cli._parser().format_help(), re.MULTILINE))
+    return set(re.findall(r"^    ([a-z]+)", main._parser().format_help(), re.MULTILINE))
 
 
 def _fault_of_a_run(words: list[str], pytester: pytest.Pytester) -> str | None:
@@ -167,6 +171,15 @@ def test_the_index_names_every_page() -> None:
     }
     owed = {*ROOT.glob("docs/*.md"), *ROOT.glob("*.md")} - {index}
     assert sorted(str(page.relative_to(ROOT)) for page in owed - named) == []
+
+
+def test_the_page_about_the_architecture_has_every_room_in_the_order_of_the_floors() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page.partition("## The rooms")[2], re.MULTILINE)
+    floors = [floor & set(rows) for floor in ROOMS]
+    addresses = {"plugin", "cli", "__main__"}
+    assert {*rows} | addresses == {room for floor in ROOMS for room in floor}
+    assert sorted(rows, key=lambda room: [room in floor for floor in floors].index(True)) == rows
 
 
 @pytest.mark.parametrize(
