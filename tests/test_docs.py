@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import re
 import shlex
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -25,6 +29,7 @@ IDS = [str(page.relative_to(ROOT)) for page in PAGES]
 _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 _OPERATOR = re.compile(r"^(?:[|&;]+|\d*>.*)$")
 _PLACEHOLDER = re.compile(r"(?<=--fault )[A-Z]+\b")
 _ASSIGNMENT = re.compile(r"^[A-Z_][A-Z0-9_]*=")
@@ -139,6 +144,51 @@ def _fault_of_a_run(words: list[str], pytester: pytest.Pytester) -> str | None:
     return None
 
 
+OF_OTHERS = {
+    "--enable-auto-tool-choice",
+    "--junitxml",
+    "--logits-processors",
+    "--no-enable-chunked-prefill",
+    "--tool-call-parser",
+}
+"""Options of vLLM that the pages speak of, and one that pytest takes and its help does not list."""
+
+
+@cache
+def _help() -> str:
+    """What pytest says of its options, with the suite's among them."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "conformance.plugin", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
+@cache
+def _options() -> frozenset[str]:
+    """Every option of pytest with the suite, and of the commands."""
+    shown = _help()
+    for name in sorted(_subcommands()):
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+            main._parser().parse_args([name, "--help"])
+        shown += text.getvalue()
+    return frozenset(_OPTION.findall(shown))
+
+
+def _strange_options(text: str) -> list[str]:
+    """List the options that sentences and tables name, and no program has."""
+    named = {option for span in _SPAN.findall(_FENCE.sub("", text)) for option in _named(span)}
+    return sorted(named - _options() - OF_OTHERS)
+
+
+def _named(span: str) -> list[str]:
+    """Give the options of a piece of code, unless another program is called in it."""
+    return [] if re.match(r"(?:git|curl|pip|ruff) ", span) else _OPTION.findall(span)
+
+
 def _faults(text: str, pytester: pytest.Pytester) -> list[str]:
     found = ((shlex.join(words), _fault(words, pytester)) for words in _commands(text))
     return [f"{command}: {fault}" for command, fault in found if fault]
@@ -152,6 +202,24 @@ def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=IDS)
 def test_every_command_can_be_typed(page: Path, pytester: pytest.Pytester) -> None:
     assert _faults(page.read_text("utf-8"), pytester) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=IDS)
+def test_every_option_that_is_spoken_of_exists(page: Path) -> None:
+    assert _strange_options(page.read_text("utf-8")) == []
+
+
+def test_the_page_of_options_has_every_option_of_the_suite() -> None:
+    ours = re.search(r"^tool-call conformance:\n(.*?)^\S", _help(), re.MULTILINE | re.DOTALL)
+    assert ours
+    owed = set(re.findall(r"^  (--[a-z-]+)", ours[1], re.MULTILINE))
+    assert len(owed) > 20
+    assert sorted(owed - set(_OPTION.findall((ROOT / "docs/options.md").read_text("utf-8")))) == []
+
+
+def test_an_option_that_no_program_has_is_found() -> None:
+    text = "Say `--cutz thorough`, `--cuts=default`, `--tool-call-parser` or `git log --oneline`."
+    assert _strange_options(text) == ["--cutz"]
 
 
 def test_the_readme_is_short() -> None:

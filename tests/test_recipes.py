@@ -1,5 +1,6 @@
 """The recipes for CI are whole: they parse, and their commands are ones that the suite takes."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -100,3 +101,11 @@ def test_the_page_about_ci_names_every_recipe_and_no_other() -> None:
     page = (ROOT / "docs/ci.md").read_text("utf-8")
 
     assert sorted(set(re.findall(r"\(ci/(\S+)\)", page))) == [one.name for one in RECIPES]
+
+
+def test_the_workflow_of_the_project_runs_what_any_machine_can_run() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    program = ROOT / ".ci/run"
+
+    assert list(_steps(workflow)) == [".ci/run"]
+    assert os.access(program, os.X_OK)
