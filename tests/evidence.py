@@ -29,7 +29,7 @@ import yaml
 
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.casefiles.casefile import derive
+from conformance.casefiles.expectation import derive
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.rules import Evidence

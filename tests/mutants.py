@@ -1,7 +1,7 @@
 """Mutants of what judges: change one thing in it, and see whether a test notices.
 
     python -m tests.mutants                       # all of MODULES
-    python -m tests.mutants conformance/sse.py    # some of them
+    python -m tests.mutants conformance/base/sse.py    # some of them
     python -m tests.mutants --sample 600          # so many, drawn at random: minutes, not an hour
     python -m tests.mutants --into docs/mutants.md           # of these modules, or of all
     python -m tests.mutants --into docs/mutants.md --again   # only what the page lists
@@ -39,20 +39,20 @@ from tests.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
-    *(f"conformance/{name}.py" for name in ("sse", "jsonvalue", "assemble")),
+    *(f"conformance/{name}.py" for name in ("base/sse", "base/jsonvalue", "wires/chat/answers")),
     *sorted(
         str(path.relative_to(ROOT))
-        for path in (ROOT / "conformance/rules").glob("*.py")
+        for path in (ROOT / "conformance/rules").rglob("*.py")
         if path.name != "__init__.py"  # imports and their list, which ruff and mypy check
     ),
 ]
 TESTS = [
-    "test_sse",
-    "test_jsonvalue",
-    "test_assemble",
-    "test_rules",
-    "test_rule_edges",
-    "test_template_rules",
+    "base/test_sse",
+    "base/test_jsonvalue",
+    "wires/chat/test_answers",
+    "rules/test_rules",
+    "rules/test_rule_edges",
+    "rules/test_template_rules",
 ]
 SECONDS = 30
 """Of the processor, for the tests of one mutant; one that takes longer is noticed too."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from conformance.base.jsonvalue import Json
-from conformance.casefiles.casefile import derive
+from conformance.casefiles.expectation import derive
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.reference import Reference, Variant

@@ -24,12 +24,15 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob(".github/**/*.md"), *ROOT.glob("docs/**/*.md")])
-IDS = [str(page.relative_to(ROOT)) for page in PAGES]
+OF_ITS_DAY = ROOT / "docs/mutants.md"
+"""Names modules as the commits did at which they were hunted; it is written by a program."""
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 _FENCE = re.compile(r"^( *)(```|~~~).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]]*\]\(([^()\s]+)\)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
+_PATH = re.compile(r"(?:\.ci|\.github|cases|conformance|docs|tests|tools)/[\w./-]*")
 _OPERATOR = re.compile(r"^(?:[|&;]+|\d*>.*)$")
 _PLACEHOLDER = re.compile(r"(?<=--fault )[A-Z]+\b")
 _ASSIGNMENT = re.compile(r"^[A-Z_][A-Z0-9_]*=")
@@ -144,6 +147,15 @@ def _fault_of_a_run(words: list[str], pytester: pytest.Pytester) -> str | None:
     return None
 
 
+def _gone(text: str) -> list[str]:
+    """List the files and folders of ours that a page names, and that are not there."""
+    spans = _SPAN.findall(_FENCE.sub("", text))
+    named = {span for span in spans if _PATH.fullmatch(span)}
+    for words in _commands(text):
+        named |= {word for word in words if _PATH.fullmatch(word) and word.startswith("tests/")}
+    return sorted(path for path in named if not (ROOT / path).exists())
+
+
 OF_OTHERS = {
     "--enable-auto-tool-choice",
     "--junitxml",
@@ -194,17 +206,32 @@ def _faults(text: str, pytester: pytest.Pytester) -> list[str]:
     return [f"{command}: {fault}" for command, fault in found if fault]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@each_page
 def test_every_link_leads_to_a_file_and_a_heading(page: Path) -> None:
     assert _broken_links(page, page.read_text("utf-8")) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@each_page
 def test_every_command_can_be_typed(page: Path, pytester: pytest.Pytester) -> None:
     assert _faults(page.read_text("utf-8"), pytester) == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=IDS)
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page != OF_ITS_DAY],
+    ids=lambda page: str(page.relative_to(ROOT)),
+)
+def test_every_file_of_ours_that_is_named_exists(page: Path) -> None:
+    assert _gone(page.read_text("utf-8")) == []
+
+
+def test_a_file_that_is_not_there_is_found() -> None:
+    text = "See `tests/gone.py`, `tests/__init__.py`, `tests/samples/<id>/`.\n"
+    text += "```sh\npytest tests/x.py -k one\n```\n"
+    assert _gone(text) == ["tests/gone.py", "tests/x.py"]
+
+
+@each_page
 def test_every_option_that_is_spoken_of_exists(page: Path) -> None:
     assert _strange_options(page.read_text("utf-8")) == []
 

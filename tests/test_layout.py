@@ -41,6 +41,7 @@ PURE = {
     "base.sse",
     "base.statistics",
     "base.suggest",
+    "casefiles.expectation",
     "formats",
     "rules",
     "terms",

@@ -19,18 +19,25 @@ from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import modes
+from conformance.casefiles.expectation import LIMITS, derive
 from conformance.formats import FORMATS
-from conformance.terms.case import CUTS, LIMITS, Case, Echo, Expectation, Mode
+from conformance.terms.case import Case, Echo, Expectation, Mode
 from conformance.terms.said import Call, Script, Text, Utterance
 
 TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""
 
+
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
+
+
 # What jsonschema raises for schemas that their metaschema allows and nobody can use.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
+
+
 MANY, LONG = 4, 500
 """Calls, and characters of one, that a model of seven billion parameters gets right."""
+
 
 Place = tuple[str | int, ...]
 
@@ -76,28 +83,6 @@ def load_tools(path: Path) -> dict[str, Json]:
         _add_tool(document, ("tools", index), tools, tool)
         _check_parameters(document, ("tools", index), tool)
     return tools
-
-
-def derive(
-    says: Sequence[Utterance], options: Mapping[str, Json], cut_after: str | None = None
-) -> Expectation:
-    """Say what a client gets when a server does nothing but pass on what the model says.
-
-    Fields that the request lets the server change stay `None`.
-    """
-    if cut_after is not None:
-        return Expectation(finish_reason=("length",))
-    calls = tuple(item for item in says if isinstance(item, Call))
-    content = "".join(item.text for item in says if isinstance(item, Text))
-    choice = options.get("tool_choice", "auto")
-    muted = bool(calls) and choice == "none"
-    single = len(calls) > 1 and options.get("parallel_tool_calls") is False
-    if CUTS & options.keys() or muted or single:
-        return Expectation()
-    if isinstance(choice, dict):
-        return Expectation(calls=calls, content=content, finish_reason=("stop", "tool_calls"))
-    reason = "tool_calls" if calls else "stop"
-    return Expectation(calls=calls, content=content, finish_reason=(reason,))
 
 
 def _unique(cases: Iterator[Case]) -> list[Case]:

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
-from conformance.casefiles.casefile import derive
+from conformance.casefiles.expectation import CUTS, derive
 from conformance.client.sender import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.rules import Evidence
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
-from conformance.terms.case import COMPLETE, CUTS, PROMPT, Case, Expectation
+from conformance.terms.case import COMPLETE, PROMPT, Case, Expectation
 from conformance.terms.exchange import Exchange, Prompt
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.said import Script

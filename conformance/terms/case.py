@@ -91,8 +91,3 @@ class Case:
     """In which the case is asked beside those of the run."""
     echo: Echo | None = None
     """The server's own answer is sent back with these results."""
-
-
-LIMITS = {"max_tokens", "max_completion_tokens"}
-CUTS = {*LIMITS, "stop"}
-"""Options that may end an answer before all is said."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.casefiles.casefile import derive
+from conformance.casefiles.expectation import derive
 from conformance.formats import FORMATS, Format, Unreadable
 from conformance.formats.format import read_calls, text_of
 from conformance.terms.case import Expectation

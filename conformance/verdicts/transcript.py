@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
+from conformance.casefiles.expectation import LIMITS
 from conformance.client.sender import Asker
 from conformance.formats import Format
-from conformance.terms.case import LIMITS
 from conformance.verdicts import spoken
 from conformance.verdicts.spoken import End, Reading
 from conformance.wires.chat import token_ids

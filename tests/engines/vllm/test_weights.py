@@ -13,7 +13,7 @@ import pytest
 from conformance.engines import target
 from conformance.engines.vllm import LaunchProblem, server, weights
 from conformance.terms.server import Target
-from tests.test_launch_server import Lab
+from tests.engines.vllm.test_server import Lab
 
 DIGEST = hashlib.sha256(b"GGUF of no size").hexdigest()
 

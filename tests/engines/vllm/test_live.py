@@ -21,7 +21,7 @@ from conformance.terms.said import Piece, Script
 
 pytestmark = pytest.mark.vllm
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 SAID = 'é🎉 {"a": 1}\n\t<tool_call> as text'
 SCRIPT: Script = (Piece("text", SAID), Piece("marker", "<tool_call>"), Piece("text", "x"))
 

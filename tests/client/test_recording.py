@@ -30,7 +30,7 @@ from tests.pytest_run import (
     USAGE_ERROR,
     Run,
 )
-from tests.test_plugin import errors, timeless
+from tests.pytesting.test_plugin import errors, timeless
 
 pytest_plugins = ["pytester"]
 

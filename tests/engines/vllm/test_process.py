@@ -107,7 +107,7 @@ def test_stopping_ends_children_that_will_not_listen_and_may_be_repeated(tmp_pat
 
 def test_nothing_stays_when_the_one_who_asked_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    package = str(Path(process.__file__).parents[2])
+    package = str(Path(process.__file__).parents[3])
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(log), STUBBORN],
         stdout=subprocess.PIPE,

@@ -22,7 +22,7 @@ from conformance.runs import plan
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat import cost
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
-from tests.test_plugin import errors
+from tests.pytesting.test_plugin import errors
 
 pytest_plugins = ["pytester"]
 

@@ -11,7 +11,7 @@ import pytest
 from conformance.report import html
 from tests import golden
 from tests.browser import Browser, browser, installed
-from tests.test_report_html import hostile
+from tests.report.test_html import hostile
 
 PROGRAM = installed()
 pytestmark = [

@@ -214,7 +214,7 @@ def test_a_tokenizer_that_cannot_be_built_is_told_with_the_target(lab: Lab) -> N
 
 @pytest.mark.vllm
 def test_a_real_server_dies_with_the_one_who_asked_for_it(tmp_path: Path) -> None:
-    package = str(Path(server.__file__).parents[2])
+    package = str(Path(server.__file__).parents[3])
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, str(tmp_path)],
         stdout=subprocess.PIPE,

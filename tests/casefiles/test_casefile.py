@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
-from conformance.casefiles import casefile
+from conformance.casefiles import casefile, expectation
 from conformance.casefiles.modes import ALLOWED, named
 from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
@@ -199,7 +199,7 @@ def test_a_case_that_contradicts_itself_is_refused_with_its_line(
 def test_what_a_client_gets_is_derived_from_what_the_model_says(
     says: tuple[Utterance, ...], options: dict[str, Json], expected: Expectation
 ) -> None:
-    assert casefile.derive(says, options) == expected
+    assert expectation.derive(says, options) == expected
 
 
 def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_the_shipped_cases_are_found_in_a_clone_and_in_a_wheel(
 ) -> None:
     package = tmp_path / "conformance"
     package.mkdir()
-    monkeypatch.setattr(casefile, "__file__", str(package / "casefile.py"))
+    monkeypatch.setattr(casefile, "__file__", str(package / "casefiles" / "casefile.py"))
     assert casefile.shipped() == tmp_path / "cases"
     (package / "cases").mkdir()
     assert casefile.shipped() == package / "cases"

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from conformance.base.jsonvalue import Json
-from tests.test_plugin import timeless
+from tests.pytesting.test_plugin import timeless
 
 pytestmark = pytest.mark.vllm
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 
 
 def run(folder: Path, *words: str) -> Json:

@@ -612,7 +612,7 @@ def test_the_key_is_in_nothing_that_is_written(run: Run, monkeypatch: pytest.Mon
 
 
 def test_a_target_of_an_unknown_format_is_refused_before_anything_starts(run: Run) -> None:
-    hermes = (Path(target.__file__).parent / "targets" / "hermes.yaml").read_text("utf-8")
+    hermes = (target.FOLDER / "hermes.yaml").read_text("utf-8")
     run.write("own.yaml", hermes.replace("format: hermes", "format: klingon"))
     found = run("--launch=own.yaml")
     assert found.ret == USAGE_ERROR
