@@ -43,7 +43,7 @@ lint: .venv/ready
 	@$(BIN)/python -m conformance check
 
 docs: .venv/ready
-	@$(BIN)/python -m conformance rules --into README.md
+	@$(BIN)/python -m conformance rules --into docs/rules/README.md
 	@$(BIN)/python -m tests.kill_matrix
 	@$(BIN)/python -m tests.golden
 
