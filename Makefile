@@ -44,16 +44,16 @@ lint: .venv/ready
 
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into README.md
-	@$(BIN)/python -m tests.kill_matrix
-	@$(BIN)/python -m tests.golden
+	@$(BIN)/python -m tools.kill_matrix
+	@$(BIN)/python -m tools.golden
 
 mutants: .venv/ready
-	@nice $(BIN)/python -m tests.mutants --into docs/mutants.md
+	@nice $(BIN)/python -m tools.mutants --into docs/mutants.md
 
 history: .venv/ready
 	@$(BIN)/python -m conformance matrix hermes mistral mistral-tekken mistral-v11 \
 	  $(foreach version,$(RELEASES),--vllm $(version)) -o .conformance/history || [ $$? = 1 ]
-	@$(BIN)/python -m tests.history .conformance/history
+	@$(BIN)/python -m tools.history .conformance/history
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ from conformance.reference.faults.registry import TWO_CALLS
 from conformance.reference.reader import READERS, Arguments, Content, Header, makes_sense
 from conformance.reference.speech import Token, speak
 from conformance.request import build, encode, scripts_of
-from tests.kill_matrix import SHIPPED, judge, server_of
+from tools.kill_matrix import SHIPPED, judge, server_of
 
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
 INTERVAL = Mode(name="stream-interval-5", stream=True, interval=5)

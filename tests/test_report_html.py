@@ -15,8 +15,8 @@ import pytest
 
 from conformance import cli, recorded
 from conformance.report import evidence, html
-from tests import golden
 from tests.made import Items, document, finding, item, results, write
+from tools import golden
 
 VOID = {"meta", "br", "wbr"}
 TAGS = {

@@ -1,4 +1,4 @@
-"""Reports as they must look, kept in `tests/golden/`; `python -m tests.golden` renews them."""
+"""Reports as they must look, kept in `tests/golden/`; `python -m tools.golden` renews them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conformance.recorded import Results
 from conformance.report import badge, changes, html, markdown
 from tests.made import document, finding, item, write
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 NAME = {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}
 DELTAS = [
     {"role": "assistant", "content": ""},

@@ -1,7 +1,7 @@
 """The record of vLLM's releases in `docs/`, from the results of a matrix.
 
     make history                                   # runs the matrix first: an hour or more
-    python -m tests.history .conformance/history   # from what it left
+    python -m tools.history .conformance/history   # from what it left
 
 What stands in `docs/history.md` before the first table is written by hand, and kept.
 """
