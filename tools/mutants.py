@@ -67,6 +67,7 @@ class Hunt:
     """Run the tests once, then against every mutant."""
 
     def __init__(self, mutants: Sequence[Mutant]) -> None:
+        """Run nothing yet."""
         self.mutants = mutants
         self.survivors: list[Mutant] = []
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
