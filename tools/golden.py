@@ -88,7 +88,7 @@ def pages(folder: Path) -> dict[str, str]:
     page = html.render(found)
     page = re.sub(r"<style>.*?</style>", "<style></style>", page, flags=re.DOTALL)
     page = re.sub(r"sha256-[^']*'", "sha256-…'", page)
-    page = re.sub(r"toolcall-truth [0-9.]+", "toolcall-conformance …", page)
+    page = re.sub(r"toolcall-truth [0-9.]+", "toolcall-truth …", page)
     compared = compare(*found)
     written = {
         "report.html": page,
