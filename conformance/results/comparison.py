@@ -112,8 +112,8 @@ def check(old: Results, new: Results) -> None:
     if any(item.attempts for item in (*old.items, *new.items)):
         raise Incomparable(
             f"{new.path}: {other.emission}, so that one answer differs from the next by chance; "
-            "weigh rates with --baseline, or give both servers the script plugin (README, "
-            "'Test your own vLLM')"
+            "weigh rates with --baseline, or give both servers the script plugin "
+            "(docs/servers.md, 'A vLLM of your own')"
         )
 
 
