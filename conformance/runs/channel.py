@@ -24,6 +24,13 @@ class Wire:
 
     build: Callable[[Case, Mode, Server, Script | None], Json]
     limited: Callable[[Json, int], Json]
+    """Sets a limit of tokens, unless the case has one."""
+    ended: Callable[[Json, int], Json]
+    """Sets a limit of tokens in any case."""
+    with_ids: Callable[[Json], Json]
+    """Asks for the ids of the tokens that are said."""
+    without_turn: Callable[[Json], Json]
+    """Asks for the prompt as it is before the model's turn is begun."""
     sampled: Callable[[Json, Server], Json]
     spare_tokens: int
     read: Callable[[Exchange], Answer]
@@ -38,6 +45,9 @@ class Wire:
 CHAT = Wire(
     build=request.build,
     limited=request.limited,
+    ended=lambda body, tokens: body | {"max_completion_tokens": tokens},
+    with_ids=lambda body: body | {"return_token_ids": True},
+    without_turn=lambda body: body | {"add_generation_prompt": False},
     sampled=request.sampled,
     spare_tokens=request.SPARE_TOKENS,
     read=answers.read,

@@ -74,11 +74,11 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat
     asked = emissions.modes_of_server(server, cuts)
     for case in cases:
         found.cases += 1
-        heard: set[str] = set()
+        tried: set[str] = set()
         for mode in emissions.modes_of_case(case, asked, server):
             try:
                 emissions.check_applies(case, mode, server)
-                once = _once(case, mode, server, heard)
+                once = _once(case, mode, server, tried)
             except NotApplicable as reason:
                 found.idle[str(reason)] += 1
                 continue
@@ -91,15 +91,15 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat
     return found
 
 
-def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
-    """Count one attempt at one item; in `heard` are the cuts whose scripts were tried before."""
+def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
+    """Count one attempt at one item; in `tried` are the cuts whose scripts were tried before."""
     foreseen = strategy_for(case, mode, server).foresee(CHAT, case, mode, server)
     found = Plan(free=foreseen.free)
     if foreseen.body is None:
         return found
     answer = _answer(foreseen, mode)
-    if foreseen.trials and mode.cut not in heard:
-        heard.add(mode.cut)
+    if foreseen.trials and mode.cut not in tried:
+        tried.add(mode.cut)
         first, *others = foreseen.trials
         _count(found, first, answer)
         found.free += 1

@@ -74,7 +74,7 @@ MODELS_OWN = {
 }
 """Rules that an answer breaks too if a good parser passes on what a model wrote badly."""
 
-UNHEARD = "the server does not tell what the model said, which may have said this"
+NO_TRANSCRIPT = "the server does not tell what the model said, which may have said this"
 OWN_TEXT = "the model said this itself"
 
 
@@ -102,7 +102,7 @@ def _doubt(found: Judgement, evidence: Evidence, reading: Reading | None) -> str
     if found.rule.id not in MODELS_OWN:
         return None
     if reading is None:
-        return None if _is_a_lost_call(found, evidence) else UNHEARD
+        return None if _is_a_lost_call(found, evidence) else NO_TRANSCRIPT
     if reading.calls is None or reading.odd is not None:
         return f"{OWN_TEXT}: {reading.odd or 'it was cut short'}"
     # Arguments that were read are JSON, and nobody but the model has them from.
@@ -131,13 +131,13 @@ def blame_for(
     verdict: Verdict,
     reading: Reading | None,
     *,
-    unexercised: bool,
+    irrelevant: bool,
     unshown: str | None,
     lost: bool = False,
 ) -> Blame | None:
     """Say whose fault an item's outcome is; `None` where there is none.
 
-    `unexercised` if the model did not do what the case is about, and `unshown` what it could not
+    `irrelevant` if the model did not do what the case is about, and `unshown` what it could not
     know of it from its prompt. `lost` if the model called, and the client got no call.
     """
     broken = verdict.of(Outcome.FAIL)
@@ -148,7 +148,7 @@ def blame_for(
             return Blame.SUITE
         case Outcome.FAIL:
             return _worst(broken, lost=lost)
-        case Outcome.INCONCLUSIVE if unexercised:
+        case Outcome.INCONCLUSIVE if irrelevant:
             if unshown is not None:
                 return Blame.TEMPLATE
             return Blame.MODEL if reading is not None else Blame.UNCLEAR
@@ -172,7 +172,7 @@ def _undecided(verdict: Verdict, reading: Reading | None) -> Blame:
         reason = found.reason or ""
         if reason.startswith(OWN_TEXT):
             return Blame.MODEL
-        if reason == UNHEARD:
+        if reason == NO_TRANSCRIPT:
             return Blame.UNCLEAR
         if found.rule.id.startswith("equiv."):
             return Blame.MODEL if reading is not None else Blame.SERVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
+from conformance.base.sse import Read
+from conformance.casefiles.expectation import derive
 from conformance.casefiles.modes import THOROUGH
 from conformance.client.sender import Asker
 from conformance.runs import emissions
@@ -26,12 +29,16 @@ from conformance.runs.emissions import (
     scripted,
     strategy_for,
 )
-from conformance.runs.emissions.emission import Strategy
+from conformance.runs.emissions.emission import Received, Strategy
 from conformance.runs.plan import document, plan, server_of
+from conformance.runs.session import Session
 from conformance.scripting import NotApplicable
 from conformance.terms.case import COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
 from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Outcome
+from conformance.terms.said import Text
 from conformance.verdicts.item import Item
+from conformance.verdicts.known_issues import Known
 from conformance.wires.chat.request import SPARE_TOKENS
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
@@ -208,3 +215,40 @@ def test_a_grammar_is_asked_once_for_all_items_that_share_a_script() -> None:
     foreseen = scripted.foresee(CHAT, case, COMPLETE, SERVER)
     assert len(trials) == len(foreseen.trials) > 1
     assert len(sender.bodies) == len(trials) + len(items)
+
+
+class Fluent:
+    """Says good night, whatever it is asked."""
+
+    async def send(self, path: str, body: Any) -> Exchange:
+        message = {"role": "assistant", "content": "Good night."}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        data = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
+        headers = (("content-type", "application/json"),)
+        return Exchange(request=body, status=200, headers=headers, reads=(Read(0.0, data),))
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(("says", "broken"), [("Good night.", False), ("Good day.", True)])
+def test_a_session_takes_an_emission_that_it_does_not_know(
+    monkeypatch: pytest.MonkeyPatch, says: str, broken: bool
+) -> None:
+    async def ask(channel: Channel, item: Item) -> Received:
+        body = channel.wire.build(item.case, item.mode, channel.server, None)
+        return Received(answer=await channel.ask(body), expect=item.case.expect, said=says)
+
+    like = EMISSIONS["scripted"]
+    copied = replace(like, name="copied", strategy=replace(like.strategy, ask=ask))
+    monkeypatch.setitem(EMISSIONS, "copied", copied)
+    said = (Text(text=says),)
+    case = replace(CASE, tools=(), says=said, expect=derive(said, {}))
+    server = replace(SERVER, emission="copied")
+    session = Session(server, known=Known(), asker=Asker(Fluent()))
+    try:
+        verdict = session.judge(Item(case=case, mode=COMPLETE)).verdict
+    finally:
+        session.close()
+    failed = {one.rule.id for one in verdict.of(Outcome.FAIL)}
+    assert ("said.content" in failed) == broken

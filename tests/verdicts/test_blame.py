@@ -29,11 +29,11 @@ def fault(
     found: Verdict,
     reading: Reading | None = HEARD,
     *,
-    unexercised: bool = False,
+    irrelevant: bool = False,
     unshown: str | None = None,
     lost: bool = False,
 ) -> Blame | None:
-    return blame.blame_for(found, reading, unexercised=unexercised, unshown=unshown, lost=lost)
+    return blame.blame_for(found, reading, irrelevant=irrelevant, unshown=unshown, lost=lost)
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -84,16 +84,16 @@ def test_a_forced_call_that_the_tokens_hold_and_the_client_lacks_is_the_parsers(
 
 def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> None:
     found = verdict(Outcome.INCONCLUSIVE)
-    assert fault(found, unexercised=True) is Blame.MODEL
-    assert fault(found, None, unexercised=True) is Blame.UNCLEAR
-    assert fault(found, unexercised=True, unshown="the tool") is Blame.TEMPLATE
+    assert fault(found, irrelevant=True) is Blame.MODEL
+    assert fault(found, None, irrelevant=True) is Blame.UNCLEAR
+    assert fault(found, irrelevant=True, unshown="the tool") is Blame.TEMPLATE
 
 
 @pytest.mark.parametrize(
     ("reason", "reading", "owner"),
     [
         (f"{blame.OWN_TEXT}: odd", HEARD, Blame.MODEL),
-        (blame.UNHEARD, None, Blame.UNCLEAR),
+        (blame.NO_TRANSCRIPT, None, Blame.UNCLEAR),
         ("the schema of 'f' cannot be used: no", HEARD, Blame.SUITE),
     ],
 )

@@ -24,7 +24,7 @@ async def ask(channel: Channel, item: Item) -> Received:
         return Received(answer=answer, trouble=no_answer(answer))
     if text is None:
         raise NotApplicable(f"{path} and /detokenize do not show the prompt")
-    _, bare = await channel.show_prompt(path, body | {"add_generation_prompt": False})
+    _, bare = await channel.show_prompt(path, channel.wire.without_turn(body))
     return Received(answer=answer, prompt=Prompt(text=text, bare=bare))
 
 

@@ -105,7 +105,7 @@ def blame_somebody(verdict: Verdict, received: Received, irrelevant: bool) -> Bl
     return blame.blame_for(
         verdict,
         reading,
-        unexercised=irrelevant,
+        irrelevant=irrelevant,
         unshown=received.transcript.unshown,
         lost=reading is not None and "call" in reading.classes and not made,
     )

@@ -59,8 +59,8 @@ async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
     failed = failure(answer)
     if failed is None or not is_bound(item.case, channel.server):
         return None
-    body = channel.wire.build(item.case, item.mode, channel.server, None)
-    body["max_completion_tokens"] = channel.wire.spare_tokens
+    wire = channel.wire
+    body = wire.ended(wire.build(item.case, item.mode, channel.server, None), wire.spare_tokens)
     if (await channel.ask(body)).exchange.status == 500:
         return None
     return f"{failed} (a grammar that forbids the script may be why)"
@@ -85,7 +85,7 @@ async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script])
     diverted = False
     for script in scripts:
         body = channel.wire.build(case, mode, channel.server, script)
-        answer = await channel.ask(body | {"return_token_ids": True})
+        answer = await channel.ask(channel.wire.with_ids(body))
         if answer.exchange.error is not None or answer.exchange.status != 200:
             continue
         if await _is_said(channel, case, answer, text_of(script)):
