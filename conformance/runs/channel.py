@@ -13,7 +13,7 @@ from conformance.terms.exchange import ClientView, Exchange
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item
-from conformance.wires.chat import answers, client, follow_up, request, token_ids
+from conformance.wires.chat import answers, follow_up, request, token_ids
 from conformance.wires.chat.answers import Answer
 from conformance.wires.chat.token_ids import Ids
 
@@ -42,6 +42,13 @@ class Wire:
     view: Callable[[Exchange], ClientView]
 
 
+def _view(exchange: Exchange) -> ClientView:
+    # The SDK takes a second to import, and what only writes reports needs none.
+    from conformance.wires.chat import client
+
+    return client.read(exchange)
+
+
 CHAT = Wire(
     build=request.build,
     limited=request.limited,
@@ -56,7 +63,7 @@ CHAT = Wire(
     follow_up=follow_up.answered,
     prompt_ids=token_ids.prompt,
     first_ids=token_ids.of_first_choice,
-    view=client.read,
+    view=_view,
 )
 
 
