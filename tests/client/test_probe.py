@@ -18,6 +18,7 @@ from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
 from conformance.reference import Reference
 from conformance.terms.server import Server
+from tests.clock import Time
 from tests.servers import Behave, closed_port, read_request, serve
 
 KEY = "sk-very-secret-0123456789"
@@ -253,17 +254,26 @@ def busy_at_first(times: int, header: str = "") -> Behave:
 
 
 def test_a_busy_server_is_waited_for_before_anything_is_concluded() -> None:
-    with serve(busy_at_first(1)) as url:
-        assert probe.examine(url, parser="hermes").model == "one"
+    time = Time()
+    with serve(busy_at_first(3)) as url:
+        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+    assert time.passed == 0.5 + 1 + 2
 
 
-@pytest.mark.parametrize("header", ["", "Retry-After: 60\r\n"])
-def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str) -> None:
-    started = time.monotonic()
+@pytest.mark.parametrize(("header", "waited"), [("", 0.5), ("Retry-After: 60\r\n", 0)])
+def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str, waited: float) -> None:
+    time = Time()
     with serve(busy_at_first(99, header)) as url:
-        told = problem_with(url, patience=1)
-    assert time.monotonic() - started < 3
+        told = problem_with(url, patience=1, clock=time.clock)
+    assert time.passed == waited
     assert told == f"{url}/models answered 429, for longer than --patience 1; try again later"
+
+
+def test_the_time_that_a_busy_server_asks_for_is_waited() -> None:
+    time = Time()
+    with serve(busy_at_first(1, "Retry-After: 60\r\n")) as url:
+        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+    assert time.passed == 60
 
 
 SHOWN: Json = {"choices": [{"message": {"content": "x"}, "token_ids": [1]}]}
