@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 
 from conformance.base.jsonvalue import Json
@@ -21,8 +20,7 @@ from conformance.commands import main
 from conformance.runs import plan
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat import cost
-from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
-from tests.pytesting.test_plugin import errors
+from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run, errors
 
 pytest_plugins = ["pytester"]
 

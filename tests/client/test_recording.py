@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 from jsonschema.validators import Draft202012Validator
 
@@ -29,8 +28,9 @@ from tests.pytest_run import (
     REFERENCE,
     USAGE_ERROR,
     Run,
+    errors,
+    timeless,
 )
-from tests.pytesting.test_plugin import errors, timeless
 
 pytest_plugins = ["pytester"]
 
