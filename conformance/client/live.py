@@ -92,7 +92,7 @@ class Live:
         # A connection of its own for each request: the server may close a kept one just as it is
         # used again, and no one could tell that from a crash.
         pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
-        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.authority or True)
+        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.verify)
         self._client = openai.AsyncOpenAI(
             base_url=url,
             api_key=access.api_key or "none",

@@ -54,8 +54,7 @@ class Probe:
         key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
         given = {name.lower(): value for name, value in access.sent.items()}
         self._headers = {**key, **given}
-        # Made once: reading the system's authorities takes longer than a question.
-        self._verify = access.authority or httpx2.create_ssl_context()
+        self._verify = access.verify
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""

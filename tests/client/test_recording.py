@@ -186,8 +186,10 @@ def test_a_tape_that_is_too_large_is_not_read(
 @pytest.mark.parametrize(
     ("emission", "fault", "workers", "later"),
     [
-        ("scripted", "name-twice", (), ("-n", "2")),
-        ("sampled", "no-done", ("-n", "2"), ()),
+        ("scripted", "name-twice", (), ()),
+        ("sampled", "no-done", (), ()),
+        pytest.param("scripted", "name-twice", (), ("-n", "2"), marks=pytest.mark.slow),
+        pytest.param("sampled", "no-done", ("-n", "2"), (), marks=pytest.mark.slow),
     ],
 )
 def test_tapes_come_to_the_results_of_the_run_that_made_them(
@@ -199,7 +201,7 @@ def test_tapes_come_to_the_results_of_the_run_that_made_them(
     first.stdout.fnmatch_lines(["recording: kept"])
     live = timeless(run.results)
     assert live["totals"]["fail"] > 0
-    for words in ((), later):
+    for words in {(), later}:
         again = run("--tapes", "kept", *words)
         assert again.ret == FAILED
         assert timeless(run.results) == live

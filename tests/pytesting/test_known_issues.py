@@ -88,7 +88,6 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
     [
         (["mine.yaml::zig"], "the run is partial: 5 items were left out; "),
         (["-k", "zig"], "the run is partial: 5 items were left out; "),
-        (["-k", "zig", "-n", "2"], "the run is partial: 5 items were left out; "),
         (["-x"], "the run is incomplete; "),
         ([], "the run was made with other cases or rules than these; "),
     ],
@@ -106,14 +105,11 @@ def test_failures_of_a_run_that_is_not_the_whole_are_not_accepted(
     assert not into.exists()
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_entries_that_list_nothing_that_was_collected_are_named(
-    run: Run, workers: tuple[str, ...]
-) -> None:
+def test_entries_that_list_nothing_that_was_collected_are_named(run: Run) -> None:
     _, _, entry = KNOWN.partition("issues:")
     more = entry.replace("mine/zig", "mine/zog").replace("sent-twice", "sent-never")
     run.write("known.yml", KNOWN + more.lstrip("\n"))
-    found = run(*FAULTY, *workers, "--known", "known.yml")
+    found = run(*FAULTY, "--known", "known.yml")
     assert found.ret == COMPLETED
     told = "known issues that list none of these cases and rules: 1 (sent-never)"
     found.stdout.fnmatch_lines([told])
