@@ -57,7 +57,7 @@ class Lab:
 
 def write_python(python: Path, folder: Path) -> Path:
     python.parent.mkdir(parents=True, exist_ok=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "{folder}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{folder}" "$@"\n')
     python.chmod(0o755)
     return python
 

@@ -46,7 +46,7 @@ class Lab:
         self.told: list[str] = []
         self.plan({})
         python = folder / "python"
-        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "{folder}" "$@"\n')
+        python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{folder}" "$@"\n')
         python.chmod(0o755)
         (folder / "examples").mkdir()
         (folder / "examples" / "tool_chat_template_hermes.jinja").write_text("{{ messages }}")

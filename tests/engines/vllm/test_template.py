@@ -17,7 +17,7 @@ HERMES = "tool_chat_template_hermes.jinja"
 @pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     python = tmp_path / "python"
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "{tmp_path}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{tmp_path}" "$@"\n')
     python.chmod(0o755)
     (tmp_path / "plan.json").write_text("{}")
     return Environment(
