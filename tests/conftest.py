@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
+from conformance.casefiles import casefile
+from tests import shipped
 from tests.pytest_run import Run
 
 # A machine that does something else besides stalls for longer than any deadline.
@@ -19,3 +23,10 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     return Run(pytester)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _shipped_cases_are_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(casefile, "load_folder", shipped.load_folder)
+        yield
