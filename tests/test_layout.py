@@ -189,7 +189,7 @@ def _is_pure(name: str) -> bool:
     return any(".".join(parts[: end + 1]) in PURE for end in range(len(parts)))
 
 
-def test_only_words_name_paths_and_as_a_type() -> None:
+def test_among_the_pure_rooms_only_terms_imports_pathlib() -> None:
     for name in PURE - {"terms"}:
         for path in modules_of(name):
             assert "pathlib" not in imports(path)

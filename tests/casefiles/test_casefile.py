@@ -303,7 +303,9 @@ def test_a_cut_answer_ends_with_length_and_no_model_is_asked_for_it(tmp_path: Pa
         ("[{call: look, arguments: {at: a}, times: {at: 500}}]", False),
     ],
 )
-def test_no_model_is_asked_for_what_none_can_do(tmp_path: Path, says: str, sampled: bool) -> None:
+def test_a_model_is_not_asked_for_what_only_a_script_can_say(
+    tmp_path: Path, says: str, sampled: bool
+) -> None:
     assert only(tmp_path, f"tools: [wave, look]\nsays: {says}").sampled is sampled
     wished = only(tmp_path, f"tools: [wave, look]\nsays: {says}\nsampled: true")
     assert wished.sampled
@@ -400,7 +402,7 @@ REST = st.fixed_dictionaries(
 
 @settings(max_examples=300, deadline=None)
 @given(rest=REST)
-def test_no_case_raises_anything_but_a_file_problem(
+def test_a_case_raises_a_file_problem_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, rest: dict[str, Json]
 ) -> None:
     body = "\n".join(f"{key}: {flow(item)}" for key, item in rest.items())

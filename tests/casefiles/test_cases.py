@@ -60,7 +60,7 @@ def test_every_shared_tool_is_used() -> None:
     assert sorted(casefile.load_tools(FOLDER / casefile.TOOLS).keys() - offered) == []
 
 
-def test_every_tool_and_parameter_is_described_but_where_the_case_is_about_tools() -> None:
+def test_every_tool_and_parameter_is_described_except_where_the_case_is_about_tools() -> None:
     bare = {
         tool["function"]["name"]
         for case in CASES
@@ -114,7 +114,9 @@ def test_every_call_in_a_history_has_one_result_before_another_message() -> None
     assert wrong == []
 
 
-def test_every_id_in_a_history_is_nine_letters_and_digits_but_where_the_case_is_about_ids() -> None:
+def test_every_id_in_a_history_is_nine_letters_and_digits_except_where_the_case_is_about_ids() -> (
+    None
+):
     found = [
         call["id"]
         for case in CASES

@@ -26,7 +26,7 @@ def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     assert names(*of_server(replace(SERVER, intervals=False))) == plain
 
 
-def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
+def test_a_sampled_server_is_not_asked_for_cuts() -> None:
     assert names(*of_server(SAMPLED)) == ["complete", "stream"]
     assert names(*of_server(SAMPLED, "thorough")) == ["complete", "stream"]
 
@@ -72,7 +72,7 @@ def test_the_parts_of_a_name_are_the_parts_of_a_mode(name: str, mode: Mode) -> N
     "name",
     ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1"],
 )
-def test_what_is_no_mode_is_none(name: str) -> None:
+def test_a_name_that_is_no_mode_is_read_as_none(name: str) -> None:
     assert named(name) is None
 
 

@@ -78,12 +78,12 @@ def test_a_budget_is_read(text: str, most: int, unit: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "5 dollars", "9" * 13])
-def test_what_is_no_budget_is_refused(text: str) -> None:
+def test_a_word_that_is_not_a_budget_is_refused(text: str) -> None:
     with pytest.raises(BudgetProblem, match=r"allowed: 50000 \(tokens\), or 300requests"):
         budget.read(text)
 
 
-def test_usage_tells_what_an_exchange_cost() -> None:
+def test_usage_says_what_an_exchange_cost() -> None:
     found = cost.used(exchange(complete(usage(123, 45))))
     assert found == Cost(requests=1, prompt=123, answer=45)
     stream = b'data: {"choices": []}\n\ndata: {"choices": [], "usage": %b}\n\ndata: [DONE]\n\n'

@@ -55,7 +55,7 @@ def problem_with(url: str, **told: Any) -> str:
     ("parser", "format"),
     [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
 )
-def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
+def test_a_scripted_server_shows_its_format(parser: str, format: str) -> None:
     with Reference(format) as running:
         found = probe.examine(running.url, parser=parser)
         assert found == Server(
@@ -89,7 +89,7 @@ def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
     assert "--logits-processors conformance.replay:Replay" in told
 
 
-def test_the_version_document_tells_a_vllm() -> None:
+def test_a_version_document_identifies_a_vllm() -> None:
     with Reference("hermes", version="0.32.0+cpu") as running:
         found = probe.examine(running.url, parser="hermes")
     assert (found.implementation, found.version, found.id) == (
@@ -99,7 +99,7 @@ def test_the_version_document_tells_a_vllm() -> None:
     )
 
 
-def test_a_slash_at_the_end_of_the_url_is_no_matter() -> None:
+def test_a_slash_at_the_end_of_the_url_does_not_matter() -> None:
     with Reference("hermes") as running:
         assert probe.examine(f"{running.url}/", parser="hermes").url == running.url
 
@@ -155,7 +155,7 @@ def test_a_body_without_end_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000/v1", "ftp://host/v1", "http://[::1/v1"])
-def test_what_is_no_url_is_a_problem(url: str) -> None:
+def test_a_word_that_is_not_a_url_is_a_problem(url: str) -> None:
     assert "is no URL" in problem_with(url)
 
 
@@ -185,7 +185,7 @@ def test_a_server_that_wants_a_key_is_a_problem_that_names_the_variable(status: 
         )
 
 
-def test_the_key_is_sent_and_told_to_nobody() -> None:
+def test_the_key_is_sent_and_shown_to_nobody() -> None:
     seen: list[bytes] = []
     with serve(pages({"/v1/models": {"data": []}}, seen=seen)) as url:
         told = problem_with(url, access=Access(api_key=KEY))

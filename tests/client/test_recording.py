@@ -116,7 +116,7 @@ def test_tapes_are_as_their_schemas_say(tmp_path: Path) -> None:
         Draft202012Validator(schema).validate(json.loads(path.read_text("utf-8")))
 
 
-def test_what_was_asked_several_times_is_told_in_turn_and_then_no_more(tmp_path: Path) -> None:
+def test_what_was_asked_several_times_is_answered_in_turn_and_then_no_more(tmp_path: Path) -> None:
     body = {"a": 1}
     record(tmp_path / "tapes", *(exchange(body, text) for text in ("one", "two")))
     player = Player(tmp_path / "tapes")
@@ -154,7 +154,7 @@ def test_another_request_is_not_on_the_tape(tmp_path: Path) -> None:
         ('"schema": 1,', '"schema": 1', "no JSON: "),
     ],
 )
-def test_a_tape_that_was_changed_is_told_by_its_name(
+def test_a_tape_that_was_changed_is_noticed_by_its_name(
     tmp_path: Path, old: str, new: str, told: str | None
 ) -> None:
     (file,) = record(tmp_path / "tapes", exchange({"a": 1}, "é"))
@@ -209,7 +209,7 @@ def test_tapes_come_to_the_results_of_the_run_that_made_them(
         again.stdout.fnmatch_lines(['*repeat * pytest "mine.yaml::z?g?stream?" --tapes=kept'])
 
 
-def test_a_case_that_was_not_recorded_is_told_and_the_run_is_not_green(run: Run) -> None:
+def test_a_case_that_was_not_recorded_is_reported_and_the_run_is_not_green(run: Run) -> None:
     assert run(*REFERENCE, "--record", "kept").ret == COMPLETED
     run.write("mine.yaml", CASES + THIRD.lstrip("\n"))
     found = run("--tapes", "kept", "-rs")

@@ -194,7 +194,7 @@ def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None
     assert [finding["level"] for finding in answer["findings"]] == ["should"]
 
 
-def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
+def test_a_rule_that_could_not_be_applied_is_reported_with_its_reason(
     tmp_path: Path, capsys: Screen
 ) -> None:
     file = tmp_path / "long.sse"
@@ -285,7 +285,7 @@ def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Scre
     assert "\x1b" not in told
 
 
-def test_of_what_is_not_asked_the_default_holds(tmp_path: Path, capsys: Screen) -> None:
+def test_options_that_the_request_lacks_have_their_defaults(tmp_path: Path, capsys: Screen) -> None:
     _, answers = judged(capsys, STOPPED, SAMPLES / "allowed" / "two-choices" / "right.sse")
     assert [broken(answer) for answer in answers] == [{"finish.tool_calls"}, set()]
     request = tmp_path / "request.json"
@@ -387,7 +387,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "reason"), BAD_KEPT)
-def test_what_a_run_kept_badly_is_no_answer(
+def test_a_damaged_file_of_a_run_is_not_an_answer(
     changes: dict[str, Any], reason: str, tmp_path: Path, capsys: Screen
 ) -> None:
     wire = tmp_path / "wire.json"
@@ -414,7 +414,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("data", "reason"), BAD_BODIES)
-def test_what_is_no_answer_is_an_error_with_its_reason(
+def test_a_file_that_is_not_an_answer_is_an_error_with_its_reason(
     data: bytes, reason: str, tmp_path: Path, capsys: Screen
 ) -> None:
     file = tmp_path / "answer"
@@ -524,7 +524,7 @@ def test_what_a_stranger_wrote_breaks_what_a_reader_of_the_specification_names(
     assert (broken(answer), status) == (rules, 1 if rules else 0)
 
 
-def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: Screen) -> None:
+def test_a_stream_that_ends_inside_a_chunk_is_reported_once(tmp_path: Path, capsys: Screen) -> None:
     file = tmp_path / "answer.sse"
     body = GOOD.read_bytes()
     file.write_bytes(body[: body.index(b"Paris")])
@@ -532,7 +532,7 @@ def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: 
     assert broken(answer) == {"sse.framing"}
 
 
-def test_a_list_is_json_but_no_answer_of_a_server(tmp_path: Path, capsys: Screen) -> None:
+def test_a_list_is_json_and_not_an_answer_of_a_server(tmp_path: Path, capsys: Screen) -> None:
     file = tmp_path / "answer.json"
     file.write_text(json.dumps([json.loads(GOOD_COMPLETE.read_bytes())]))
     status, (answer,) = judged(capsys, file)

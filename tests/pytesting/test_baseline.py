@@ -44,7 +44,7 @@ def test_what_regressed_since_the_baseline_fails_the_run(run: Run) -> None:
     )
 
 
-def test_what_was_fixed_since_the_baseline_is_told_and_fails_nothing(run: Run) -> None:
+def test_what_was_fixed_since_the_baseline_is_reported_and_fails_nothing(run: Run) -> None:
     run(*REFERENCE, "--fault", "name-twice")
     keep_as_baseline(run)
     found = run(*REFERENCE, "--baseline=base.json")
@@ -66,7 +66,7 @@ def test_a_listed_issue_goes_before_the_baseline(run: Run) -> None:
     )
 
 
-def test_cases_that_only_one_run_has_are_named_and_the_left_out_are_not(run: Run) -> None:
+def test_cases_that_only_one_run_has_are_named_except_those_left_out(run: Run) -> None:
     run(*REFERENCE)
     keep_as_baseline(run)
     run.write("mine.yaml", CASES.replace("id: zag", "id: zog"))
@@ -88,7 +88,7 @@ def test_cases_that_only_one_run_has_are_named_and_the_left_out_are_not(run: Run
         ((*REFERENCE, "--emission", "sampled"), REFERENCE, "run both with the same --emission"),
     ],
 )
-def test_a_baseline_that_tells_nothing_of_this_run_is_refused(
+def test_a_baseline_that_cannot_be_compared_with_this_run_is_refused(
     run: Run, first: tuple[str, ...], then: tuple[str, ...], told: str
 ) -> None:
     run(*first)
@@ -100,7 +100,7 @@ def test_a_baseline_that_tells_nothing_of_this_run_is_refused(
     assert told in error
 
 
-def test_a_baseline_that_is_none_is_one_clear_message(run: Run) -> None:
+def test_a_file_that_is_not_a_baseline_is_one_clear_message(run: Run) -> None:
     run.write("base.json", "{}")
     found = run(*REFERENCE, "--baseline=base.json")
     assert found.ret == USAGE_ERROR

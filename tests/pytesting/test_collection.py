@@ -18,7 +18,7 @@ def test_a_malformed_case_file_is_an_error_with_its_line(run: Run) -> None:
 
 
 @pytest.mark.parametrize("text", ["cases: [\n", "cases: 1\n", "", "schema: 1\n"])
-def test_a_named_file_that_is_no_case_file_is_never_a_green_run(run: Run, text: str) -> None:
+def test_a_named_file_that_is_not_a_case_file_is_never_a_green_run(run: Run, text: str) -> None:
     run.write("bad.yaml", text)
     assert run(*REFERENCE, "bad.yaml").ret in (INTERRUPTED, USAGE_ERROR)
 

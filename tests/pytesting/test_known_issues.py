@@ -24,7 +24,7 @@ def test_a_known_fault_is_excused_and_counted(run: Run) -> None:
     )
 
 
-def test_nothing_is_excused_if_nothing_shall_be_known(run: Run) -> None:
+def test_no_known_excuses_nothing(run: Run) -> None:
     run.write("known.yml", KNOWN)
     options = ("--fault", "name-twice", "--known", "known.yml", "--no-known")
     assert run(*REFERENCE, *options).ret == FAILED
@@ -92,7 +92,7 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
         ([], "the run was made with other cases or rules than these; "),
     ],
 )
-def test_failures_of_a_run_that_is_not_the_whole_are_not_accepted(
+def test_failures_of_a_partial_run_are_not_accepted(
     run: Run, capsys: pytest.CaptureFixture[str], words: list[str], told: str
 ) -> None:
     assert run(*FAULTY, *words).ret == FAILED

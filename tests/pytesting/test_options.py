@@ -31,7 +31,7 @@ def test_a_real_model_on_a_cpu_is_asked_a_few_things_at_once_for_short_answers(
     assert ("--max-tokens=8" in found.repeat) == (room == 8)
 
 
-def test_without_a_target_the_ways_to_name_one_are_told(run: Run) -> None:
+def test_without_a_target_the_message_lists_the_ways_to_name_one(run: Run) -> None:
     found = run()
     assert found.ret == USAGE_ERROR
     for way in ("--server-url", "--launch", "--reference", "CONFORMANCE_SERVER_URL"):
@@ -83,7 +83,7 @@ def test_a_wrong_option_is_one_clear_message(run: Run, options: list[str], told:
     assert "Traceback" not in found.stderr.str() + found.stdout.str()
 
 
-def test_an_unknown_fault_is_refused_with_those_that_there_are(run: Run) -> None:
+def test_an_unknown_fault_is_refused(run: Run) -> None:
     found = run(*REFERENCE, "--fault", "name-twicee")
     assert found.ret == USAGE_ERROR
     found.stderr.fnmatch_lines(["*--fault*name-twicee*"])

@@ -34,7 +34,7 @@ def test_a_run_against_a_right_server_passes_and_says_what_it_tested(run: Run) -
     )
 
 
-def test_a_fault_is_told_in_the_first_line_of_the_failure(run: Run) -> None:
+def test_the_first_line_of_a_failure_says_what_is_wrong(run: Run) -> None:
     found = run(*REFERENCE, "--fault", "name-twice", "--junitxml", "junit.xml")
     assert found.ret == FAILED
     assert run.totals == {"pass": 6, "fail": 4}
@@ -78,7 +78,7 @@ def test_junit_xml_has_rule_ids_and_flat_properties(run: Run) -> None:
     assert all(message.startswith("chunk.name.once  MUST  expected ") for message in messages)
 
 
-def test_every_telling_exchange_is_kept(run: Run) -> None:
+def test_every_exchange_with_findings_is_kept(run: Run) -> None:
     run(*REFERENCE, "--fault", "name-twice")
     failed = [item for item in run.results["results"] if item["outcome"] == "fail"]
     for item in failed:
@@ -98,7 +98,7 @@ def test_a_weaker_rule_fails_only_if_the_bar_is_raised(run: Run) -> None:
     found.stdout.fnmatch_lines(["sse.content-type  SHOULD  expected text/event-stream, got *"])
 
 
-def test_a_run_that_decides_nothing_is_no_pass(run: Run) -> None:
+def test_a_run_that_decides_nothing_does_not_pass(run: Run) -> None:
     run.write("mine.yaml", CASES.replace("    says:", "    sampled: false\n    says:"))
     found = run(*REFERENCE, "--emission", "sampled")
     assert found.ret == NOTHING_TESTED

@@ -54,7 +54,7 @@ def test_cases_that_only_a_script_can_produce_are_counted_as_left_out(run: Run) 
 DITHERING = (*REFERENCE, "--emission=sampled", "--variant=dithers", "--repeat=4")
 
 
-def test_a_sampled_run_keeps_every_attempt_and_tells_how_often_the_model_called(run: Run) -> None:
+def test_a_sampled_run_keeps_every_attempt_and_reports_how_often_the_model_called(run: Run) -> None:
     found = run(*DITHERING)
     assert found.ret == COMPLETED
     results = run.results
@@ -78,7 +78,7 @@ def test_a_model_that_calls_too_seldom_fails_a_run_only_if_that_is_asked_for(
     assert run.results["run"]["require_calls"] == float(rate)
 
 
-def test_where_no_call_is_wanted_none_can_be_required(run: Run) -> None:
+def test_calls_cannot_be_required_where_none_is_wanted(run: Run) -> None:
     found = run(*DITHERING, "--require-calls=0", "-k", "zag")
     assert found.ret in (FAILED, NOTHING_TESTED)
     found.stdout.fnmatch_lines(["--require-calls=0: FAILED, no call was wanted in any item"])
@@ -121,7 +121,7 @@ def test_a_sampled_baseline_is_weighed_by_rates(run: Run) -> None:
     assert run(*calm, "--baseline=before.json").ret == COMPLETED
 
 
-def test_a_sampled_server_that_calls_nothing_is_no_pass(run: Run) -> None:
+def test_a_sampled_server_that_calls_nothing_does_not_pass(run: Run) -> None:
     with Reference("hermes", scripted=False) as running:
         found = run("--server-url", running.url, "--parser", "hermes", "-k", "zig")
     assert found.ret == NOTHING_TESTED

@@ -224,7 +224,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "told"), REFUSED)
-def test_a_run_that_does_not_show_everything_is_refused(
+def test_a_run_that_may_hide_failures_is_not_accepted(
     change: dict[str, dict[str, Any]], told: str
 ) -> None:
     found = results(item("one/a", "stream", BRACE))
