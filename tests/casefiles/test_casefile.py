@@ -10,6 +10,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, expectation
 from conformance.casefiles.modes import ALLOWED, named
+from conformance.formats import FORMATS
 from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
 
@@ -84,11 +85,11 @@ REFUSED = [
     ),
     (
         "raw:\n  hermess: x\nexpect: {content: x}",
-        "8: unknown format 'hermess'; did you mean 'hermes'? allowed: hermes, mistral, mistral-v11",
+        f"8: unknown format 'hermess'; did you mean 'hermes'? allowed: {', '.join(FORMATS)}",
     ),
     (
         "says: x\nomits: {stream-caracters: y}",
-        "8: unknown format or mode 'stream-caracters'; formats: hermes, mistral, mistral-v11; "
+        f"8: unknown format or mode 'stream-caracters'; formats: {', '.join(FORMATS)}; "
         f"modes: {ALLOWED}",
     ),
     (

@@ -70,7 +70,7 @@ def results(*failed: Json, **run: Any) -> Json:
     items = [broken.get((case.id, mode)) or item(case.id, mode) for case in CASES for mode in MODES]
     return {
         "schema": 1,
-        "suite": {"version": "0.1.0", "cases": 10, "rules": 75, "digest": DIGEST},
+        "suite": {"version": "0.1.0", "cases": 10, "rules": 3, "digest": DIGEST},
         "target": {
             "id": "vllm-0.32.0-hermes",
             "implementation": "vllm",
