@@ -32,11 +32,11 @@ run: .venv/ready
 	echo "all conforming, but for the known issues named above: $(TARGETS)"
 
 test: quick
-	@$(BIN)/pytest -n 2 -m slow tests
+	@$(BIN)/pytest -n 2 -m "(slow or hypothesis) and not vllm" tests
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 4 -rs -m "not vllm and not slow" tests  # they wait more than they compute
+	@$(BIN)/pytest -n 4 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -12,8 +12,9 @@ from tests import shipped
 from tests.pytest_run import Run
 
 # A machine that does something else besides stalls for longer than any deadline.
-settings.register_profile("suite", deadline=None)
-settings.load_profile("suite")
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=25)
+settings.load_profile("thorough")
 
 
 @pytest.fixture

@@ -173,7 +173,7 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 
 
 @given(st.text(st.sampled_from('[]{}",:\\0123456789.eE+-truefalsn \n\ud800☃'), max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         told = show(parse(text))

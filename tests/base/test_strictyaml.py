@@ -228,7 +228,7 @@ WORDS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=4 * settings().max_examples)
 @given(text=st.one_of(st.text(), st.lists(st.sampled_from(WORDS)).map("".join)))
 def test_a_text_raises_a_file_problem_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, text: str
@@ -238,7 +238,6 @@ def test_a_text_raises_a_file_problem_and_nothing_else(
         strictyaml.load(path, "case")
 
 
-@settings(max_examples=100, deadline=None)
 @given(data=st.binary())
 def test_bytes_raise_a_file_problem_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

@@ -401,7 +401,7 @@ REST = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings().max_examples)
 @given(rest=REST)
 def test_a_case_raises_a_file_problem_and_nothing_else(
     tmp_path_factory: pytest.TempPathFactory, rest: dict[str, Json]
