@@ -36,7 +36,7 @@ test: quick
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 4 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute
+	@$(BIN)/pytest -n 3 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -29,5 +29,5 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture(scope="session", autouse=True)
 def _shipped_cases_are_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(casefile, "load_folder", shipped.load_folder)
+        patch.setattr(casefile, "load", shipped.load)
         yield

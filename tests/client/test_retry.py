@@ -190,6 +190,7 @@ def test_a_server_that_asks_for_an_hour_is_not_waited_for() -> None:
         found, waits = ask_all(url, count=2, concurrency=1, clock=time.clock)
     assert time.passed == 0
     assert [one.status for one in found] == [429, None]
+    assert found[0].error == "the server answered 429: wait"
     assert "asked to wait 3600 s" in (found[1].error or "")
     assert waits.times == 0
 
