@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import settings
 
@@ -17,6 +15,13 @@ settings.register_profile("quick", deadline=None, max_examples=25)
 settings.load_profile("thorough")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every test, and what it imports, share the shipped cases."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(casefile, "load", shipped.load)
+    config.add_cleanup(patch.undo)
+
+
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Start pytest as a user does, whose environment says nothing of a server."""
@@ -24,10 +29,3 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.delenv(f"CONFORMANCE_{name}", raising=False)
     monkeypatch.setenv("COLUMNS", "80")
     return Run(pytester)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _shipped_cases_are_read_once() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(casefile, "load", shipped.load)
-        yield

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 from conformance.base.jsonvalue import Json
@@ -11,18 +10,17 @@ from conformance.casefiles import casefile
 from conformance.terms.case import Case
 
 _read = casefile.load
+_found: dict[Path, list[Case]] = {}
 
 
-@cache
-def cases() -> tuple[Case, ...]:
-    # It reads them for itself; imported here, it costs no test that needs none.
-    from tools.kill_matrix import SHIPPED
-
-    return tuple(SHIPPED.values())
+def cases() -> list[Case]:
+    return casefile.load_folder(casefile.shipped())
 
 
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
     """Stand in for `casefile.load`."""
-    if path.parent != casefile.shipped() or path.name == casefile.TOOLS:
+    if path.parent != casefile.shipped():
         return _read(path, tools)
-    return [case for case in cases() if case.path == path] or _read(path, tools)
+    if path not in _found:
+        _found[path] = _read(path, tools)
+    return list(_found[path])
