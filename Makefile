@@ -11,7 +11,7 @@ BIN := .venv/bin
 help:
 	@echo "make run    test a real vLLM, started here without a GPU: $(TARGETS)"
 	@echo "make test   the suite's own tests, real vLLM included"
-	@echo "make quick  those of them that need no vLLM"
+	@echo "make quick  those of them that are fast and need no vLLM"
 	@echo "make lint   ruff, mypy, and the files of cases, targets and known issues"
 	@echo "make wheel  the suite, and what a vLLM server loads, as wheels in dist/"
 
@@ -32,10 +32,11 @@ run: .venv/ready
 	echo "all conforming, but for the known issues named above: $(TARGETS)"
 
 test: quick
+	@$(BIN)/pytest -n 2 -m "(slow or hypothesis) and not vllm" tests
 	@$(BIN)/pytest -m vllm tests
 
 quick: .venv/ready
-	@$(BIN)/pytest -n 4 -rs -m "not vllm" tests  # they wait more than they compute
+	@$(BIN)/pytest -n 3 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute
 
 lint: .venv/ready
 	@$(BIN)/ruff check .

@@ -85,7 +85,7 @@ def document(items: Items, **more: Any) -> dict[str, Any]:
         "suite": {
             "version": "0.1.0",
             "cases": 1,
-            "rules": 75,
+            "rules": 3,
             "digest": f"sha256:{'0' * 64}",
             **changed["suite"],
         },

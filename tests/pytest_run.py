@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 from jsonschema.validators import Draft202012Validator
 
@@ -36,6 +37,19 @@ cases:
     messages: [{role: user, content: "Say that it is late."}]
     says: It is late.
 """.replace(" &tools", "")
+FAULTY = (*REFERENCE, "--fault", "name-twice")
+KNOWN = """
+schema: 1
+implementation: reference
+issues:
+  - id: sent-twice
+    about: The name of a call is sent in every delta.
+    versions: ">=0"
+    cases: ["mine/zig"]
+    modes: ["stream*"]
+    rules: [chunk.name.once]
+    added: "2026-11-22"
+"""
 
 
 class Run:
@@ -66,3 +80,14 @@ class Run:
     @property
     def totals(self) -> dict[str, int]:
         return {name: count for name, count in self.results["totals"].items() if count}
+
+
+def errors(found: pytest.RunResult) -> list[str]:
+    return [line for line in found.errlines if line.startswith("ERROR: ")]
+
+
+def timeless(results: Json) -> Json:
+    del results["run"]["started"], results["run"]["seconds"]
+    for item in results["results"]:
+        del item["seconds"]
+    return results

@@ -1,11 +1,16 @@
-"""Servers that misbehave below HTTP, for the tests: a port with a function behind it."""
+"""Servers that misbehave, for the tests."""
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
+
+from starlette.responses import PlainTextResponse, Response
+
+from conformance.reference.fault import Fault
 
 Behave = Callable[[socket.socket, threading.Event], None]
 """Handles one connection; the event is set when the test is over."""
@@ -23,7 +28,7 @@ def piece(data: bytes) -> bytes:
 
 @contextlib.contextmanager
 def serve(behave: Behave) -> Iterator[str]:
-    """Listen on loopback; gives the URL up to `/v1`."""
+    """Listen on loopback, a function for each connection; gives the URL up to `/v1`."""
     over = threading.Event()
     listening = socket.create_server(("127.0.0.1", 0))
     threads: list[threading.Thread] = []
@@ -75,3 +80,13 @@ def closed_port() -> str:
     """Give the URL of a port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+
+
+def busy(times: int, text: str = "later") -> Fault:
+    """Make the reference server refuse the first `times` of every four requests."""
+    turns = itertools.count()
+
+    def refuse(response: Response) -> Response:
+        return PlainTextResponse(text, 429) if next(turns) % 4 < times else response
+
+    return Fault(name="busy", about="Is busy now and then.", owner="error", response=refuse)

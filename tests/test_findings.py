@@ -3,11 +3,12 @@
 import re
 from pathlib import Path
 
-from conformance.casefiles import casefile, modes
+from conformance.casefiles import modes
 from conformance.engines import target
+from tests import shipped
 
 PAGE = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
-CASES = {case.id for case in casefile.load_folder(casefile.shipped())}
+CASES = {case.id for case in shipped.cases()}
 
 
 def test_every_case_of_a_command_is_shipped() -> None:

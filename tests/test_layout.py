@@ -189,10 +189,26 @@ def _is_pure(name: str) -> bool:
     return any(".".join(parts[: end + 1]) in PURE for end in range(len(parts)))
 
 
-def test_only_words_name_paths_and_as_a_type() -> None:
+def test_among_the_pure_rooms_only_terms_imports_pathlib() -> None:
     for name in PURE - {"terms"}:
         for path in modules_of(name):
             assert "pathlib" not in imports(path)
+
+
+def test_terms_use_a_path_as_a_type_only() -> None:
+    found = 0
+    for path in modules_of("terms"):
+        types = {
+            id(name)
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.AnnAssign)
+            for name in ast.walk(node.annotation)
+        }
+        named = [node for node in ast.walk(tree(path)) if isinstance(node, ast.Name)]
+        used = [node for node in named if node.id == "Path"]
+        assert [node.lineno for node in used if id(node) not in types] == []
+        found += len(used)
+    assert found
 
 
 def test_the_logits_processor_stands_alone() -> None:

@@ -7,7 +7,10 @@ import re
 import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+
+import httpx2
 
 SHORTEST_SECRET = 8
 """Characters; what is shorter stands in many an answer that repeats no secret."""
@@ -24,6 +27,12 @@ _OURS = {
 
 class AccessProblem(Exception):
     """A header or a file cannot be used; the message says why, and never a header's value."""
+
+
+@cache
+def _everybodys() -> ssl.SSLContext:
+    # Made once: reading the system's authorities takes longer than a question.
+    return httpx2.create_ssl_context()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,11 @@ class Access:
     headers: tuple[Header, ...] = ()
     authority: ssl.SSLContext | None = field(default=None, repr=False)
     """Whom to believe who the server is; `None` for those whom everybody believes."""
+
+    @property
+    def verify(self) -> ssl.SSLContext:
+        """Give the authorities to believe."""
+        return self.authority or _everybodys()
 
     @property
     def sent(self) -> dict[str, str]:

@@ -18,7 +18,16 @@ import openai
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.client.access import OPEN, Access
-from conformance.client.retry import BUSY, LIMIT, Patience, Refusal, Waits, seconds_of
+from conformance.client.retry import (
+    BUSY,
+    LIMIT,
+    REAL_TIME,
+    Clock,
+    Patience,
+    Refusal,
+    Waits,
+    seconds_of,
+)
 from conformance.client.sender import CHAT, CONCURRENCY, is_trouble
 from conformance.terms.exchange import Exchange
 
@@ -58,7 +67,13 @@ class Live:
     """
 
     def __init__(
-        self, url: str, access: Access = OPEN, *, limits: Limits, concurrency: int = CONCURRENCY
+        self,
+        url: str,
+        access: Access = OPEN,
+        *,
+        limits: Limits,
+        concurrency: int = CONCURRENCY,
+        clock: Clock = REAL_TIME,
     ) -> None:
         """Take the URL up to `/v1`; at most `concurrency` requests are under way at once."""
         self._limits = limits
@@ -72,11 +87,12 @@ class Live:
             attempts=limits.attempts,
             pause=limits.pause,
             concurrency=concurrency,
+            clock=clock,
         )
         # A connection of its own for each request: the server may close a kept one just as it is
         # used again, and no one could tell that from a crash.
         pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
-        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.authority or True)
+        transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.verify)
         self._client = openai.AsyncOpenAI(
             base_url=url,
             api_key=access.api_key or "none",

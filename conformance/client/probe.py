@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import time
 from collections.abc import Mapping
 
 import httpx2
@@ -13,7 +12,7 @@ from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
-from conformance.client.retry import BUSY, LIMIT, LONGEST, seconds_of
+from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
 from conformance.formats import FORMATS, PARSERS
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
@@ -21,6 +20,8 @@ from conformance.terms.server import Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
+FIRST_PAUSE = 0.5
+"""Seconds between the first two attempts, where the server has not said how many."""
 RENDER = "/v1/chat/completions/render"
 """Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 DOCUMENT = 20.0
@@ -39,15 +40,21 @@ class ProbeProblem(Exception):
 class Probe:
     """Questions to one server."""
 
-    def __init__(self, url: str, access: Access = OPEN, patience: float = LIMIT) -> None:
+    def __init__(
+        self,
+        url: str,
+        access: Access = OPEN,
+        patience: float = LIMIT,
+        clock: Clock = REAL_TIME,
+    ) -> None:
         """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
         self._patience = patience
+        self._clock = clock
         self.url = url.rstrip("/")
         key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
         given = {name.lower(): value for name, value in access.sent.items()}
         self._headers = {**key, **given}
-        # Made once: reading the system's authorities takes longer than a question.
-        self._verify = access.authority or httpx2.create_ssl_context()
+        self._verify = access.verify
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""
@@ -116,22 +123,10 @@ class Probe:
         return isinstance(told, str) and HARD_TO_TELL in told
 
     def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
-        """Ask until the server is not busy, for what it says then tells nothing of it."""
-        end, pause = time.monotonic() + self._patience, 0.5
-        while True:
-            status, asked, document = self._ask_once(method, url, body)
-            if status not in BUSY:
-                return status, document
-            if time.monotonic() + (asked or pause) > end:
-                told = f"for longer than --patience {self._patience:g}; try again later"
-                raise ProbeProblem(f"{url} answered {status}, {told}")
-            time.sleep(asked or pause)
-            pause = min(LONGEST, pause * 2)
-
-    def _ask_once(self, method: str, url: str, body: Json) -> tuple[int, float | None, Json | None]:
+        """Ask until the server is not busy; what a busy server says is about nothing else."""
         limit = DOCUMENT if body is None else ANSWER
         try:
-            status, asked, data = asyncio.run(self._fetch(method, url, body, limit))
+            status, data = asyncio.run(self._until_not_busy(method, url, body, limit))
         except httpx2.InvalidURL as problem:
             raise ProbeProblem(f"{url!r} is no URL: {problem}") from None
         except TimeoutError:
@@ -141,9 +136,24 @@ class Probe:
             hint = "give --ca-file" if "CERTIFICATE" in told else "is the server up?"
             raise ProbeProblem(f"no answer from {url}: {told}; {hint}") from None
         try:
-            return status, asked, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+            return status, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
         except ValueError:
-            return status, asked, None
+            return status, None
+
+    async def _until_not_busy(
+        self, method: str, url: str, body: Json, limit: float
+    ) -> tuple[int, bytes]:
+        end = self._clock.now() + self._patience
+        for own in pauses(FIRST_PAUSE):
+            status, asked, data = await self._fetch(method, url, body, limit)
+            if status not in BUSY:
+                break
+            pause = asked or own
+            if self._clock.now() + pause > end:
+                told = f"for longer than --patience {self._patience:g}; try again later"
+                raise ProbeProblem(f"{url} answered {status}, {told}")
+            await self._clock.sleep(pause)
+        return status, data
 
     async def _fetch(
         self, method: str, url: str, body: Json, limit: float
@@ -176,11 +186,12 @@ def examine(
     patience: float = LIMIT,
     template: str | None = None,
     packages: Mapping[str, str] | None = None,
+    clock: Clock = REAL_TIME,
 ) -> Server:
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
-    probe = Probe(url, access, patience)
+    probe = Probe(url, access, patience, clock)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     version = _version(probe.get(f"{root}/version"))

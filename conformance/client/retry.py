@@ -6,7 +6,7 @@ import asyncio
 import email.utils
 import re
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -21,6 +21,17 @@ LIMIT = 120.0
 
 LONGEST = 15.0
 """Seconds between two attempts, where the server has not said how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the time is, and how to wait; a test brings one that needs no waiting."""
+
+    now: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+
+
+REAL_TIME = Clock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,15 @@ class Patience:
     `limit` seconds, the server is asked no more.
     """
 
-    def __init__(self, *, limit: float, attempts: int, pause: float, concurrency: int) -> None:
+    def __init__(
+        self,
+        *,
+        limit: float,
+        attempts: int,
+        pause: float,
+        concurrency: int,
+        clock: Clock,
+    ) -> None:
         """Take the limits of one exchange too: `limit` seconds of pauses, and `attempts`.
 
         `pause` is the first one, in seconds; each further pause of an exchange is twice as long.
@@ -57,6 +76,7 @@ class Patience:
         self._attempts = attempts
         self._pause = pause
         self._concurrency = concurrency
+        self._clock = clock
         self._width = float(concurrency)
         self._under_way = 0
         self._room = asyncio.Condition()
@@ -69,7 +89,7 @@ class Patience:
         self, request: Json, send: Callable[[], Awaitable[tuple[Exchange, Refusal | None]]]
     ) -> Exchange:
         """Send until there is an answer, or a limit is reached; the last exchange is the one."""
-        attempts, paused = 0, 0.0
+        attempts, paused, ours = 0, 0.0, pauses(self._pause)
         while True:
             async with self._turn():
                 if self._over is not None:
@@ -79,7 +99,8 @@ class Patience:
                     self._note_answer(exchange)
                     return exchange
                 attempts += 1
-                pause = refusal.pause or min(LONGEST, self._pause * 2 ** (attempts - 1))
+                own = next(ours)
+                pause = refusal.pause or own
                 self._note_refusal(refusal, pause)
                 paused += pause
                 if self._over or paused > self._limit or attempts >= self._attempts:
@@ -92,8 +113,8 @@ class Patience:
             await self._room.wait_for(lambda: self._under_way < int(self._width))
             self._under_way += 1
         try:
-            while self._over is None and (left := self._opens - time.monotonic()) > 0:
-                await asyncio.sleep(left)
+            while self._over is None and (left := self._opens - self._clock.now()) > 0:
+                await self._clock.sleep(left)
             yield
         finally:
             self._under_way -= 1
@@ -101,7 +122,7 @@ class Patience:
                 self._room.notify_all()
 
     def _close(self, pause: float) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         self.waits.times += 1
         self.waits.seconds += max(0.0, now + pause - max(now, self._opens))
         self._opens = max(self._opens, now + pause)
@@ -112,7 +133,7 @@ class Patience:
             self._width = min(self._concurrency, self._width + 1 / self._width)
 
     def _note_refusal(self, refusal: Refusal, pause: float) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         self._width = max(1.0, self._width / 2)
         if self._refused_since is None:
             self._refused_since = now
@@ -122,6 +143,15 @@ class Patience:
                 f"{now - self._refused_since:.0f} s and {pause:.0f} s more would be too many "
                 f"(--patience {self._limit:g})"
             )
+
+
+def pauses(first: float) -> Iterator[float]:
+    """Give the seconds before each further attempt, where the server does not say how many."""
+    pause = first
+    while True:
+        pause = min(LONGEST, pause)
+        yield pause
+        pause *= 2
 
 
 def _given_up(exchange: Exchange, attempts: int, paused: float) -> Exchange:

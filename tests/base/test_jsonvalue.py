@@ -157,7 +157,7 @@ def test_a_value_does_not_differ_from_itself(value: Any) -> None:
 
 
 @given(VALUES, VALUES)
-def test_a_difference_is_told_in_a_line(left: Any, right: Any) -> None:
+def test_a_difference_is_described_in_a_line(left: Any, right: Any) -> None:
     found = difference(left, right)
     if found is not None:
         assert fits_a_line(found.path, 500)
@@ -173,7 +173,7 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 
 
 @given(st.text(st.sampled_from('[]{}",:\\0123456789.eE+-truefalsn \n\ud800☃'), max_size=40))
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         told = show(parse(text))
@@ -251,7 +251,7 @@ HOPELESS = [
 
 
 @pytest.mark.parametrize("text", [*HOPELESS, '{"a": trx', '["\t'])
-def test_what_no_text_can_follow_begins_nothing(text: str) -> None:
+def test_a_hopeless_text_is_not_the_beginning_of_a_value(text: str) -> None:
     assert not is_beginning(text)
 
 

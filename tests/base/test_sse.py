@@ -44,7 +44,7 @@ def test_only_the_bytes_of_line_ends_end_a_line() -> None:
     assert data(stream(f"data: {odd}\n\n".encode())) == [odd]
 
 
-def test_one_space_after_the_colon_is_no_data() -> None:
+def test_one_space_after_the_colon_is_not_data() -> None:
     assert data(stream(b"data:a\n\ndata: a\n\ndata:  a\n\ndata:\ta\n\n")) == ["a", "a", " a", "\ta"]
 
 
@@ -130,7 +130,7 @@ def test_any_bytes_are_a_stream(body: bytes) -> None:
 
 
 @given(st.binary(max_size=100) | ODD, st.lists(st.integers(0, 100), max_size=8))
-def test_the_network_changes_nothing_but_times(body: bytes, cuts: list[int]) -> None:
+def test_the_network_changes_times_only(body: bytes, cuts: list[int]) -> None:
     def but_times(found: Stream) -> object:
         events = [(event.number, event.raw, event.fields) for event in found.events]
         return events, found.tail, found.bom, found.line_ends, found.bad_utf8

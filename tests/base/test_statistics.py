@@ -49,7 +49,7 @@ def test_the_interval_of_a_difference_is_newcombes(
     assert difference(old, new) == pytest.approx((low, high), abs=0.00005)
 
 
-def test_of_nothing_nothing_is_known() -> None:
+def test_a_rate_of_no_answers_is_unknown() -> None:
     assert Rate(0, 0).interval == (0.0, 1.0)
     assert not Rate(0, 0).is_clear(0.5)
     assert not fell(Rate(0, 0), Rate(5, 5))
@@ -76,7 +76,7 @@ def test_what_stays_as_it_was_has_not_changed(rate: Rate) -> None:
     assert not fell(rate, rate)
 
 
-def test_four_of_four_tell_what_a_model_mostly_does() -> None:
+def test_four_of_four_show_what_a_model_mostly_does() -> None:
     assert fewest(0.5) == 4
     assert Rate(4, 4).is_clear(0.5)
     assert Rate(0, 4).is_clear(0.5)

@@ -66,7 +66,7 @@ def test_the_parts_of_a_name_are_the_parts_of_a_mode(name: str, mode: Mode) -> N
     "name",
     ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1"],
 )
-def test_what_is_no_mode_is_none(name: str) -> None:
+def test_a_name_that_is_no_mode_is_read_as_none(name: str) -> None:
     assert named(name) is None
 
 

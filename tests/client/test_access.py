@@ -83,7 +83,7 @@ def test_a_header_that_cannot_be_sent_is_refused(given: list[str], told: str) ->
     assert str(caught.value).startswith(told)
 
 
-def test_a_value_in_the_place_of_a_name_is_not_told() -> None:
+def test_a_value_in_the_place_of_a_name_is_not_repeated() -> None:
     with pytest.raises(AccessProblem) as caught:
         access.headers([f"Bearer {SECRET}"], {})
     assert SECRET not in str(caught.value)
@@ -149,7 +149,7 @@ def test_a_secret_is_hidden_wherever_it_is_cut() -> None:
             assert [read.at for read in kept] == [0, 1, 2]
 
 
-def test_what_the_request_says_itself_is_no_secret() -> None:
+def test_what_the_request_itself_says_is_not_secret() -> None:
     used = Access(headers=access.headers(["X-Team: the weather team", "X-Part: 1"], {}))
     told = json.dumps(["the weather team", 1]).encode()
 
@@ -212,7 +212,7 @@ def test_a_certificate_that_is_believed_lets_both_in(certificate: tuple[Path, Pa
         assert probe.Probe(url, used).models() == ["m"]
 
 
-def test_a_certificate_that_nobody_believes_lets_none_in(certificate: tuple[Path, Path]) -> None:
+def test_a_certificate_that_nobody_believes_lets_nobody_in(certificate: tuple[Path, Path]) -> None:
     with secure(certificate) as url:
         assert "CERTIFICATE_VERIFY_FAILED" in (ask(url, Access()).error or "")
         with pytest.raises(probe.ProbeProblem, match=r"CERTIFICATE_VERIFY_FAILED.*--ca-file"):
@@ -223,6 +223,8 @@ def test_authorities_of_the_environment_are_believed_by_both(
     certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[1]))
+    # A process reads the environment once, and this one has.
+    monkeypatch.setattr(access, "_everybodys", access._everybodys.__wrapped__)
     with secure(certificate) as url:
         assert ask(url, Access()).status == 200
         assert probe.Probe(url).models() == ["m"]

@@ -7,7 +7,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
 
 from conformance.base.jsonvalue import Json
@@ -21,8 +20,7 @@ from conformance.commands import main
 from conformance.runs import plan
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat import cost
-from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run
-from tests.pytesting.test_plugin import errors
+from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run, errors
 
 pytest_plugins = ["pytester"]
 
@@ -80,12 +78,12 @@ def test_a_budget_is_read(text: str, most: int, unit: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "many", "5 dollars", "9" * 13])
-def test_what_is_no_budget_is_refused(text: str) -> None:
+def test_a_word_that_is_not_a_budget_is_refused(text: str) -> None:
     with pytest.raises(BudgetProblem, match=r"allowed: 50000 \(tokens\), or 300requests"):
         budget.read(text)
 
 
-def test_usage_tells_what_an_exchange_cost() -> None:
+def test_usage_says_what_an_exchange_cost() -> None:
     found = cost.used(exchange(complete(usage(123, 45))))
     assert found == Cost(requests=1, prompt=123, answer=45)
     stream = b'data: {"choices": []}\n\ndata: {"choices": [], "usage": %b}\n\ndata: [DONE]\n\n'

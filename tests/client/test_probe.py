@@ -18,6 +18,7 @@ from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
 from conformance.reference import Reference
 from conformance.terms.server import Server
+from tests.clock import Time
 from tests.servers import Behave, closed_port, read_request, serve
 
 KEY = "sk-very-secret-0123456789"
@@ -54,7 +55,7 @@ def problem_with(url: str, **told: Any) -> str:
     ("parser", "format"),
     [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
 )
-def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
+def test_a_scripted_server_shows_its_format(parser: str, format: str) -> None:
     with Reference(format) as running:
         found = probe.examine(running.url, parser=parser)
         assert found == Server(
@@ -88,7 +89,7 @@ def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
     assert "--logits-processors conformance.replay:Replay" in told
 
 
-def test_the_version_document_tells_a_vllm() -> None:
+def test_a_version_document_identifies_a_vllm() -> None:
     with Reference("hermes", version="0.32.0+cpu") as running:
         found = probe.examine(running.url, parser="hermes")
     assert (found.implementation, found.version, found.id) == (
@@ -98,7 +99,7 @@ def test_the_version_document_tells_a_vllm() -> None:
     )
 
 
-def test_a_slash_at_the_end_of_the_url_is_no_matter() -> None:
+def test_a_slash_at_the_end_of_the_url_does_not_matter() -> None:
     with Reference("hermes") as running:
         assert probe.examine(f"{running.url}/", parser="hermes").url == running.url
 
@@ -154,7 +155,7 @@ def test_a_body_without_end_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize("url", ["", "localhost:8000/v1", "ftp://host/v1", "http://[::1/v1"])
-def test_what_is_no_url_is_a_problem(url: str) -> None:
+def test_a_word_that_is_not_a_url_is_a_problem(url: str) -> None:
     assert "is no URL" in problem_with(url)
 
 
@@ -184,7 +185,7 @@ def test_a_server_that_wants_a_key_is_a_problem_that_names_the_variable(status: 
         )
 
 
-def test_the_key_is_sent_and_told_to_nobody() -> None:
+def test_the_key_is_sent_and_shown_to_nobody() -> None:
     seen: list[bytes] = []
     with serve(pages({"/v1/models": {"data": []}}, seen=seen)) as url:
         told = problem_with(url, access=Access(api_key=KEY))
@@ -253,17 +254,26 @@ def busy_at_first(times: int, header: str = "") -> Behave:
 
 
 def test_a_busy_server_is_waited_for_before_anything_is_concluded() -> None:
-    with serve(busy_at_first(1)) as url:
-        assert probe.examine(url, parser="hermes").model == "one"
+    time = Time()
+    with serve(busy_at_first(3)) as url:
+        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+    assert time.passed == 0.5 + 1 + 2
 
 
-@pytest.mark.parametrize("header", ["", "Retry-After: 60\r\n"])
-def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str) -> None:
-    started = time.monotonic()
+@pytest.mark.parametrize(("header", "waited"), [("", 0.5), ("Retry-After: 60\r\n", 0)])
+def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str, waited: float) -> None:
+    time = Time()
     with serve(busy_at_first(99, header)) as url:
-        told = problem_with(url, patience=1)
-    assert time.monotonic() - started < 3
+        told = problem_with(url, patience=1, clock=time.clock)
+    assert time.passed == waited
     assert told == f"{url}/models answered 429, for longer than --patience 1; try again later"
+
+
+def test_the_time_that_a_busy_server_asks_for_is_waited() -> None:
+    time = Time()
+    with serve(busy_at_first(1, "Retry-After: 60\r\n")) as url:
+        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+    assert time.passed == 60
 
 
 SHOWN: Json = {"choices": [{"message": {"content": "x"}, "token_ids": [1]}]}

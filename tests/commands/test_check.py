@@ -97,7 +97,7 @@ def test_files_of_all_kinds_are_found_in_a_folder_and_others_left_alone(tmp_path
 
 
 @pytest.mark.usefixtures("alone")
-def test_a_file_that_is_named_is_of_some_kind(tmp_path: Path) -> None:
+def test_a_named_file_of_no_known_kind_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text("services: {}\n")
     assert told(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
@@ -145,7 +145,7 @@ def test_a_wrong_file_is_one_line_with_its_place(
 
 
 @pytest.mark.usefixtures("alone")
-def test_tools_that_cannot_be_read_are_told_once(tmp_path: Path) -> None:
+def test_tools_that_cannot_be_read_are_reported_once(tmp_path: Path) -> None:
     write(tmp_path, {})
     (tmp_path / "_tools.yaml").write_text(TOOLS.replace("object", "objekt"))
     (found,) = told(tmp_path)
@@ -153,7 +153,7 @@ def test_tools_that_cannot_be_read_are_told_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-def test_two_files_with_the_same_cases_are_told(tmp_path: Path) -> None:
+def test_two_files_with_the_same_cases_are_reported(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.yaml").write_text(CASES)

@@ -100,6 +100,7 @@ def seconds(data: bytes) -> float:
     return taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_the_cost_of_judging_is_linear_in_the_size(
     answer: Callable[[int], bytes], monkeypatch: pytest.MonkeyPatch

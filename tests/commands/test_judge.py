@@ -17,6 +17,7 @@ from conformance.base import jsonfile, schema
 from conformance.base.jsonvalue import Json
 from conformance.commands import answer_file, judged_file, main
 from conformance.commands.judged_file import Basis
+from conformance.formats import FORMATS, PARSERS
 from conformance.results import writer
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
@@ -194,7 +195,7 @@ def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None
     assert [finding["level"] for finding in answer["findings"]] == ["should"]
 
 
-def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
+def test_a_rule_that_could_not_be_applied_is_reported_with_its_reason(
     tmp_path: Path, capsys: Screen
 ) -> None:
     file = tmp_path / "long.sse"
@@ -285,7 +286,7 @@ def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Scre
     assert "\x1b" not in told
 
 
-def test_of_what_is_not_asked_the_default_holds(tmp_path: Path, capsys: Screen) -> None:
+def test_options_that_the_request_lacks_have_their_defaults(tmp_path: Path, capsys: Screen) -> None:
     _, answers = judged(capsys, STOPPED, SAMPLES / "allowed" / "two-choices" / "right.sse")
     assert [broken(answer) for answer in answers] == [{"finish.tool_calls"}, set()]
     request = tmp_path / "request.json"
@@ -322,8 +323,8 @@ def test_a_parser_or_a_format_adds_its_rules(name: str, capsys: Screen) -> None:
 
 
 def test_a_format_is_found_by_its_parser_or_by_its_own_name() -> None:
-    names = ["hermes", "mistral", "mistral-v11"]
-    assert [judged_file.format_of(name).name for name in names] == names
+    found = [judged_file.format_of(name).name for name in [*PARSERS, *FORMATS]]
+    assert found == [*PARSERS.values(), *FORMATS]
 
 
 def test_the_complete_answer_may_have_headers_and_concerns_streams_only(
@@ -387,7 +388,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "reason"), BAD_KEPT)
-def test_what_a_run_kept_badly_is_no_answer(
+def test_a_damaged_file_of_a_run_is_not_an_answer(
     changes: dict[str, Any], reason: str, tmp_path: Path, capsys: Screen
 ) -> None:
     wire = tmp_path / "wire.json"
@@ -414,7 +415,7 @@ BAD_BODIES = [
 
 
 @pytest.mark.parametrize(("data", "reason"), BAD_BODIES)
-def test_what_is_no_answer_is_an_error_with_its_reason(
+def test_a_file_that_is_not_an_answer_is_an_error_with_its_reason(
     data: bytes, reason: str, tmp_path: Path, capsys: Screen
 ) -> None:
     file = tmp_path / "answer"
@@ -524,7 +525,7 @@ def test_what_a_stranger_wrote_breaks_what_a_reader_of_the_specification_names(
     assert (broken(answer), status) == (rules, 1 if rules else 0)
 
 
-def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: Screen) -> None:
+def test_a_stream_that_ends_inside_a_chunk_is_reported_once(tmp_path: Path, capsys: Screen) -> None:
     file = tmp_path / "answer.sse"
     body = GOOD.read_bytes()
     file.write_bytes(body[: body.index(b"Paris")])
@@ -532,7 +533,7 @@ def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: 
     assert broken(answer) == {"sse.framing"}
 
 
-def test_a_list_is_json_but_no_answer_of_a_server(tmp_path: Path, capsys: Screen) -> None:
+def test_a_list_is_json_and_not_an_answer_of_a_server(tmp_path: Path, capsys: Screen) -> None:
     file = tmp_path / "answer.json"
     file.write_text(json.dumps([json.loads(GOOD_COMPLETE.read_bytes())]))
     status, (answer,) = judged(capsys, file)

@@ -9,36 +9,22 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpcore2  # noqa: F401 -- httpx2 imports it late, and each run inside would get a copy
 import pytest
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from conformance.reference import Reference
 from conformance.reference.fault import Fault
 from tests.pytest_run import COMPLETED, FAILED, Run
+from tests.servers import busy
 
 pytest_plugins = ["pytester"]
 
 SECRET = "gw-very-secret-0123456789"
 
 
-def busy(times: int) -> Fault:
-    turns = itertools.count()
-
-    def refuse(response: Response) -> Response:
-        if next(turns) % 4 < times:
-            return PlainTextResponse(f"who is {SECRET}?", 429)
-        return response
-
-    return Fault(name="busy", about="Is busy now and then.", owner="error", response=refuse)
-
-
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_a_server_that_is_busy_now_and_then_passes_and_the_waits_are_told(
-    run: Run, workers: tuple[str, ...]
-) -> None:
+def test_a_server_that_is_busy_now_and_then_passes_and_the_waits_are_reported(run: Run) -> None:
     with Reference("hermes", fault=busy(1)) as reference:
-        found = run("--server-url", reference.url, "--parser", "hermes", *workers)
+        found = run("--server-url", reference.url, "--parser", "hermes")
     assert found.ret == COMPLETED
     assert run.totals == {"pass": 10}
     waited = run.results["run"]["waited"]
@@ -92,7 +78,7 @@ def test_a_secret_header_is_written_nowhere(
 ) -> None:
     monkeypatch.setenv("CONFORMANCE_HEADER_X_GATEWAY_KEY", SECRET)
     given = "X-Gateway-Key" if alone else f"X-Gateway-Key: {SECRET}"
-    with Reference("hermes", fault=busy(4)) as reference:
+    with Reference("hermes", fault=busy(4, text=f"who is {SECRET}?")) as reference:
         words = ("--server-url", reference.url, "--parser", "hermes", "--header", given)
         found = run(*words, "--patience", "0", "--junitxml", "junit.xml")
     assert found.ret == FAILED

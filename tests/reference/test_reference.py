@@ -102,8 +102,11 @@ def hermes() -> Iterator[Callable[..., Json]]:
         yield post
 
 
-def test_every_shipped_case_passes(reference: Reference, format: str) -> None:
-    assert faulty(judge(reference, format, SHIPPED, [COMPLETE, INTERVAL])) == []
+@pytest.mark.parametrize(
+    "mode", [COMPLETE, pytest.param(INTERVAL, marks=pytest.mark.slow)], ids=lambda mode: mode.name
+)
+def test_every_shipped_case_passes(reference: Reference, format: str, mode: Mode) -> None:
+    assert faulty(judge(reference, format, SHIPPED, [mode])) == []
 
 
 def test_every_mode_passes(reference: Reference, format: str) -> None:

@@ -78,7 +78,7 @@ def test_the_header_says_which_server_is_tested_and_how() -> None:
     ]
 
 
-def test_a_failure_is_told_with_place_wire_reason_and_command() -> None:
+def test_a_failure_is_reported_with_place_wire_reason_and_command() -> None:
     told = failure(judged("chunk.name.once/wrong.sse"), REPEAT, ["vllm.yaml"])
     first, *rows = told.splitlines()
     assert first == "chunk.name.once  MUST  expected no name after the first, got 'get_weather'"
@@ -151,7 +151,7 @@ def test_a_stale_issue_is_named_with_what_to_do() -> None:
     ]
 
 
-def test_trouble_is_told_with_its_reason() -> None:
+def test_trouble_is_reported_with_its_reason() -> None:
     assert trouble(ITEM, "waited 60 s for more bytes", REPEAT).splitlines() == [
         "no whole answer: waited 60 s for more bytes",
         "  case      single/one-call [stream]  single.yaml:31",

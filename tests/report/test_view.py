@@ -36,7 +36,7 @@ def test_columns_stand_by_target_and_version_not_by_score(tmp_path: Path) -> Non
     ]
 
 
-def test_columns_of_one_id_are_told_apart(tmp_path: Path) -> None:
+def test_columns_of_one_id_can_be_distinguished(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "a", {}, target_model=model, run_started=started)
         for model, started in (("m", "1"), ("m", "2"), ("n", "3"))

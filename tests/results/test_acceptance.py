@@ -70,7 +70,7 @@ def results(*failed: Json, **run: Any) -> Json:
     items = [broken.get((case.id, mode)) or item(case.id, mode) for case in CASES for mode in MODES]
     return {
         "schema": 1,
-        "suite": {"version": "0.1.0", "cases": 10, "rules": 75, "digest": DIGEST},
+        "suite": {"version": "0.1.0", "cases": 10, "rules": 3, "digest": DIGEST},
         "target": {
             "id": "vllm-0.32.0-hermes",
             "implementation": "vllm",
@@ -224,7 +224,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("change", "told"), REFUSED)
-def test_a_run_that_does_not_show_everything_is_refused(
+def test_a_run_that_may_hide_failures_is_not_accepted(
     change: dict[str, dict[str, Any]], told: str
 ) -> None:
     found = results(item("one/a", "stream", BRACE))

@@ -62,7 +62,7 @@ def test_every_pair_of_outcomes_has_its_kind(tmp_path: Path, was: str, now: str)
         ("error", "error", None, None),
     ],
 )
-def test_an_answer_that_is_missing_is_told_apart(
+def test_an_answer_that_is_missing_is_counted_apart(
     tmp_path: Path, old: Any, new: Any, rule: str | None, answer: str | None
 ) -> None:
     found = kinds(compared(tmp_path, {"a/b[s]": old}, {"a/b[s]": new}))

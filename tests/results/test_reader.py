@@ -31,7 +31,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert found.outcomes()["a/two", "stream"] == {}
 
 
-def test_what_newer_runs_tell_may_be_missing(tmp_path: Path) -> None:
+def test_what_only_newer_runs_write_may_be_missing(tmp_path: Path) -> None:
     old = document(ITEMS)
     del old["issues"], old["run"]["repeat"], old["results"][0]["test"]
     found = load(write(tmp_path / "r.json", old))
@@ -59,7 +59,9 @@ def broken(**more: Any) -> dict[str, Any]:
         (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] stands there twice"),
     ],
 )
-def test_what_is_no_results_is_one_clear_message(tmp_path: Path, found: Any, told: str) -> None:
+def test_a_file_that_holds_no_results_is_one_clear_message(
+    tmp_path: Path, found: Any, told: str
+) -> None:
     path = tmp_path / "r.json"
     if isinstance(found, dict):
         write(path, found)

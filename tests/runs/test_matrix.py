@@ -233,5 +233,14 @@ def test_the_gravest_status_is_that_of_the_matrix(statuses: list[int], whole: in
     assert matrix.status(ended) == whole
 
 
-def test_there_is_always_room_for_one_server() -> None:
-    assert matrix.servers_here() >= 1
+@pytest.mark.parametrize(
+    ("cores", "gigabytes", "servers"),
+    [(1, 1, 1), (2, 64, 1), (4, 64, 2), (64, 64, 64 * 10**9 // matrix.MEMORY), (64, 0, 1)],
+)
+def test_as_many_servers_run_as_cores_and_memory_allow_and_never_none(
+    cores: int, gigabytes: int, servers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kilobytes = gigabytes * 10**9 // 1024
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    monkeypatch.setattr(Path, "read_text", lambda *_: f"MemAvailable: {kilobytes} kB\n")
+    assert matrix.servers_here() == servers

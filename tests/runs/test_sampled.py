@@ -55,6 +55,7 @@ def test_a_model_that_dithers_never_turns_a_run_red(
     assert verdicts == [[]] * times
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", OF_THE_PARSER, ids=[fault.name for fault in OF_THE_PARSER])
 def test_a_parsers_fault_turns_a_run_red_and_is_the_parsers(fault: Fault) -> None:
     # Answers can be swapped only if two are under way.
@@ -104,7 +105,7 @@ def test_every_attempt_is_kept_and_asked_for_with_the_same_seed() -> None:
 
 
 def test_an_item_that_has_failed_is_not_asked_until_it_passes() -> None:
-    found = play(cases=CASES[:1], fault=FAULTS["complete-arguments-as-object"], repeat=40)
+    found = play(cases=CASES[:1], fault=FAULTS["complete-arguments-as-object"], repeat=20)
     assert found[0].verdict.outcome is Outcome.FAIL
     assert len(found[0].attempts) < 10
     assert found[0].attempts[-1].verdict.outcome is Outcome.FAIL

@@ -68,7 +68,7 @@ def test_the_data_file_is_small_and_written_as_it_would_be_again(kept: Record) -
     assert history.written(kept) == DATA.read_text("utf-8")
 
 
-def test_the_items_behind_each_cell_are_as_many_as_it_counts(kept: Record) -> None:
+def test_each_cell_has_as_many_items_as_it_counts(kept: Record) -> None:
     for target in kept["targets"]:
         for rule in target["rules"]:
             for place, cell in enumerate(rule["cells"]):
@@ -78,7 +78,7 @@ def test_the_items_behind_each_cell_are_as_many_as_it_counts(kept: Record) -> No
                 assert letters == {WORDS[word]: int(count) for word, count in told}
 
 
-def test_every_reason_in_the_data_file_is_told(kept: Record) -> None:
+def test_every_reason_in_the_data_file_is_on_the_page(kept: Record) -> None:
     named = {id for target in kept["targets"] for rule in target["rules"] for id in rule["known"]}
     assert named == set(kept["issues"])
 

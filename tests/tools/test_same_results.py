@@ -56,7 +56,7 @@ def test_an_item_or_a_run_that_is_missing_is_a_difference(
     assert same_results.compare(old, tmp_path / "none") == 2
 
 
-def test_a_name_that_was_changed_on_purpose_is_no_difference(
+def test_a_name_that_was_changed_on_purpose_is_not_a_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(same_results, "RENAMED", {"x.y": "x.z"})

@@ -41,7 +41,7 @@ def test_every_rule_has_somebody_to_blame(rule: str) -> None:
     assert blame.owner(rule) in {Blame.TEMPLATE, Blame.PARSER, Blame.SERVER}
 
 
-def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
+def test_every_table_names_rules_and_areas_that_exist() -> None:
     areas = {rule.partition(".")[0] for rule in RULES}
     assert blame.AREAS.keys() == areas
     assert blame.EXCEPTIONS.keys() | blame.MODELS_OWN | blame.FORCED <= RULES.keys()
@@ -58,11 +58,11 @@ def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
         (["args.schema", "sse.done"], Blame.SERVER),  # SHOULD yields to MUST
     ],
 )
-def test_a_failure_is_of_whom_its_rule_is(rules: list[str], owner: Blame) -> None:
+def test_the_fault_of_a_failure_is_that_of_its_rule(rules: list[str], owner: Blame) -> None:
     assert fault(verdict(Outcome.FAIL, *(judged(one, Outcome.FAIL) for one in rules))) is owner
 
 
-def test_who_passes_is_at_no_fault() -> None:
+def test_a_pass_is_nobodys_fault() -> None:
     assert fault(verdict(Outcome.PASS)) is None
     assert fault(verdict(Outcome.NA)) is None
     assert fault(verdict(Outcome.KNOWN)) is None
@@ -97,7 +97,7 @@ def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> 
         ("the schema of 'f' cannot be used: no", HEARD, Blame.SUITE),
     ],
 )
-def test_an_open_rule_is_of_whom_its_reason_says(
+def test_the_reason_of_an_inconclusive_rule_says_whose_fault_it_is(
     reason: str, reading: Reading | None, owner: Blame
 ) -> None:
     open_rule = judged("args.schema", Outcome.INCONCLUSIVE, reason)

@@ -32,7 +32,7 @@ def sum_up(*attempts: Judged, earlier: Rate | None = None) -> Judged:
     return summed_up(ITEM, attempts, earlier=told, level=Level.MUST)
 
 
-def test_the_gravest_attempt_tells_whatever_follows_it() -> None:
+def test_the_gravest_attempt_decides_whatever_follows_it() -> None:
     assert set(GRAVEST_FIRST) == set(Outcome)
     for place, grave in enumerate(GRAVEST_FIRST):
         for lighter in GRAVEST_FIRST[place:]:

@@ -207,7 +207,7 @@ EVERY = [
 
 
 @pytest.mark.parametrize(("change", "id", "said", "covers"), EVERY)
-def test_an_issue_of_every_case_of_a_class_covers_the_class_but_for_exceptions(
+def test_an_issue_of_every_case_of_a_class_covers_the_class_except_what_it_leaves_out(
     tmp_path: Path, change: dict[str, Any], id: str, said: tuple[Text | Call, ...], covers: bool
 ) -> None:
     found = load(SERVER, [write(tmp_path, {"cases": None, "every": "call", **change})])

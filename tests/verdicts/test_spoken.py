@@ -148,7 +148,7 @@ def test_known_issues_may_name_just_these_classes() -> None:
         ),
     ],
 )
-def test_of_broken_markup_no_call_is_demanded(text: str, keeps: tuple[str, ...] | None) -> None:
+def test_broken_markup_demands_no_call(text: str, keeps: tuple[str, ...] | None) -> None:
     found = hermes(text)
     wanted = ("get_time",) if keeps is None else keeps
     assert found.expect == Expectation(broken=True, keeps=wanted)
@@ -156,7 +156,7 @@ def test_of_broken_markup_no_call_is_demanded(text: str, keeps: tuple[str, ...] 
     assert found.odd
 
 
-def test_of_a_broken_call_that_the_request_forbids_nothing_is_kept() -> None:
+def test_a_broken_call_that_the_request_forbids_demands_nothing() -> None:
     text = '<tool_call>\n{"name": "get_time", '
     assert hermes(text, tool_choice="none").expect.keeps == ()
     assert hermes(text, parallel_tool_calls=False).expect.keeps == ()
@@ -219,7 +219,7 @@ def test_a_text_that_the_limit_cut_ends_with_length_and_demands_no_more() -> Non
     assert found.expect == Expectation(finish_reason=("length",))
 
 
-def test_where_nothing_tells_how_it_ended_calls_are_demanded_and_words_are_not() -> None:
+def test_where_nothing_says_how_it_ended_calls_are_demanded_and_words_are_not() -> None:
     found = read(f"{CALL}<odd_end>", "unknown", ASKED, HERMES)
     assert found.expect == Expectation(calls=(TIME,))
     stopped = read("one two", "unknown", {**ASKED, "stop": ["two"]}, HERMES)
@@ -248,7 +248,7 @@ def test_what_is_not_shown_alike_by_all_servers_is_not_demanded() -> None:
         ("Hé", "H\ufffd", "Hé", False),
     ],
 )
-def test_the_end_of_the_sequence_is_no_part_of_the_text(
+def test_the_end_of_the_sequence_is_not_part_of_the_text(
     whole: str, before: str, text: str, ended: bool
 ) -> None:
     assert without_end(whole, before) == (text, ended)

@@ -194,7 +194,7 @@ LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
 @pytest.mark.parametrize("outcome", [FAIL, STALE, KNOWN, INCONCLUSIVE])
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("failing_level", LEVELS)
-def test_a_rule_below_the_bar_is_told_and_decides_nothing(
+def test_a_rule_below_the_level_is_reported_and_decides_nothing(
     outcome: Outcome, level: Level, failing_level: Level
 ) -> None:
     found = {STALE: PASS, KNOWN: FAIL}.get(outcome, outcome)

