@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
+from conformance.terms.asked import Named
 from conformance.terms.case import CHARACTERS, PROMPT, Case, Mode
 from conformance.terms.said import Call, Piece, Script
 from conformance.terms.server import Server
@@ -63,10 +64,9 @@ def formats_of(case: Case) -> list[str]:
 
 def is_bound(case: Case, server: Server) -> bool:
     """Whether a grammar may bind what the model says, so that a script must be heard first."""
-    choice = case.options.get("tool_choice", "auto")
     return bool(case.tools) and (
-        choice not in ("auto", "none")
-        or case.options.get("parallel_tool_calls") is False
+        case.options.forces
+        or case.options.parallel is False
         or any(tool["function"].get("strict") for tool in case.tools)
         or FORMATS[server.format].grammar
     )
@@ -112,11 +112,10 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
 
 def _forced_shapes(case: Case, own: Script) -> list[Script]:
     calls = [item for item in case.says or () if isinstance(item, Call)]
-    choice = case.options.get("tool_choice", "auto")
-    if not calls or choice in ("auto", "none"):
+    if not calls or not case.options.forces:
         return []
     texts = [_listed(calls, key) for key in ("parameters", "arguments")]
-    if isinstance(choice, dict):
+    if isinstance(case.options.choice, Named):
         texts.insert(0, calls[0].arguments)
     adjacent = tuple(piece for piece in own if piece.text.strip())
     bare: list[Script] = [(Piece("text", text),) for text in texts]

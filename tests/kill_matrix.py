@@ -14,7 +14,6 @@ from types import TracebackType
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
-from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
 from conformance.formats import FORMATS, PARSERS
 from conformance.reference import FAULTS, Reference
@@ -29,6 +28,7 @@ from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import decide
 from conformance.verdicts.verdict import judge as ask_rules
 from conformance.wires.chat import client
+from conformance.wires.registry import DEFAULT
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
@@ -136,7 +136,7 @@ def server_of(url: str, format: str) -> Server:
         format=format,
         emission="scripted",
         intervals=True,
-        prompts=RENDER,
+        prompts=DEFAULT.greeting.prompts[0],
     )
 
 

@@ -22,8 +22,9 @@ ROOMS = [
     {"terms", "replay"},
     {"formats"},
     {"scripting"},
-    {"casefiles", "client", "engines"},
+    {"client", "engines"},
     {"wires", "reference"},
+    {"casefiles"},
     {"rules"},
     {"verdicts"},
     {"runs", "results"},
@@ -46,7 +47,10 @@ PURE = {
     "rules",
     "terms",
     "verdicts.spoken",
+    "wires.answer",
     "wires.chat.answers",
+    "wires.chat.fields",
+    "wires.chat.parts",
     "wires.chat.token_ids",
 }
 """What judges an answer: no input, no output, no clock, no client."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx2
 
@@ -15,14 +16,11 @@ from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, LONGEST, seconds_of
 from conformance.formats import FORMATS, PARSERS
-from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 from conformance.terms.server import Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
-RENDER = "/v1/chat/completions/render"
-"""Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 DOCUMENT = 20.0
 """Seconds for a whole document."""
 ANSWER = 120.0
@@ -32,6 +30,26 @@ HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here 
 """Text that tokenizers are known to tidy up."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """How a wire asks a server that nobody knows yet."""
+
+    path: str
+    """Where a model answers."""
+    hello: Callable[[str, Script | None], Json]
+    """Writes a short request to a model; with a script to say, or for a few words of its own."""
+    shown: Callable[[Json], Json]
+    """Adds to a body that the answer's token ids be shown."""
+    text: Callable[[Json], str | None]
+    """Gives the text of an answer; `None` if there is none."""
+    ids: Callable[[Json], Sequence[int]]
+    """Gives the token ids of an answer; empty if none are shown."""
+    schema: str
+    """The name of its request in `/openapi.json`."""
+    prompts: Sequence[str]
+    """Where a server may show the prompt of a request, the best place first."""
+
+
 class ProbeProblem(Exception):
     """A server cannot be tested; the message says what was seen and what to do."""
 
@@ -39,8 +57,11 @@ class ProbeProblem(Exception):
 class Probe:
     """Questions to one server."""
 
-    def __init__(self, url: str, access: Access = OPEN, patience: float = LIMIT) -> None:
+    def __init__(
+        self, url: str, access: Access = OPEN, patience: float = LIMIT, *, greeting: Greeting
+    ) -> None:
         """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
+        self._greeting = greeting
         self._patience = patience
         self.url = url.rstrip("/")
         key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
@@ -72,20 +93,11 @@ class Probe:
 
     def says(self, model: str, script: Script) -> str | None:
         """Ask the model to say a script; give the text that came, or `None` if it was refused."""
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": "Hello"}],
-            "max_tokens": 64,
-            "temperature": 0,
-            "vllm_xargs": {SCRIPT_FIELD: encode(script, "tokens")},
-        }
-        status, document = self._ask("POST", f"{self.url}/chat/completions", body)
-        if status != 200 or not isinstance(document, dict):
-            return None
-        try:
-            return str(document["choices"][0]["message"]["content"])
-        except (LookupError, TypeError):
-            return None
+        status, document = self._greet(self._greeting.hello(model, script))
+        return self._greeting.text(document) if status == 200 else None
+
+    def _greet(self, body: Json) -> tuple[int, Json | None]:
+        return self._ask("POST", f"{self.url.removesuffix('/v1')}{self._greeting.path}", body)
 
     def shows_tokens(self, model: str) -> bool:
         """Whether an answer's token ids are shown, and their text is told to the letter.
@@ -93,19 +105,8 @@ class Probe:
         Some tokenizers take out spaces before signs where they decode; what they tell is not what
         the model said.
         """
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": "Hello"}],
-            "max_tokens": 4,
-            "temperature": 0,
-            "return_token_ids": True,
-        }
-        _, document = self._ask("POST", f"{self.url}/chat/completions", body)
-        try:
-            shown = document["choices"][0]["token_ids"] if document else None
-        except (LookupError, TypeError):
-            return False
-        if not isinstance(shown, list) or not shown:
+        _, document = self._greet(self._greeting.shown(self._greeting.hello(model, None)))
+        if not self._greeting.ids(document):
             return False
         root = self.url.removesuffix("/v1")
         asked = {"model": model, "prompt": HARD_TO_TELL, "add_special_tokens": False}
@@ -168,6 +169,7 @@ class Probe:
 def examine(
     url: str,
     *,
+    greeting: Greeting,
     parser: str,
     model: str | None = None,
     format: str | None = None,
@@ -180,7 +182,7 @@ def examine(
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
-    probe = Probe(url, access, patience)
+    probe = Probe(url, access, patience, greeting=greeting)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     version = _version(probe.get(f"{root}/version"))
@@ -201,8 +203,8 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        intervals=_has_field(openapi, "stream_interval"),
-        prompts=_prompts(openapi),
+        intervals=_has_field(openapi, greeting.schema, "stream_interval"),
+        prompts=_prompts(openapi, greeting.prompts),
         tokens=not scripted and probe.shows_tokens(model),
     )
 
@@ -241,16 +243,16 @@ def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
     return PARSERS[parser]
 
 
-def _prompts(document: Json) -> str | None:
+def _prompts(document: Json, places: Sequence[str]) -> str | None:
     paths = document.get("paths") if isinstance(document, dict) else None
     if not isinstance(paths, dict) or "/detokenize" not in paths:
         return None
-    return next((path for path in (RENDER, "/tokenize") if path in paths), None)
+    return next((path for path in places if path in paths), None)
 
 
-def _has_field(document: Json, field: str) -> bool:
+def _has_field(document: Json, schema: str, field: str) -> bool:
     try:
-        properties = document["components"]["schemas"]["ChatCompletionRequest"]["properties"]
+        properties = document["components"]["schemas"][schema]["properties"]
     except (LookupError, TypeError):
         return False
     return field in properties

@@ -17,7 +17,7 @@ from conformance.terms.server import Server
 from conformance.verdicts.item import Judged
 from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import BROKEN, Judgement, Verdict
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import modes
-from conformance.client.budget import Cost
-from conformance.client.probe import RENDER
+from conformance.client.budget import BYTES_TO_A_TOKEN, Cost, tokens_of
 from conformance.formats.format import text_of
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import COMPLETE, PROMPT, Case, Mode
 from conformance.terms.said import Call, Script
 from conformance.terms.server import ROOM, Server
-from conformance.wires.chat import cost, follow_up
-from conformance.wires.chat.request import build
+from conformance.wires.registry import DEFAULT
 
 FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""
@@ -30,9 +28,8 @@ WORDY = 2
 """Tokens that a real model says, to one that the case supposes: it explains itself."""
 NOTHING = Cost()
 HOW = (
-    f"prompts: a token for {cost.BYTES} bytes of messages and tools as JSON, and "
-    f"{cost.TEMPLATE} for the template's words about tools",
-    f"answers: a token for {cost.BYTES} bytes of the answer that the case supposes, "
+    f"prompts: {DEFAULT.meter.how}",
+    f"answers: a token for {BYTES_TO_A_TOKEN} bytes of the answer that the case supposes, "
     f"{WORDY} times as many if sampled; in stream-characters one for each character",
     "at most: every answer goes on to the limit that its request sets",
 )
@@ -67,7 +64,7 @@ def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Serv
         format=format,
         emission="scripted" if emission == "scripted" else "sampled",
         intervals=True,
-        prompts=RENDER,
+        prompts=DEFAULT.greeting.prompts[0],
         room=room,
     )
 
@@ -106,10 +103,10 @@ def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
     silent = server.emission == "sampled" or case.expect.refused
     scripts = [] if silent else scripts_of(case, server)
     script = scripts[0] if scripts else None
-    body = build(case, mode, server, script)
+    body = DEFAULT.ask(case, mode, server, script)
     if script is not None and is_bound(case, server) and mode.cut not in heard:
         heard.add(mode.cut)
-        first, *others = (build(case, COMPLETE, server, one) for one in scripts)
+        first, *others = (DEFAULT.ask(case, COMPLETE, server, one) for one in scripts)
         _count(found, first, script, mode)
         found.free += 1
         for other in others:  # asked only if a grammar forbids the first
@@ -119,8 +116,9 @@ def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
         calls = sum(isinstance(one, Call) for one in case.says)
         if calls == len(case.echo.results):
             said = "".join([_said(case), *case.echo.results])
-            longer = {**body, **follow_up.options(case), "messages": [*body["messages"], said]}
-            _count(found, longer, script, mode, case)
+            message = {"role": "assistant", "content": said}
+            longer = replace(case, messages=(*case.messages, message))
+            _count(found, DEFAULT.ask(longer, mode, server, script), script, mode, case)
     return found
 
 
@@ -130,22 +128,22 @@ def _count(
     most = _most(body)
     if script is not None:
         text = text_of(script)
-        answer = len(text) if mode.cut == "characters" else cost.tokens_of(text)
+        answer = len(text) if mode.cut == "characters" else tokens_of(text)
     elif case is not None and case.expect.refused:
         most = Cost(requests=1, prompt=most.prompt, answer=most.answer)
         found.likely += Cost(requests=1)
         found.most += most
         return
     else:
-        answer = WORDY * cost.tokens_of(_said(case) if case else "")
-    choices = body["n"] if isinstance(body.get("n"), int) else 1
-    likely = min(most.answer, answer * choices)
+        answer = WORDY * tokens_of(_said(case) if case else "")
+    answers = DEFAULT.asked(body).options.answers or 1
+    likely = min(most.answer, answer * answers)
     found.likely += Cost(requests=1, prompt=most.prompt, answer=likely)
     found.most += most
 
 
 def _most(body: Json) -> Cost:
-    return Cost(requests=1, prompt=cost.prompt_of(body), answer=cost.limit_of(body))
+    return Cost(requests=1, prompt=DEFAULT.meter.prompt(body), answer=DEFAULT.meter.limit(body))
 
 
 def _said(case: Case) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
-from conformance.casefiles.expectation import CUTS, derive
+from conformance.casefiles.expectation import derive
 from conformance.client.sender import ASKED_FOR, Asker
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
@@ -29,9 +29,9 @@ from conformance.verdicts.known_issues import Known
 from conformance.verdicts.spoken import Reading
 from conformance.verdicts.transcript import Hearing, hear
 from conformance.verdicts.verdict import Verdict, decide, judge
-from conformance.wires.chat import answers, client, follow_up, token_ids
-from conformance.wires.chat.answers import Answer
-from conformance.wires.chat.request import SPARE_TOKENS, build, is_too_long, refusal
+from conformance.wires.answer import Answer
+from conformance.wires.registry import DEFAULT
+from conformance.wires.wire import SPARE_TOKENS, Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +80,7 @@ class Session:
         earlier: Earlier = NO_RATES,
         level: Level = Level.MUST,
         asker: Asker,
+        wire: Wire = DEFAULT,
         repeat: int = 1,
         bar: float = statistics.DEFAULT_BAR,
     ) -> None:
@@ -89,6 +90,7 @@ class Session:
         clearly on one side of `bar`.
         """
         self.server = server
+        self._wire = wire
         self._known = known
         self._before = before
         self._earlier = earlier
@@ -203,7 +205,10 @@ class Session:
             format=FORMATS[self.server.format],
             complete=complete,
             unlike=unlike,
-            client=client.read(exchange) if exchange.status == 200 and not heard.prompt else None,
+            client=self._wire.client(exchange)
+            if exchange.status == 200 and not heard.prompt
+            else None,
+            asked=self._wire.asked(exchange.request),
             prompt=heard.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
@@ -217,7 +222,7 @@ class Session:
         if self.server.emission == "scripted":
             return None
         hearing = (heard.hearing if heard else None) or Hearing()
-        made = heard is not None and any(choice.calls for choice in heard.answer.choices)
+        made = heard is not None and any(turn.calls for turn in heard.answer.turns)
         return blame.of(
             verdict,
             hearing.reading,
@@ -234,8 +239,10 @@ class Session:
         expect = reading.expect if reading else Expectation()
         if heard.echo.script is not None:
             # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
-            expect = derive(item.case.echo.says, follow_up.options(item.case))
-        return Evidence(answer=answer, request=answer.exchange.request, expect=expect)
+            expect = derive(item.case.echo.says, item.case.options.for_next_turn())
+        request = answer.exchange.request
+        asked = self._wire.asked(request)
+        return Evidence(answer=answer, request=request, asked=asked, expect=expect)
 
     def _trouble(self, item: Item, heard: Heard) -> str | None:
         """Say why there is no answer to judge, if so."""
@@ -294,11 +301,11 @@ class Session:
         if item.mode == PROMPT:
             return await self._read_prompt(item.case)
         script = await self._script(item.case, item.mode.cut)
-        body = build(item.case, item.mode, self.server, script)
-        answer = answers.read(await self._asker.ask(body))
-        if script is not None and (reason := refusal(answer)):
+        body = self._wire.ask(item.case, item.mode, self.server, script)
+        answer = self._wire.read(await self._asker.ask(self._wire.path, body))
+        if script is not None and (reason := self._wire.refusal(answer)):
             raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        if script is None and is_too_long(answer, self.server):
+        if script is None and self._wire.is_too_long(answer, self.server):
             raise NotApplicable(
                 f"the prompt and {self.server.room} tokens are more than the server's context"
             )
@@ -306,35 +313,36 @@ class Session:
         doubtful = script is not None and is_bound(item.case, self.server)
         failed = answer.exchange.status == 500
         unforced = doubtful and failed and await self._fails_unforced(item)
-        following = follow_up.answered(item.case, answer)
+        following = self._wire.follow_up(item.case, answer)
         echo = await self._run(replace(item, case=following)) if following else None
         return Heard(script=script, answer=answer, hearing=heard, echo=echo, unforced=unforced)
 
     async def _fails_unforced(self, item: Item) -> bool:
         """Ask a request that was answered 500 again, and let the model say what it likes."""
-        body = build(item.case, item.mode, self.server, None)
-        body["max_completion_tokens"] = SPARE_TOKENS
-        return (await self._asker.ask(body)).status == 500
+        body = self._wire.ask(item.case, item.mode, self.server, None)
+        body = self._wire.limited(body, SPARE_TOKENS)
+        return (await self._asker.ask(self._wire.path, body)).status == 500
 
     async def _hear(self, case: Case, answer: Answer) -> Hearing | None:
         if not self.server.tokens or case.expect.refused:
             return None
         wanted = [call.name for call in case.expect.calls or ()]
-        return await hear(self._asker, answer, FORMATS[self.server.format], wanted=wanted)
+        format = FORMATS[self.server.format]
+        return await hear(self._asker, self._wire, answer, format, wanted=wanted)
 
     async def _read_prompt(self, case: Case) -> Heard:
         """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
         path = self.server.prompts or ""
-        body = build(case, PROMPT, self.server, None)
-        answer = answers.read(await self._asker.render(path, body))
+        body = self._wire.ask(case, PROMPT, self.server, None)
+        answer = self._wire.read(await self._asker.ask(path, body))
         if answer.exchange.status != 200 or answer.exchange.error:
             return Heard(script=None, answer=answer)
-        text = await self._asker.detokenize(list(token_ids.prompt(answer)))
+        text = await self._asker.detokenize(list(self._wire.tokens.prompt(answer)))
         if text is None:
             raise NotApplicable(f"{path} and /detokenize do not show the prompt")
-        without = body | {"add_generation_prompt": False}
-        shorter = answers.read(await self._asker.render(path, without))
-        bare = await self._asker.detokenize(list(token_ids.prompt(shorter)))
+        without = self._wire.tokens.bare(body)
+        shorter = self._wire.read(await self._asker.ask(path, without))
+        bare = await self._asker.detokenize(list(self._wire.tokens.prompt(shorter)))
         return Heard(script=None, answer=answer, prompt=Prompt(text=text, bare=bare))
 
     async def _script(self, case: Case, cut: str) -> Script | None:
@@ -359,8 +367,8 @@ class Session:
         mode = replace(COMPLETE, cut=cut)
         diverted = False
         for script in scripts:
-            body = build(case, mode, self.server, script) | {"return_token_ids": True}
-            exchange = await self._asker.ask(body)
+            body = self._wire.tokens.shown(self._wire.ask(case, mode, self.server, script))
+            exchange = await self._asker.ask(self._wire.path, body)
             if exchange.error is not None or exchange.status != 200:
                 continue
             if await self._is_said(case, exchange, text_of(script)):
@@ -372,7 +380,7 @@ class Session:
 
     async def _is_said(self, case: Case, exchange: Exchange, script: str) -> bool:
         """Whether the model said the script to its end, or as far as the case lets it."""
-        ids = token_ids.of_first_choice(answers.read(exchange))
+        ids = list(self._wire.tokens.of_script(self._wire.read(exchange)))
         if len(ids) < 2:
             return True  # a server that shows no tokens has none that a grammar could bind
         if case.cut_after is None:
@@ -380,5 +388,5 @@ class Session:
         said = await self._asker.detokenize(ids)
         if said is None or said == script:
             return True
-        limited = case.cut_after is not None or bool(CUTS & case.options.keys())
+        limited = case.cut_after is not None or case.options.may_cut
         return limited and script.startswith(said)

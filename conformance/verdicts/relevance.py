@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from conformance.base.jsonvalue import Json
 from conformance.rules import Evidence
 from conformance.rules.common.args import schema
 from conformance.terms.outcome import Finding
 from conformance.verdicts.item import Item
 from conformance.verdicts.spoken import Reading
-from conformance.wires.chat.answers import Choice
+from conformance.wires.answer import Thought, Turn
 
 
 def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[list[str | None]]:
     """Give the names of the calls that a sampled model made, as well as they are known."""
     if reading is not None:
         return [[call.name for call in reading.calls or ()]]
-    return [[call.name for call in choice.calls] for choice in evidence.choices]
+    return [[call.name for call in choice.calls] for choice in evidence.turns]
 
 
 def called(item: Item, evidence: Evidence, reading: Reading | None) -> bool | None:
@@ -48,10 +47,10 @@ def missed(item: Item, evidence: Evidence, reading: Reading | None) -> str | Non
     if evidence.said is None or reading is not None:
         return None
     fed_whole = item.mode.interval is not None and item.mode.interval >= 1000
-    sent = max((_length(choice) for choice in answer.choices), default=0)
+    sent = max((_length(turn) for turn in answer.turns), default=0)
     if item.mode.stream and not fed_whole and sent > 40 and not evidence.truncated:
-        full = [delta for choice in answer.choices for _, delta in choice.deltas if _carries(delta)]
-        if len(full) == 1:
+        events = [event for turn in answer.turns for event in _events(turn)]
+        if len(events) == 1:
             return "the stream came in one chunk"
     return None
 
@@ -60,9 +59,11 @@ def _keep_to_schema(evidence: Evidence) -> bool:
     return not any(isinstance(found, Finding) for found in schema(evidence))
 
 
-def _length(choice: Choice) -> int:
-    return len(choice.content) + sum(len(call.arguments) for call in choice.calls)
+def _length(turn: Turn) -> int:
+    return len(turn.content) + sum(len(call.arguments) for call in turn.calls)
 
 
-def _carries(delta: Json) -> bool:
-    return bool(delta.get("content") or delta.get("tool_calls"))
+def _events(turn: Turn) -> set[int]:
+    """Give the events that brought text or calls."""
+    parts = [part for part in turn.parts if not isinstance(part, Thought)]
+    return {event for part in parts for event in part.events}

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.casefiles.expectation import LIMITS
 from conformance.client.sender import Asker
 from conformance.formats import Format
 from conformance.verdicts import spoken
 from conformance.verdicts.spoken import End, Reading
-from conformance.wires.chat import token_ids
-from conformance.wires.chat.answers import Answer
-from conformance.wires.chat.token_ids import Ids
+from conformance.wires.answer import Answer
+from conformance.wires.wire import Ids, Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +26,11 @@ class Hearing:
     """What the conversation has and the prompt does not show, if the model did not do as asked."""
 
 
-async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str]) -> Hearing:
+async def hear(
+    asker: Asker, wire: Wire, answer: Answer, format: Format, *, wanted: list[str]
+) -> Hearing:
     """Read the tokens of an answer; `wanted` are the names of the calls that were asked for."""
-    ids = token_ids.said(answer)
+    ids = wire.tokens.said(answer)
     if ids is None or answer.exchange.status != 200:
         return Hearing()
     whole = await asker.detokenize(list(ids))
@@ -39,20 +39,21 @@ async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str
         return Hearing(ids=ids)
     text, ended = spoken.without_end(whole, before)
     request = answer.exchange.request
-    found = spoken.read(text, _end(ids, request, ended=ended), request, format)
+    asked = wire.asked(request)
+    end = _end(ids, asked.options.limit, ended=ended)
+    found = spoken.read(text, end, asked, format)
     called = [call.name for call in found.calls or ()]
     unshown = None
     if called != wanted:
-        prompt = await asker.detokenize(list(token_ids.prompt(answer)))
+        prompt = await asker.detokenize(list(wire.tokens.prompt(answer)))
         unshown = missing_in(prompt, request) if prompt is not None else None
     return Hearing(reading=found, ids=ids, unshown=unshown)
 
 
-def _end(ids: Ids, request: Mapping[str, Json], *, ended: bool) -> End:
+def _end(ids: Ids, limit: int | None, *, ended: bool) -> End:
     if ended:
         return "ended"
-    limits = [request[name] for name in LIMITS if request.get(name)]
-    return "cut" if limits and len(ids) >= min(limits) else "unknown"
+    return "cut" if limit and len(ids) >= limit else "unknown"
 
 
 def missing_in(prompt: str, request: Mapping[str, Json]) -> str | None:

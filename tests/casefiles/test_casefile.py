@@ -10,6 +10,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, expectation
 from conformance.casefiles.modes import ALLOWED, named
+from conformance.terms.asked import NO_OPTIONS, Allowed, Named, Options
 from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
 
@@ -65,7 +66,7 @@ REFUSED = [
         "8: arguments_json is not a JSON object; odd output is for raw",
     ),
     (
-        "tools: [wave]\noptions: {tool_choice: {type: function, function: {name: look}}}\nsays: x",
+        "tools: [wave]\noptions: {choice: {name: look}}\nsays: x",
         "8: 'look' is not among the case's tools; allowed: wave",
     ),
     (
@@ -79,9 +80,10 @@ REFUSED = [
         "8: no valid JSON Schema: the repetition number is too large",
     ),
     (
-        "options: {tool_choice: required}\nsays: x",
-        "7: tool_choice 'required' in a case without tools",
+        "tools: [wave]\noptions: {choice: {allowed: [wave, look]}}\nsays: x",
+        "8: 'look' is not among the case's tools; allowed: wave",
     ),
+    ("options: {choice: required}\nsays: x", "7: choice 'required' in a case without tools"),
     (
         "raw:\n  hermess: x\nexpect: {content: x}",
         "8: unknown format 'hermess'; did you mean 'hermes'? allowed: hermes, mistral, mistral-v11",
@@ -100,8 +102,32 @@ REFUSED = [
         "9: 2 results for 1 calls; allowed: one for each",
     ),
     (
-        "says: x\nbody: {tools: []}",
-        "8: cases[0].body is a mapping; allowed: nothing, unless expect says refused",
+        "says: x\nwire: {chat: {tools: []}}",
+        "8: tools of a request that is not refused; allowed: tools of the case",
+    ),
+    (
+        "says: x\nwire: {chat: {tool_choice: required}}",
+        "8: tool_choice is an option of every wire; allowed: options.choice",
+    ),
+    (
+        "says: x\noptions: {limit: 3}\nwire: {chat: {max_completion_tokens: 4}}",
+        "9: max_completion_tokens is an option of every wire; allowed: options.limit",
+    ),
+    (
+        "says: x\nwire: {chat: {stream: true}}",
+        "8: stream is the suite's to write; allowed: any other field",
+    ),
+    (
+        "expect: {refused: true}\nwire: {chat: {model: x}}",
+        "8: model is the suite's to write; allowed: any other field",
+    ),
+    (
+        "says: x\nwire: {chat: {stream_options: [1]}}",
+        "8: stream_options is a mapping or null",
+    ),
+    (
+        "says: x\nwire: {chatt: {logprobs: true}}",
+        "8: unknown wire 'chatt'; did you mean 'chat'? allowed: chat",
     ),
     (
         "says: x\nexpect: {refused: true}",
@@ -125,50 +151,49 @@ REFUSED = [
         "tools: [look]\nsays:\n  - call: look\n    arguments: {at: a}\n    times: {to: 2}",
         "11: times for 'to', which is no string among the arguments",
     ),
-    ("says: x\noptions: {max_tokens: 2}\ncut_after: x", "9: cut_after beside max_tokens; allowed"),
+    ("says: x\noptions: {limit: 2}\ncut_after: x", "9: cut_after beside a limit; allowed"),
 ]
 
-DERIVED: list[tuple[tuple[Utterance, ...], dict[str, Json], Expectation]] = [
+DERIVED: list[tuple[tuple[Utterance, ...], Options, Expectation]] = [
     (
         (Text(text="hi"),),
-        {},
-        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+        NO_OPTIONS,
+        Expectation(calls=(), content="hi", ending=("finished",)),
     ),
     (
         (WAVE,),
-        {},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        NO_OPTIONS,
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
     (
         (Text(text="a "), WAVE, LOOK, Text(text="b")),
-        {"tool_choice": "auto", "parallel_tool_calls": True},
-        Expectation(calls=(WAVE, LOOK), content="a b", finish_reason=("tool_calls",)),
+        Options(choice="auto", parallel=True),
+        Expectation(calls=(WAVE, LOOK), content="a b", ending=("called",)),
     ),
     (
         (WAVE,),
-        {"tool_choice": "required", "n": 2},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        Options(choice="required", answers=2),
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
     (
         (WAVE,),
-        {"tool_choice": {"type": "function", "function": {"name": "wave"}}},
-        Expectation(calls=(WAVE,), content="", finish_reason=("stop", "tool_calls")),
+        Options(choice=Named("wave")),
+        Expectation(calls=(WAVE,), content="", ending=("finished", "called")),
     ),
     (
         (Text(text="hi"),),
-        {"tool_choice": "none"},
-        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+        Options(choice="none"),
+        Expectation(calls=(), content="hi", ending=("finished",)),
     ),
     (
         (WAVE,),
-        {"parallel_tool_calls": False},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        Options(parallel=False),
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
-    ((WAVE,), {"tool_choice": "none"}, Expectation()),
-    ((WAVE, LOOK), {"parallel_tool_calls": False}, Expectation()),
-    ((WAVE,), {"max_tokens": 5}, Expectation()),
-    ((WAVE,), {"max_completion_tokens": 5}, Expectation()),
-    ((Text(text="hi"),), {"stop": "x"}, Expectation()),
+    ((WAVE,), Options(choice="none"), Expectation()),
+    ((WAVE, LOOK), Options(parallel=False), Expectation()),
+    ((WAVE,), Options(limit=5), Expectation()),
+    ((Text(text="hi"),), Options(stop="x"), Expectation()),
 ]
 
 
@@ -197,16 +222,17 @@ def test_a_case_that_contradicts_itself_is_refused_with_its_line(
 
 @pytest.mark.parametrize(("says", "options", "expected"), DERIVED)
 def test_what_a_client_gets_is_derived_from_what_the_model_says(
-    says: tuple[Utterance, ...], options: dict[str, Json], expected: Expectation
+    says: tuple[Utterance, ...], options: Options, expected: Expectation
 ) -> None:
     assert expectation.derive(says, options) == expected
 
 
 def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
     rest = (
-        "why: w\ntools: [look]\noptions: {temperature: 0}\n"
+        "why: w\ntools: [look]\noptions: {choice: {allowed: [look]}, seed: 7}\n"
         "says: [{text: a}, {call: look, arguments: {at: é}}]\n"
-        "omits: {mistral-v11: r, stream-pieces-7: r}\nsampled: false"
+        "omits: {mistral-v11: r, stream-pieces-7: r}\nsampled: false\n"
+        "wire: {chat: {logprobs: true}}"
     )
     case = only(tmp_path, rest)
     call = Call(name="look", arguments='{"at": "é"}')
@@ -229,9 +255,10 @@ def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
         line=4,
         messages=({"role": "user", "content": "hi"},),
         tools=(tool,),
-        options={"temperature": 0},
+        options=Options(choice=Allowed(("look",)), seed=7),
+        wire={"chat": {"logprobs": True}},
         says=(Text(text="a"), call),
-        expect=Expectation(calls=(call,), content="a", finish_reason=("tool_calls",)),
+        expect=Expectation(calls=(call,), content="a", ending=("finished", "called")),
         omits={"mistral-v11": "r", "stream-pieces-7": "r"},
         sampled=False,
     )
@@ -244,14 +271,14 @@ def test_exact_json_keeps_its_spelling(tmp_path: Path) -> None:
 
 
 def test_what_is_written_stands_before_what_is_derived(tmp_path: Path) -> None:
-    case = only(tmp_path, "tools: [wave]\nsays: x\nexpect: {finish_reason: [stop, length]}")
-    expected = Expectation(calls=(), content="x", finish_reason=("stop", "length"))
+    case = only(tmp_path, "tools: [wave]\nsays: x\nexpect: {ending: [finished, limit]}")
+    expected = Expectation(calls=(), content="x", ending=("finished", "limit"))
     assert case.expect == expected
 
 
 def test_written_calls_are_read_like_said_ones(tmp_path: Path) -> None:
     rest = "tools: [wave]\nsays: x\nexpect: {calls: [{call: wave, arguments: {}}], content: ''}"
-    expected = Expectation(calls=(WAVE,), content="", finish_reason=("stop",))
+    expected = Expectation(calls=(WAVE,), content="", ending=("finished",))
     assert only(tmp_path, rest).expect == expected
 
 
@@ -286,7 +313,7 @@ def test_a_text_and_a_string_are_said_as_many_times_as_asked(tmp_path: Path) -> 
 def test_a_cut_answer_ends_with_length_and_no_model_is_asked_for_it(tmp_path: Path) -> None:
     case = only(tmp_path, "tools: [wave]\nsays: [{call: wave, arguments: {}}]\ncut_after: wa")
     found = (case.cut_after, case.sampled, case.expect)
-    assert found == ("wa", False, Expectation(finish_reason=("length",)))
+    assert found == ("wa", False, Expectation(ending=("limit",)))
 
 
 @pytest.mark.parametrize(
@@ -368,7 +395,7 @@ def test_the_shipped_cases_are_found_in_a_clone_and_in_a_wheel(
     assert casefile.shipped() == package / "cases"
 
 
-WORDS = ("call", "text", "arguments", "calls", "content", "tool_choice", "hermes", "wave", "at", "")
+WORDS = ("call", "text", "arguments", "calls", "content", "choice", "hermes", "wave", "at", "")
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(WORDS), st.text()),
     lambda inner: st.one_of(
@@ -392,6 +419,7 @@ REST = st.fixed_dictionaries(
         ),
         "expect": st.one_of(st.fixed_dictionaries({"calls": st.lists(CALLS, max_size=2)}), JUNK),
         "options": JUNK,
+        "wire": st.one_of(st.fixed_dictionaries({"chat": JUNK}), JUNK),
         "omits": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
         "raw": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
     },
@@ -429,9 +457,9 @@ def flow(value: Json) -> str:
 
 
 def test_a_bad_request_is_written_as_it_is(tmp_path: Path) -> None:
-    rest = "body: {tool_choice: 7, messages: null}\nexpect: {refused: true}"
+    rest = "wire: {chat: {tool_choice: 7, messages: null}}\nexpect: {refused: true}"
     case = only(tmp_path, rest)
-    assert case.body == {"tool_choice": 7, "messages": None}
+    assert case.wire == {"chat": {"tool_choice": 7, "messages": None}}
     assert case.expect == Expectation(refused=True)
     assert (case.says, case.sampled) == (None, True)
 

@@ -38,7 +38,7 @@ def test_every_title_is_said_once() -> None:
 
 def test_no_two_cases_ask_and_say_the_same() -> None:
     facts = Counter(
-        repr((c.messages, c.tools, c.options, c.body, c.says, c.raw, c.cut_after)) for c in CASES
+        repr((c.messages, c.tools, c.options, c.wire, c.says, c.raw, c.cut_after)) for c in CASES
     )
     assert [fact for fact, times in facts.items() if times > 1] == []
 

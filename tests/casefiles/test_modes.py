@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
+from conformance.terms.asked import Options
 from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
@@ -88,7 +89,7 @@ def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
 
 
 def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
-    case = replace(CASE, modes=(STOP,), options={"stop": "x"})
+    case = replace(CASE, modes=(STOP,), options=Options(stop="x"))
     assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE]
 
 

@@ -464,7 +464,7 @@ def test_a_choice_among_allowed_tools_forces_none_of_them() -> None:
 
 
 def test_a_reason_that_is_known_is_held_against_calls_too() -> None:
-    length = Expectation(finish_reason=("length",))
+    length = Expectation(ending=("limit",))
     for folder in ("finish.tool_calls", "finish.enum"):
         found = replace(sample(SAMPLES / folder / "right.json"), expect=length)
         assert broken(found) == [("said.finish", "choice 0 finish_reason")]
@@ -531,7 +531,7 @@ def test_a_call_before_the_one_that_was_cut_short_is_finished() -> None:
     assert broken(evidence(found, says=None)) == [("args.json", place)]
 
 
-CUT = Expectation(finish_reason=("length",))
+CUT = Expectation(ending=("limit",))
 
 
 def test_markup_behind_a_call_that_was_cut_short_is_no_bad_beginning() -> None:

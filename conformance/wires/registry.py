@@ -1,0 +1,24 @@
+"""The wires: each folder beside this file is one, and its module `wire` says all about it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+from conformance.wires.wire import Wire
+
+
+def _load(name: str) -> Wire:
+    found = importlib.import_module(f"conformance.wires.{name}.wire").WIRE
+    if not isinstance(found, Wire) or found.name != name:
+        raise TypeError(f"conformance/wires/{name}/wire.py: WIRE is not a Wire of this name")
+    return found
+
+
+_FOLDERS = [one.name for one in pkgutil.iter_modules([str(Path(__file__).parent)]) if one.ispkg]
+WIRES: dict[str, Wire] = {name: _load(name) for name in sorted(_FOLDERS)}
+"""Every wire by its name."""
+
+DEFAULT = WIRES["chat"]
+"""The wire of a run where nobody names one."""
