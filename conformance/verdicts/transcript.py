@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import Json
 from conformance.client.sender import Asker
 from conformance.formats import Format
+from conformance.terms.asked import Asked
 from conformance.verdicts import spoken
 from conformance.verdicts.spoken import End, Reading
 from conformance.wires.answer import Answer
@@ -38,15 +37,14 @@ async def hear(
     if whole is None or before is None:
         return Hearing(ids=ids)
     text, ended = spoken.without_end(whole, before)
-    request = answer.exchange.request
-    asked = wire.asked(request)
+    asked = wire.asked(answer.exchange.request)
     end = _end(ids, asked.options.limit, ended=ended)
     found = spoken.read(text, end, asked, format)
     called = [call.name for call in found.calls or ()]
     unshown = None
     if called != wanted:
         prompt = await asker.detokenize(list(wire.tokens.prompt(answer)))
-        unshown = missing_in(prompt, request) if prompt is not None else None
+        unshown = missing_in(prompt, asked) if prompt is not None else None
     return Hearing(reading=found, ids=ids, unshown=unshown)
 
 
@@ -56,16 +54,16 @@ def _end(ids: Ids, limit: int | None, *, ended: bool) -> End:
     return "cut" if limit and len(ids) >= limit else "unknown"
 
 
-def missing_in(prompt: str, request: Mapping[str, Json]) -> str | None:
+def missing_in(prompt: str, asked: Asked) -> str | None:
     """Say which tool, call or result a prompt does not show, if so.
 
     Only names, and results that are plain words, are looked for: a template may respell the rest.
     """
-    if request.get("tool_choice") != "none":
-        for tool in request.get("tools") or ():
+    if asked.choice != "none":
+        for tool in asked.tools:
             if tool["function"]["name"] not in prompt:
                 return f"the prompt does not show the tool {tool['function']['name']!r}"
-    for message in request["messages"]:
+    for message in asked.messages:
         for call in message.get("tool_calls") or ():
             if call["function"]["name"] not in prompt:
                 return f"the prompt does not show the earlier call of {call['function']['name']!r}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import fields
 from pathlib import Path
 
 from conformance.wires.wire import Wire
 
 
 def _load(name: str) -> Wire:
-    found = importlib.import_module(f"conformance.wires.{name}.wire").WIRE
+    module = importlib.import_module(f"conformance.wires.{name}.wire")
+    found = getattr(module, "WIRE", None)
     if not isinstance(found, Wire) or found.name != name:
-        raise TypeError(f"conformance/wires/{name}/wire.py: WIRE is not a Wire of this name")
+        owed = ", ".join(field.name for field in fields(Wire))
+        raise TypeError(f"conformance/wires/{name}/wire.py owes WIRE = Wire(name={name!r}, {owed})")
     return found
 
 
