@@ -15,7 +15,8 @@ def _load(name: str) -> Wire:
     found = getattr(module, "WIRE", None)
     if not isinstance(found, Wire) or found.name != name:
         owed = ", ".join(field.name for field in fields(Wire))
-        raise TypeError(f"conformance/wires/{name}/wire.py owes WIRE = Wire(name={name!r}, {owed})")
+        what = f"owes WIRE, a Wire of the name {name!r}, with {owed}"
+        raise TypeError(f"conformance/wires/{name}/wire.py {what}")
     return found
 
 
