@@ -20,9 +20,9 @@ class Target:
     parser: str
     format: str
     tokenizer: Mapping[str, Json]
-    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`.
+    """How to build the weightless model's tokenizer; see `conformance.engines.vllm.model_folder`.
 
-    Of the kind `gguf`: which real model to serve; see `conformance.launch.weights`.
+    Of the kind `gguf`: which real model to serve; see `conformance.engines.vllm.weights`.
     """
     template: str | None = None
     """File name in the `examples` folder of that vLLM version; `None` for the tokenizer's own."""
