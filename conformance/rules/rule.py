@@ -15,7 +15,7 @@ from conformance.terms.outcome import Finding, Level, Unjudged
 from conformance.wires.chat.answers import Answer, Choice, Entry
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
-OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
+OPENAI, VLLM = "openai", "vllm"
 
 NOTHING_KNOWN = Expectation()
 Findings = Iterator[Finding | Unjudged]

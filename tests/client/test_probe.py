@@ -16,6 +16,7 @@ from conformance.base.jsonvalue import Json
 from conformance.client import probe
 from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
+from conformance.formats.registry import server_id
 from conformance.reference import Reference
 from conformance.terms.server import Server
 from tests.servers import Behave, closed_port, read_request, serve
@@ -91,7 +92,7 @@ def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
 def test_the_version_document_tells_a_vllm() -> None:
     with Reference("hermes", version="0.32.0+cpu") as running:
         found = probe.examine(running.url, parser="hermes")
-    assert (found.implementation, found.version, found.id) == (
+    assert (found.implementation, found.version, server_id(found)) == (
         "vllm",
         "0.32.0",
         "vllm-0.32.0-hermes",
