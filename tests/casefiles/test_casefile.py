@@ -54,15 +54,15 @@ REFUSED = [
     ),
     (
         "tools: [look]\nsays:\n  - call: look\n    arguments_json: '{\"at\": }'",
-        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for raw",
+        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for damage",
     ),
     (
         'tools: [wave]\nsays: [{call: wave, arguments_json: \'{"a": 1, "a": 2}\'}]',
-        '8: arguments_json is not JSON: duplicate key "a"; broken output is for raw',
+        '8: arguments_json is not JSON: duplicate key "a"; broken output is for damage',
     ),
     (
         "tools: [wave]\nsays: [{call: wave, arguments_json: '[]'}]",
-        "8: arguments_json is not a JSON object; odd output is for raw",
+        "8: arguments_json is not a JSON object; odd output is for damage",
     ),
     (
         "tools: [wave]\noptions: {tool_choice: {type: function, function: {name: look}}}\nsays: x",
