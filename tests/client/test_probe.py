@@ -16,6 +16,7 @@ from conformance.base.jsonvalue import Json
 from conformance.client import probe
 from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
+from conformance.formats import FORMATS
 from conformance.formats.registry import server_id
 from conformance.reference import Reference
 from conformance.terms.server import Server
@@ -53,7 +54,7 @@ def problem_with(url: str, **told: Any) -> str:
 
 @pytest.mark.parametrize(
     ("parser", "format"),
-    [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
+    [(parser, format.name) for format in FORMATS.values() for parser in format.parsers],
 )
 def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
     with Reference(format) as running:

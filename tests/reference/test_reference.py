@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
-from conformance.formats import FORMATS
+from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.stream import Arguments, Content, Header, Token
 from conformance.reference import Reference, Variant, reply
 from conformance.reference.chat import answer
@@ -338,10 +338,11 @@ SAYS = st.lists(
 def test_a_reader_reads_what_the_format_reads(says: list[Utterance], name: str, seed: int) -> None:
     format = FORMATS[name]
     calls = [item for item in says if isinstance(item, Call)]
-    if name != "hermes":
+    try:
+        script = format.write(says)
+    except Inexpressible:
         texts = [item for item in says if isinstance(item, Text)]
-        says = [*texts[:1], *calls]
-    script = format.write(says)
+        script = format.write([*texts[:1], *calls])
     speech = speak({"vllm_xargs": {"conformance_script": encode(script, f"pieces:{seed}")}}, format)
     heard = format.read(tuple(script))
     reader = FORMATS[name].reader()

@@ -12,6 +12,7 @@ from conformance.formats.damage.damage import (
     damage,
     damage_with,
     unlike,
+    value_of,
     with_first,
     written,
 )
@@ -26,7 +27,7 @@ def _changed(says: Says, format: Format, change: Callable[[str], str], otherwise
 
 
 def _fields(says: Says) -> dict[str, Json]:
-    found = json.loads(calls_of(says)[0].arguments)
+    found = value_of(calls_of(says)[0].arguments)
     if not isinstance(found, dict) or not found:
         raise Inexpressible("There are no arguments.")
     return found

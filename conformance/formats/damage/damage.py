@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format, text_of
 from conformance.formats.problem import Inexpressible
 from conformance.terms.said import Call, Text, Utterance
@@ -95,6 +97,14 @@ def object_of(call: Call, format: Format, otherwise: str = "A call is no object 
         if start >= 0:
             return whole
     raise Inexpressible(otherwise)
+
+
+def value_of(text: str) -> Json:
+    """Read JSON; raises `Inexpressible` where that is not possible."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Inexpressible("Its arguments cannot be read.") from None
 
 
 def part(text: str, place: int, otherwise: str) -> str:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-import json
-
-from conformance.formats.damage.damage import Says, calls_of, damage, part, unlike, written
+from conformance.formats.damage.damage import (
+    Says,
+    calls_of,
+    damage,
+    part,
+    unlike,
+    value_of,
+    written,
+)
 from conformance.formats.format import Format
 from conformance.formats.problem import Inexpressible
 
@@ -16,10 +22,11 @@ def _core(says: Says, format: Format) -> str:
 
 
 def _last_string(says: Says) -> str:
-    value = [*json.loads(calls_of(says)[-1].arguments).values()]
-    if not value or not isinstance(value[-1], str) or not value[-1]:
+    found = value_of(calls_of(says)[-1].arguments)
+    last = [*found.values()][-1] if isinstance(found, dict) and found else None
+    if not isinstance(last, str) or not last:
         raise Inexpressible("The last argument is no string.")
-    return value[-1]
+    return last
 
 
 @damage

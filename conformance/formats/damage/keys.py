@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
 from conformance.formats.damage.damage import (
     Says,
@@ -13,11 +12,13 @@ from conformance.formats.damage.damage import (
     damage_with,
     framed,
     object_of,
+    part,
     unlike,
     with_first,
     written,
 )
 from conformance.formats.format import Format
+from conformance.formats.problem import Inexpressible
 from conformance.terms.said import Call
 
 ID = "call_00001"
@@ -31,7 +32,9 @@ def _reworded(says: Says, format: Format, otherwise: str, reword: Callable[[str,
     text, at = written(says, format), 0
     for call in calls_of(says):
         whole = object_of(call, format, otherwise)
-        at = text.index(whole, at)
+        at = text.find(whole, at)
+        if at < 0:
+            raise Inexpressible(otherwise)
         name, arguments = _members(call, format)
         new = f"{{{reword(name, arguments)}}}"
         text = text[:at] + new + text[at + len(whole) :]
@@ -123,7 +126,9 @@ def no_arguments_key(says: Says, format: Format) -> str:
     if format.frame.keys is not None:
         return _reworded(says, format, "", lambda name, arguments: name)
     name, text = calls_of(says)[-1].name, written(says, format)
-    return text[: text.rindex(name) + len(name)] + format.frame.end
+    place = text.rfind(name)
+    before = part(text, place + len(name) if place >= 0 else -1, "The name is not written so.")
+    return before + format.frame.end
 
 
 @damage
@@ -148,16 +153,18 @@ def second_name(says: Says, format: Format, word: str) -> str:
 @damage
 def escaped_name(says: Says, format: Format) -> str:
     """The name's underscores are written as JSON escapes."""
-    why = "Names are not JSON there."
     text = _reworded(
         says,
         format,
-        why,
-        lambda name, arguments: "{}: {}, {}".format(
-            (parts := name.partition(": "))[0], parts[2].replace("_", "\\u005f"), arguments
-        ),
+        "Names are not JSON there.",
+        lambda name, arguments: f"{_escaped(name)}, {arguments}",
     )
     return unlike(text, written(says, format), "The name has no underscore.")
+
+
+def _escaped(member: str) -> str:
+    key, colon, name = member.partition(": ")
+    return f"{key}{colon}{name.replace('_', chr(92) + 'u005f')}"
 
 
 @damage
@@ -174,5 +181,5 @@ def wrapped_in_function(says: Says, format: Format) -> str:
 @damage
 def list_and_object_swapped(says: Says, format: Format) -> str:
     """A list stands where the format has an object, or an object where it has a list."""
-    text = ", ".join(object_of(replace(call), format) for call in calls_of(says))
+    text = ", ".join(object_of(call, format) for call in calls_of(says))
     return framed(text if format.frame.listed else f"[{text}]", format)

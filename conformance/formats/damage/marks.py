@@ -17,6 +17,7 @@ from conformance.formats.damage.damage import (
     written,
 )
 from conformance.formats.format import Format
+from conformance.formats.jsontext import write_call
 from conformance.formats.problem import Inexpressible
 from conformance.terms.said import Call, Text
 
@@ -128,6 +129,4 @@ def in_foreign_marks(says: Says, format: Format, word: str) -> str:
     """The call is an object in another family's marks, which stand around `{}` in the word."""
     if any(mark in word for mark in format.marks):
         raise Inexpressible("The marks are its own.")
-    (call,) = calls_of(says)
-    name = json.dumps(call.name, ensure_ascii=False)
-    return word.replace("{}", f'{{"name": {name}, "arguments": {call.arguments}}}')
+    return word.replace("{}", write_call(calls_of(says)[0]))

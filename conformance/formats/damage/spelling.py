@@ -12,6 +12,7 @@ from conformance.formats.damage.damage import (
     damage,
     framed,
     object_of,
+    value_of,
     with_first,
     words_of,
     written,
@@ -47,14 +48,14 @@ def _tabbed(value: Json) -> str:
 
 def _bodies(says: Says, format: Format) -> list[Json]:
     """Give what stands between the marks, where that is JSON; each member has marks of its own."""
-    objects = [json.loads(object_of(call, format)) for call in calls_of(says)]
+    objects = [value_of(object_of(call, format)) for call in calls_of(says)]
     return [objects] if format.frame.listed else objects
 
 
 def _respelled(says: Says, format: Format, spell: Spell) -> str:
     """Write calls whose arguments alone are JSON."""
     calls = [
-        Call(name=call.name, arguments=spell(json.loads(call.arguments))) for call in calls_of(says)
+        Call(name=call.name, arguments=spell(value_of(call.arguments))) for call in calls_of(says)
     ]
     return written(calls, format)
 
