@@ -86,12 +86,13 @@ def test_the_reader_finds_the_calls_that_are_written(format: Format) -> None:
 def test_a_prompt_offers_tools_and_opens_the_turn(format: Format) -> None:
     prompt = render({"messages": ASKED, "tools": TOOLS}, format)
     bare = render({"messages": ASKED[:1], "tools": []}, format)
-    assert format.offer in prompt
-    assert format.offer not in bare
-    assert prompt.rstrip().endswith(format.opener)
-    assert format.end in prompt
-    assert "14:05" in prompt
-    assert OSLO.arguments in prompt
+    owed = f"{format.name} owes a template with "
+    assert format.offer in prompt, owed + "its offer, where there are tools"
+    assert format.offer not in bare, owed + "its offer only where there are tools"
+    assert prompt.rstrip().endswith(format.opener), owed + "its opener at the end"
+    assert format.end in prompt, owed + "its end after a turn of the model's"
+    assert "14:05" in prompt, owed + "a tool's result"
+    assert OSLO.arguments in prompt, owed + "earlier calls"
 
 
 @EACH
