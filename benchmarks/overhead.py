@@ -24,6 +24,7 @@ from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import of_server
 from conformance.client import probe
+from conformance.formats.registry import server_id
 from conformance.scripting import NotApplicable, check_applies, scripts_of
 from conformance.terms.server import Server
 from conformance.wires.chat.request import build
@@ -85,7 +86,7 @@ def main() -> None:
     chosen = parser.parse_args()
     server = probe.examine(chosen.url, greeting=DEFAULT.greeting, parser=chosen.parser)
     bodies = requests_of(server)
-    print(f"{len(bodies)} requests, {chosen.concurrency} at once, {server.id}")
+    print(f"{len(bodies)} requests, {chosen.concurrency} at once, {server_id(server)}")
     ratios = []
     for _ in range(chosen.rounds):
         floor = asyncio.run(send(server.url, bodies, chosen.concurrency))

@@ -15,7 +15,8 @@ from conformance.casefiles import casefile
 from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
-from conformance.formats import FORMATS, PARSERS
+from conformance.formats import FORMATS
+from conformance.formats.registry import parser_of
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
@@ -132,7 +133,7 @@ def server_of(url: str, format: str) -> Server:
         model="reference",
         implementation="vllm",  # the rules for vLLM hold for it, too
         version=None,
-        parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
+        parser=parser_of(FORMATS[format]),
         format=format,
         emission="scripted",
         intervals=True,

@@ -20,10 +20,10 @@ from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import modes, old
 from conformance.casefiles.expectation import derive
-from conformance.formats import FORMATS
+from conformance.casefiles.texts import Place, texts
 from conformance.terms.asked import Allowed, Named, Options, read_options
 from conformance.terms.case import Case, Echo, Expectation, Mode
-from conformance.terms.said import Call, Script, Text, Utterance
+from conformance.terms.said import Call, Text, Utterance
 from conformance.wires.registry import WIRES
 
 TOOLS = "_tools.yaml"
@@ -39,9 +39,6 @@ _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError,
 
 MANY, LONG = 4, 500
 """Calls, and characters of one, that a model of seven billion parameters gets right."""
-
-
-Place = tuple[str | int, ...]
 
 
 def shipped() -> Path:
@@ -103,7 +100,9 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
     tools = _tools(document, at, spec, shared)
     options = read_options(spec.get("options", {}))
     _check_choice(document, at, options, tools)
-    says = _says(document, at, spec, tools)
+    meant = _says(document, at, spec, tools)
+    raw, omits = texts(document, at, spec, meant)
+    says = None if "damage" in spec else meant
     cut_after = _cut_after(document, at, spec)
     written = _written(document, at, spec, tools)
     derived = derive(says, options, cut_after) if says else Expectation()
@@ -118,9 +117,9 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         options=options,
         wire=_wire(document, at, spec),
         says=says,
-        raw=_raw(document, at, spec),
+        raw=raw,
         expect=_merged(derived, written),
-        omits=_omits(document, at, spec),
+        omits=omits,
         cut_after=cut_after,
         sampled=spec.get("sampled", _can_be_asked(says, cut_after) or written.refused),
         modes=_modes(document, at, spec),
@@ -285,10 +284,10 @@ def _object(document: Document, at: Place, text: str) -> Json:
     try:
         value = jsonvalue.plain(jsonvalue.parse(text))
     except jsonvalue.JsonProblem as problem:
-        what = f"arguments_json is not JSON: {problem}; broken output is for raw"
+        what = f"arguments_json is not JSON: {problem}; broken output is for damage"
         raise document.problem(what, *at) from problem
     if not isinstance(value, dict):
-        raise document.problem("arguments_json is not a JSON object; odd output is for raw", *at)
+        raise document.problem("arguments_json is not a JSON object; odd output is for damage", *at)
     return value
 
 
@@ -341,25 +340,3 @@ def _cut_after(document: Document, at: Place, spec: Json) -> str | None:
     if cut_after is not None and "limit" in spec.get("options", {}):
         raise document.problem("cut_after beside a limit; allowed: one", *at, "cut_after")
     return cut_after
-
-
-def _raw(document: Document, at: Place, spec: Json) -> dict[str, Script]:
-    scripts: dict[str, Script] = {}
-    for name, text in spec.get("raw", {}).items():
-        if name not in FORMATS:
-            hint = did_you_mean(name, FORMATS)
-            raise document.problem(f"unknown format {name!r}; {hint}", *at, "raw", name)
-        scripts[name] = FORMATS[name].pieces(text)
-    return scripts
-
-
-def _omits(document: Document, at: Place, spec: Json) -> dict[str, str]:
-    omits: dict[str, str] = spec.get("omits", {})
-    for name in omits:
-        here = (*at, "omits", name)
-        if name not in FORMATS and not modes.named(name):
-            hint = f"formats: {', '.join(sorted(FORMATS))}; modes: {modes.ALLOWED}"
-            raise document.problem(f"unknown format or mode {name!r}; {hint}", *here)
-        if name in spec.get("raw", {}):
-            raise document.problem(f"format {name!r} is omitted and has a raw text", *here)
-    return omits

@@ -235,11 +235,11 @@ def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
             f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
             "for another parser of a known format give --format"
         )
-    if scripted and parser == "mistral":
-        # vLLM's mistral parser takes the later format when the vocabulary has this token.
-        later = FORMATS["mistral-v11"]
-        said = probe.says(model, (Piece("text", "x"), Piece("control", "[ARGS]")))
-        return "mistral" if said is None else later.name
+    if scripted:
+        for format in FORMATS.values():
+            signed = parser in format.parsers and format.sign
+            if signed and probe.says(model, signed) is not None:
+                return format.name
     return PARSERS[parser]
 
 

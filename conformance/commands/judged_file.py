@@ -13,7 +13,7 @@ from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.suggest import did_you_mean
 from conformance.commands import answer_file
 from conformance.commands.answer_file import NoAnswer, RequestProblem
-from conformance.formats import FORMATS, PARSERS
+from conformance.formats import FORMATS, PARSERS, registry
 from conformance.formats.format import Format, text_of
 from conformance.report import terminal
 from conformance.rules import Evidence
@@ -105,7 +105,7 @@ def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
         format=basis.format,
         complete=_asked_alike(basis.complete, exchange) if answer.stream is not None else None,
         client=DEFAULT.client(exchange) if exchange.status == 200 else None,
-        parser=_parser_of(basis.format),
+        parser=registry.parser_of(basis.format) if basis.format else None,
     )
     judgements = verdict.judge(evidence)
     return Recorded(
@@ -136,17 +136,11 @@ def said_in(case: Case, format: Format | None) -> str | None:
 
 def format_of(name: str) -> Format:
     """Find a format by its own name or by that of a parser; raises `JudgeProblem`."""
-    chosen = FORMATS.get(PARSERS.get(name, name))
+    chosen = registry.format_of(name)
     if chosen is None:
         hint = did_you_mean(name, PARSERS.keys() | FORMATS.keys())
         raise JudgeProblem(f"--parser: {name!r} is unknown; {hint}")
     return chosen
-
-
-def _parser_of(format: Format | None) -> str | None:
-    """Name the parser that a format is read by."""
-    name = format.name if format else ""
-    return next((parser for parser in PARSERS if name.startswith(parser)), None)
 
 
 def request_of(data: bytes) -> Json:

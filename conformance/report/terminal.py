@@ -9,6 +9,7 @@ from typing import Any
 
 from conformance.base import jsonvalue
 from conformance.client.retry import Waits
+from conformance.formats.registry import server_id
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
@@ -34,7 +35,8 @@ def header(server: Server) -> list[str]:
         "sampled": f"sampled: the model answers as it likes; {known}",
     }
     lines = [
-        f"conformance: {server.id} at {server.url}, model {server.model}, format {server.format}",
+        f"conformance: {server_id(server)} at {server.url}, model {server.model}, "
+        f"format {server.format}",
         f"emission: {emission[server.emission]}",
     ]
     if server.template:

@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance import __version__
 from conformance.base import jsonfile
+from conformance.formats.registry import server_id
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
@@ -142,7 +143,7 @@ def document(
             "digest": digest(files),
         },
         "target": {
-            "id": server.id,
+            "id": server_id(server),
             "implementation": server.implementation,
             "version": server.version,
             "parser": server.parser,

@@ -17,7 +17,7 @@ from conformance.wires.answer import Turn
 from conformance.wires.chat.answers import Choice, Entry
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
-OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
+OPENAI, VLLM = "openai", "vllm"
 
 NOTHING_ASKED = Asked()
 NOTHING_KNOWN = Expectation()

@@ -64,9 +64,3 @@ class Server:
     """It shows the tokens of a sampled answer, and tells their text to the letter."""
     room: int = ROOM
     """Tokens that a sampled answer may have, where a case says nothing."""
-
-    @property
-    def id(self) -> str:
-        """Say what is tested, not how it was reached."""
-        parser = self.format if self.format.startswith(self.parser) else self.parser
-        return "-".join(filter(None, (self.implementation, self.version, parser)))

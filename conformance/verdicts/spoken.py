@@ -15,8 +15,9 @@ from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.casefiles.expectation import derive
 from conformance.formats import FORMATS, Format, Unreadable
-from conformance.formats.format import read_calls, text_of
-from conformance.terms.asked import Asked, Choice, Named, Options
+from conformance.formats.format import text_of
+from conformance.formats.registry import THOUGHTS
+from conformance.terms.asked import Asked, Named, Options
 from conformance.terms.case import Expectation
 from conformance.terms.said import Call, Piece, Script, Utterance
 
@@ -24,16 +25,14 @@ End = Literal["ended", "cut", "unknown"]
 """How the tokens end: with an end of sequence, at the limit, or nothing tells."""
 
 NOTHING = Expectation()
-RELATED = {"mistral": ("mistral-v11",)}
-"""Formats that a model may write instead: its name alone does not tell which tokenizer it has."""
 
 _END = re.compile(
     r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</s>|<eos>|<end_of_turn>|<end_of_utterance>|\[EOS\]"
 )
 _SPECIAL = re.compile(r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</?s>|<(?:bos|eos|pad|unk)>")
 """Tokens that a server may show or leave out."""
-_THOUGHT = re.compile(r"</think>|\[/THINK\]")
-_THINKS = re.compile(r"</?think>|\[/?THINK\]")
+_THOUGHT = re.compile("|".join(re.escape(after) for _, after in THOUGHTS))
+_THINKS = re.compile("|".join(re.escape(mark) for pair in THOUGHTS for mark in pair))
 _LOST = "\ufffd"
 
 
@@ -99,8 +98,8 @@ def _read(text: str, end: End, asked: Asked, format: Format) -> Reading:
 
 
 def _classes(found: Reading, end: End, format: Format) -> Iterator[str]:
-    opener = next(iter(format.marks))
-    before, *marked = found.text.split(opener)
+    opener = format.mark
+    before, *marked = found.text.split(opener) if opener else [found.text]
     calls = max(len(marked), len(found.calls or ()))
     if calls:
         yield "call"
@@ -161,7 +160,7 @@ def _says(text: str, asked: Asked, format: Format) -> Sequence[Utterance]:
     """Read a text in its format, or in a shape to which a server binds a forced call."""
     choice, marked = asked.choice, _marked(text, format)
     if choice not in ("auto", "none") and not marked:
-        return _forced(text, choice)
+        return format.read_forced(text, choice.name if isinstance(choice, Named) else None)
     says = _in_format(text, format)
     if marked and not any(isinstance(said, Call) for said in says):
         raise Unreadable("marks without a call")
@@ -172,35 +171,10 @@ def _in_format(text: str, format: Format) -> Sequence[Utterance]:
     try:
         return format.read(format.pieces(text))
     except Unreadable:
-        for other in (FORMATS[name] for name in RELATED.get(format.name, ())):
+        for other in (FORMATS[name] for name in format.related):
             if any(mark in text for mark in other.marks.keys() - format.marks.keys()):
                 return other.read(other.pieces(text))
         raise
-
-
-def _forced(text: str, choice: Choice) -> list[Call]:
-    """Read bare JSON: a list of calls, or the arguments alone of a named function."""
-    if text.lstrip().startswith("["):
-        return _listed(text)
-    try:
-        value = jsonvalue.parse(text)
-    except JsonProblem as problem:
-        raise Unreadable(f"a forced call is JSON, or has marks: {problem}") from None
-    if not isinstance(value, dict) or not isinstance(choice, Named):
-        raise Unreadable("a forced call is a list of calls, or an object of arguments")
-    if "name" in value and value.keys() & {"arguments", "parameters"}:
-        raise Unreadable("an object that may be a call, or the arguments of one")
-    return [Call(name=choice.name, arguments=text.strip())]
-
-
-def _listed(text: str) -> list[Call]:
-    try:
-        calls = read_calls(text)
-    except Unreadable:
-        calls = read_calls(text, "parameters")
-    if not calls:
-        raise Unreadable("a list without a call")
-    return calls
 
 
 def _sound_calls(says: Sequence[Utterance], asked: Asked) -> tuple[Call, ...]:
@@ -223,8 +197,8 @@ def _unread(text: str, asked: Asked, format: Format, why: str) -> Reading:
     """Demand of a text that cannot be read only that it is not swallowed."""
     if asked.choice == "none" or asked.options.parallel is False:
         return Reading(text=text, expect=Expectation(broken=True), odd=why)
-    opener = next(iter(format.marks))
-    names = _names(text.split(opener)[1:], _offered(asked))
+    parts = text.split(format.mark)[1:] if format.mark else [text]
+    names = _names(parts, _offered(asked))
     return Reading(text=text, expect=Expectation(broken=True, keeps=names), odd=why)
 
 

@@ -10,6 +10,9 @@ from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, expectation
 from conformance.casefiles.modes import ALLOWED, named
+from conformance.formats import FORMATS
+from conformance.formats.damage import DAMAGES
+from conformance.formats.format import text_of
 from conformance.terms.asked import NO_OPTIONS, Allowed, Named, Options
 from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
@@ -55,15 +58,16 @@ REFUSED = [
     ),
     (
         "tools: [look]\nsays:\n  - call: look\n    arguments_json: '{\"at\": }'",
-        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for raw",
+        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for "
+        "damage",
     ),
     (
         'tools: [wave]\nsays: [{call: wave, arguments_json: \'{"a": 1, "a": 2}\'}]',
-        '8: arguments_json is not JSON: duplicate key "a"; broken output is for raw',
+        '8: arguments_json is not JSON: duplicate key "a"; broken output is for damage',
     ),
     (
         "tools: [wave]\nsays: [{call: wave, arguments_json: '[]'}]",
-        "8: arguments_json is not a JSON object; odd output is for raw",
+        "8: arguments_json is not a JSON object; odd output is for damage",
     ),
     (
         "tools: [wave]\noptions: {choice: {name: look}}\nsays: x",
@@ -86,11 +90,11 @@ REFUSED = [
     ("options: {choice: required}\nsays: x", "7: choice 'required' in a case without tools"),
     (
         "raw:\n  hermess: x\nexpect: {content: x}",
-        "8: unknown format 'hermess'; did you mean 'hermes'? allowed: hermes, mistral, mistral-v11",
+        f"8: unknown format 'hermess'; did you mean 'hermes'? allowed: {', '.join(FORMATS)}",
     ),
     (
         "says: x\nomits: {stream-caracters: y}",
-        "8: unknown format or mode 'stream-caracters'; formats: hermes, mistral, mistral-v11; "
+        f"8: unknown format or mode 'stream-caracters'; formats: {', '.join(FORMATS)}; "
         f"modes: {ALLOWED}",
     ),
     (
@@ -133,6 +137,24 @@ REFUSED = [
         "says: x\nexpect: {refused: true}",
         "7: cases[0].says is 'x'; allowed: nothing, where the request is refused",
     ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: mark-alon",
+        "9: unknown damage 'mark-alon'; did you mean 'mark-alone'? allowed: ",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: {mark-alone: now}",
+        "9: damage 'mark-alone' with a word; allowed: the name alone",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: other-name",
+        "9: damage 'other-name' needs a word: {other-name: WORD}",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: trailing-comma",
+        "9: no format can say this with 'trailing-comma': No call is meant.",
+    ),
+    ("says: x\ndamage: mark-alone", "4: cases[0] lacks the key 'expect'"),
+    ("expect: {keeps: [x]}\ndamage: mark-alone", "4: cases[0] lacks the key 'says'"),
     (
         "raw: {hermes: x}\nexpect: {content: x}\nomits: {hermes: y}",
         "9: format 'hermes' is omitted and has a raw text",
@@ -293,6 +315,32 @@ def test_a_raw_text_is_cut_at_the_format_s_marks_and_needs_a_script(tmp_path: Pa
     assert case.expect == Expectation(content="a")
 
 
+def test_a_damage_gives_each_format_its_text_or_a_reason_and_derives_nothing(
+    tmp_path: Path,
+) -> None:
+    rest = (
+        "tools: [wave]\nsays: [{call: wave, arguments: {}}]\ndamage: end-mark-missing\n"
+        "expect: {broken: true}"
+    )
+    case = only(tmp_path, rest)
+    assert text_of(case.raw["hermes"]) == '<tool_call>\n{"name": "wave", "arguments": {}}'
+    assert case.omits["mistral"] == "There is no end mark."
+    assert case.raw.keys() | case.omits.keys() == FORMATS.keys()
+    assert not case.raw.keys() & case.omits.keys()
+    assert (case.says, case.sampled, case.expect) == (None, False, Expectation(broken=True))
+
+
+def test_what_a_case_spells_out_or_omits_stands_before_what_is_derived(tmp_path: Path) -> None:
+    rest = (
+        "says: Hm.\ndamage: mark-alone\nraw: {hermes: ho}\nomits: {mistral: Not there.}\n"
+        "expect: {keeps: [h]}"
+    )
+    case = only(tmp_path, rest)
+    assert text_of(case.raw["hermes"]) == "ho"
+    assert text_of(case.raw["mistral-v11"]) == "Hm.[TOOL_CALLS]"
+    assert case.omits == {"mistral": "Not there."}
+
+
 def test_a_tool_of_the_case_itself_needs_no_shared_file(tmp_path: Path) -> None:
     path = tmp_path / "topic.yaml"
     tool = "    tools: [{type: function, function: {name: nod}}]\n"
@@ -420,6 +468,7 @@ REST = st.fixed_dictionaries(
         "expect": st.one_of(st.fixed_dictionaries({"calls": st.lists(CALLS, max_size=2)}), JUNK),
         "options": JUNK,
         "wire": st.one_of(st.fixed_dictionaries({"chat": JUNK}), JUNK),
+        "damage": st.one_of(st.sampled_from(sorted(DAMAGES)), JUNK),
         "omits": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
         "raw": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
     },

@@ -17,6 +17,8 @@ from conformance.base.jsonvalue import Json
 from conformance.client import probe
 from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
+from conformance.formats import FORMATS
+from conformance.formats.registry import server_id
 from conformance.reference import Reference
 from conformance.terms.server import Server
 from conformance.wires.registry import DEFAULT
@@ -61,7 +63,7 @@ def problem_with(url: str, **told: Any) -> str:
 
 @pytest.mark.parametrize(
     ("parser", "format"),
-    [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
+    [(parser, format.name) for format in FORMATS.values() for parser in format.parsers],
 )
 def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
     with Reference(format) as running:
@@ -100,7 +102,7 @@ def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
 def test_the_version_document_tells_a_vllm() -> None:
     with Reference("hermes", version="0.32.0+cpu") as running:
         found = examine(running.url, parser="hermes")
-    assert (found.implementation, found.version, found.id) == (
+    assert (found.implementation, found.version, server_id(found)) == (
         "vllm",
         "0.32.0",
         "vllm-0.32.0-hermes",

@@ -18,6 +18,7 @@ from conformance.base.jsonvalue import Json
 from conformance.casefiles import old
 from conformance.commands import answer_file, judged_file, main
 from conformance.commands.judged_file import Basis
+from conformance.formats import FORMATS
 from conformance.results import writer
 from conformance.rules import RULES
 from conformance.rules.rule import VLLM
@@ -326,7 +327,7 @@ def test_a_parser_or_a_format_adds_its_rules(name: str, capsys: Screen) -> None:
 
 
 def test_a_format_is_found_by_its_parser_or_by_its_own_name() -> None:
-    names = ["hermes", "mistral", "mistral-v11"]
+    names = [*FORMATS]
     assert [judged_file.format_of(name).name for name in names] == names
 
 

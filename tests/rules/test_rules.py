@@ -861,9 +861,13 @@ def test_a_rule_of_an_implementation_holds_for_no_other(id: str) -> None:
         assert broken(other) == []
 
 
-def test_a_rule_of_a_parser_holds_for_no_other() -> None:
-    found = sample(SAMPLES / "id.format" / "wrong.sse")
-    assert broken(replace(found, parser="hermes")) == []
+@pytest.mark.parametrize("parser", [None, "mistral", "my_parser"])
+def test_the_form_of_an_id_is_demanded_by_the_format_whatever_parser_reads_it(
+    parser: str | None,
+) -> None:
+    found = replace(sample(SAMPLES / "id.format" / "wrong.sse"), parser=parser)
+    assert {id for id, _ in broken(found)} == {"id.format"}
+    assert broken(replace(found, format=FORMATS["hermes"])) == []
 
 
 def test_a_tool_that_is_not_among_the_allowed_ones_is_not_offered() -> None:
