@@ -203,9 +203,9 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        intervals=_has_field(openapi, greeting.schema, "stream_interval"),
-        prompts=_prompts(openapi, greeting.prompts),
-        tokens=not scripted and probe.shows_tokens(model),
+        takes_interval=_has_field(openapi, greeting.schema, "stream_interval"),
+        render_path=_prompts(openapi, greeting.prompts),
+        shows_token_ids=not scripted and probe.shows_tokens(model),
     )
 
 

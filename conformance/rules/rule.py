@@ -42,7 +42,7 @@ class Evidence:
     """How the model behind the server writes calls."""
     complete: Any = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
-    unlike: str | None = None
+    incomparable: str | None = None
     """Why there is none, where a sampled model was asked both ways."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""

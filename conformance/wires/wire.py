@@ -54,8 +54,12 @@ class Wire:
     """Writes the body of a request; without a script the model answers as it likes."""
     request: Callable[[Case], Json]
     """Writes what a case asks, except for model, stream and script."""
+    sampled: Callable[[Json, Server], Json]
+    """Adds what makes a model's own answer end, repeatable, and its tokens known."""
     limited: Callable[[Json, int], Json]
-    """Makes of a body one whose answer may have so many tokens."""
+    """Limits the answer to so many tokens, unless the case sets a limit of its own."""
+    ended: Callable[[Json, int], Json]
+    """Limits the answer to so many tokens in any case."""
     read: Callable[[Exchange], Any]
     """Reads any bytes at all. It gives an `Answer`, with more in it for the wire's own rules."""
     refusal: Callable[[Any], str | None]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
 from conformance.client.probe import Greeting
-from conformance.wires.chat import answers, client, cost, fields, follow_up, request, token_ids
+from conformance.terms.exchange import ClientView, Exchange
+from conformance.wires.chat import answers, cost, fields, follow_up, request, token_ids
 from conformance.wires.wire import Tokens, Wire
 
 
@@ -15,17 +16,26 @@ def _text(document: Json) -> str | None:
         return None
 
 
+def _client(exchange: Exchange) -> ClientView:
+    # The SDK takes a second to import, and what only writes reports needs none.
+    from conformance.wires.chat import client
+
+    return client.read(exchange)
+
+
 WIRE = Wire(
     name="chat",
     path="/v1/chat/completions",
     ask=request.build,
     request=request.asked_in,
+    sampled=request.sampled,
     limited=request.limited,
+    ended=request.ended,
     read=answers.read,
     refusal=request.refusal,
     is_too_long=request.is_too_long,
     follow_up=follow_up.answered,
-    client=client.read,
+    client=_client,
     asked=fields.asked,
     misfit=fields.misfit,
     supposed=fields.supposed,
