@@ -24,9 +24,11 @@ from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import of_server
 from conformance.client import probe
+from conformance.formats.registry import server_id
 from conformance.scripting import NotApplicable, check_applies, scripts_of
 from conformance.terms.server import Server
 from conformance.wires.chat.request import build
+from conformance.wires.registry import DEFAULT
 
 
 def requests_of(server: Server) -> list[Json]:
@@ -82,9 +84,9 @@ def main() -> None:
     parser.add_argument("--concurrency", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
-    server = probe.examine(chosen.url, parser=chosen.parser)
+    server = probe.examine(chosen.url, greeting=DEFAULT.greeting, parser=chosen.parser)
     bodies = requests_of(server)
-    print(f"{len(bodies)} requests, {chosen.concurrency} at once, {server.id}")
+    print(f"{len(bodies)} requests, {chosen.concurrency} at once, {server_id(server)}")
     ratios = []
     for _ in range(chosen.rounds):
         floor = asyncio.run(send(server.url, bodies, chosen.concurrency))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
-from conformance.formats import FORMATS, Inexpressible
+from conformance.formats import FORMATS, Format, Inexpressible
 from conformance.formats.format import text_of
+from conformance.terms.asked import Named
 from conformance.terms.case import CHARACTERS, Case, Mode
-from conformance.terms.said import Call, Piece, Script
+from conformance.terms.said import Call, Script
 from conformance.terms.server import Server
 
 SCRIPT_FIELD = "conformance_script"
@@ -25,13 +25,10 @@ class NotApplicable(Exception):
 def scripts_of(case: Case, server: Server) -> list[Script]:
     """Write what the model says, in each shape that a server may want; raises `NotApplicable`.
 
-    The first is the model's own. Where a tool is forced, vLLM binds some models to another shape:
-    calls without white space between them (hermes from 0.30), or bare JSON: a list of calls, whose
-    arguments are called `parameters` (hermes before 0.30) or `arguments` (mistral before v11), or
-    the arguments alone for a named function.
+    The first is the model's own. Where a tool is forced, servers bind some models to another.
     """
     own = script_in(case, server.format)
-    return [own, *(_forced_shapes(case, own) if case.says is not None else ())]
+    return [own, *_forced_shapes(case, own, FORMATS[server.format])]
 
 
 def script_in(case: Case, format: str) -> Script:
@@ -63,10 +60,9 @@ def formats_of(case: Case) -> list[str]:
 
 def is_bound(case: Case, server: Server) -> bool:
     """Whether a grammar may bind what the model says, so that a script must be heard first."""
-    choice = case.options.get("tool_choice", "auto")
     return bool(case.tools) and (
-        choice not in ("auto", "none")
-        or case.options.get("parallel_tool_calls") is False
+        case.options.forces
+        or case.options.parallel is False
         or any(tool["function"].get("strict") for tool in case.tools)
         or FORMATS[server.format].grammar
     )
@@ -107,22 +103,11 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
             raise NotApplicable(case.omits[omitted])
 
 
-def _forced_shapes(case: Case, own: Script) -> list[Script]:
+def _forced_shapes(case: Case, own: Script, format: Format) -> list[Script]:
     calls = [item for item in case.says or () if isinstance(item, Call)]
-    choice = case.options.get("tool_choice", "auto")
-    if not calls or choice in ("auto", "none"):
+    if not calls or not case.options.forces:
         return []
-    texts = [_listed(calls, key) for key in ("parameters", "arguments")]
-    if isinstance(choice, dict):
-        texts.insert(0, calls[0].arguments)
-    adjacent = tuple(piece for piece in own if piece.text.strip())
-    bare: list[Script] = [(Piece("text", text),) for text in texts]
-    return [adjacent, *bare] if adjacent != own else bare
-
-
-def _listed(calls: Sequence[Call], key: str) -> str:
-    objects = (f'{{"name": {json.dumps(call.name)}, "{key}": {call.arguments}}}' for call in calls)
-    return f"[{', '.join(objects)}]"
+    return format.forced_shapes(own, calls, isinstance(case.options.choice, Named))
 
 
 def encode(script: Script, cut: str) -> str:

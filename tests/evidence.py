@@ -40,6 +40,7 @@ from conformance.terms.said import Call, Text, Utterance
 from conformance.terms.server import Server
 from conformance.verdicts.verdict import Judgement, judge
 from conformance.wires.chat import answers, client
+from conformance.wires.registry import DEFAULT
 
 SAMPLES = Path(__file__).parent / "samples"
 ALLOWED = SAMPLES / "allowed"
@@ -106,7 +107,9 @@ def evidence(
 ) -> Evidence:
     """Put an exchange together with what is known about it."""
     if expect is None:
-        expect = Expectation() if says is None else derive(says, found.request)
+        expect = (
+            Expectation() if says is None else derive(says, DEFAULT.asked(found.request).options)
+        )
     asked = {
         name: found.request[name] for name in found.request.keys() - {"stream", "stream_options"}
     }
@@ -114,6 +117,7 @@ def evidence(
     return Evidence(
         answer=answers.read(found),
         request=found.request,
+        asked=DEFAULT.asked(found.request),
         expect=expect,
         said=None if says is None else text_of(FORMATS[format].write(says)),
         format=FORMATS[format],
@@ -199,10 +203,10 @@ def _utterance(item: Json) -> Utterance:
 
 
 def _expectation(spec: Json) -> Expectation:
-    reason = spec.get("finish_reason")
+    ending = spec.get("ending")
     return Expectation(
         content=spec.get("content"),
-        finish_reason=reason and tuple(reason),
+        ending=ending and tuple(ending),
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
         refused=spec.get("refused", False),

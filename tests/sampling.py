@@ -12,6 +12,7 @@ from conformance.client.sender import Asker
 from conformance.reference import Reference, Variant
 from conformance.reference.fault import NONE, Fault
 from conformance.runs.session import Session
+from conformance.terms.asked import NO_OPTIONS, Options
 from conformance.terms.case import COMPLETE, STREAM, Case, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Call, Text, Utterance
@@ -40,7 +41,7 @@ LOOKS = Call(name="look", arguments='{"at": "the sea", "zoom": 1.5, "lit": true}
 RINGS = Call(name="ring", arguments="{}")
 
 
-def case(name: str, tool: Json, *says: Utterance, **options: Json) -> Case:
+def case(name: str, tool: Json, *says: Utterance, options: Options = NO_OPTIONS) -> Case:
     return Case(
         id=f"mine/{name}",
         about="It.",
@@ -59,8 +60,8 @@ CASES = (
     case("rings", RING, RINGS),
     case("looks-twice", LOOK, LOOKS, LOOKS),
     case("words", LOOK, Text(text="It is late.")),
-    case("cut", LOOK, LOOKS, max_tokens=22),
-    case("none", LOOK, Text(text="It is late."), tool_choice="none"),
+    case("cut", LOOK, LOOKS, options=Options(limit=22)),
+    case("none", LOOK, Text(text="It is late."), options=Options(choice="none")),
 )
 MODES: tuple[Mode, ...] = (COMPLETE, STREAM)
 

@@ -13,9 +13,9 @@ from types import TracebackType
 
 from conformance.casefiles import casefile
 from conformance.client.live import Limits, Live
-from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
-from conformance.formats import FORMATS, PARSERS
+from conformance.formats import FORMATS
+from conformance.formats.registry import parser_of
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
@@ -29,6 +29,7 @@ from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import decide
 from conformance.verdicts.verdict import judge as ask_rules
 from conformance.wires.chat import client
+from conformance.wires.registry import DEFAULT
 
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
@@ -132,11 +133,11 @@ def server_of(url: str, format: str) -> Server:
         model="reference",
         implementation="vllm",  # the rules for vLLM hold for it, too
         version=None,
-        parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
+        parser=parser_of(FORMATS[format]),
         format=format,
         emission="scripted",
         takes_interval=True,
-        render_path=RENDER,
+        render_path=DEFAULT.greeting.prompts[0],
     )
 
 

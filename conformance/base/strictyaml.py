@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,7 @@ class Document:
     path: Path
     value: Any
     root: yaml.Node = field(repr=False, compare=False)
+    text: str = field(repr=False, compare=False)
 
     def line(self, *keys: str | int) -> int:
         """Find the line, from 1, of a place: of its key in a mapping, of its first word in a list.
@@ -113,11 +114,22 @@ class Document:
         return FileProblem(self.path, self.line(*keys), what)
 
 
-def load(path: Path, schema: str) -> Document:
-    """Read a file that `schemas/SCHEMA.json` describes; FileProblem if it is anything else."""
+def parse(path: Path) -> Document:
+    """Read a file, whatever it is about; FileProblem if it is not plain data."""
     text = _text(path)
     root = _compose(path, text)
-    document = Document(path=path, value=_value(path, root), root=root)
+    return Document(path=path, value=_value(path, root), root=root, text=text)
+
+
+def load(
+    path: Path, schema: str, *, first: Callable[[Document], None] = lambda document: None
+) -> Document:
+    """Read a file that `schemas/SCHEMA.json` describes; FileProblem if it is anything else.
+
+    `first` may raise a better word for what it knows than the schema has.
+    """
+    document = parse(path)
+    first(document)
     errors = list(validator(schema).iter_errors(document.value))
     if errors:
         raise _most_telling(document, errors)

@@ -18,11 +18,13 @@ from conformance.base import jsonvalue, strictyaml
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
-from conformance.casefiles import modes
-from conformance.casefiles.expectation import LIMITS, derive
-from conformance.formats import FORMATS
+from conformance.casefiles import modes, old
+from conformance.casefiles.expectation import derive
+from conformance.casefiles.texts import Place, texts
+from conformance.terms.asked import Allowed, Named, Options, read_options
 from conformance.terms.case import Case, Echo, Expectation, Mode
-from conformance.terms.said import Call, Script, Text, Utterance
+from conformance.terms.said import Call, Text, Utterance
+from conformance.wires.registry import WIRES
 
 TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""
@@ -37,9 +39,6 @@ _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError,
 
 MANY, LONG = 4, 500
 """Calls, and characters of one, that a model of seven billion parameters gets right."""
-
-
-Place = tuple[str | int, ...]
 
 
 def shipped() -> Path:
@@ -66,7 +65,7 @@ def load_files(files: Iterable[Path]) -> Iterator[Case]:
 
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
     """Read one topic file; the tools are those of `_tools.yaml` beside it unless given."""
-    document = strictyaml.load(path, "case")
+    document = strictyaml.load(path, "case", first=old.refuse)
     if not _STEM.fullmatch(path.stem):
         raise document.problem(f"file name {path.name}; allowed: 1 to 50 of a-z 0-9 -, then .yaml")
     shared = load_tools(path.parent / TOOLS) if tools is None else tools
@@ -99,13 +98,15 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
     at: Place = ("cases", index)
     spec = document.value["cases"][index]
     tools = _tools(document, at, spec, shared)
-    options = spec.get("options", {})
+    options = read_options(spec.get("options", {}))
     _check_choice(document, at, options, tools)
-    says = _says(document, at, spec, tools)
+    meant = _says(document, at, spec, tools)
+    raw, omits = texts(document, at, spec, meant)
+    says = None if "damage" in spec else meant
     cut_after = _cut_after(document, at, spec)
     written = _written(document, at, spec, tools)
     derived = derive(says, options, cut_after) if says else Expectation()
-    return Case(
+    case = Case(
         id=f"{document.path.stem}/{spec['id']}",
         about=spec["about"],
         why=spec.get("why"),
@@ -114,16 +115,29 @@ def _case(document: Document, index: int, shared: Mapping[str, Json]) -> Case:
         messages=tuple(spec["messages"]),
         tools=tuple(tools.values()),
         options=options,
-        body=spec.get("body", {}),
+        wire=_wire(document, at, spec),
         says=says,
-        raw=_raw(document, at, spec),
+        raw=raw,
         expect=_merged(derived, written),
-        omits=_omits(document, at, spec),
+        omits=omits,
         cut_after=cut_after,
         sampled=spec.get("sampled", _can_be_asked(says, cut_after) or written.refused),
         modes=_modes(document, at, spec),
         echo=_echo(document, at, spec, tools, says),
     )
+    for name in case.wire:
+        if problem := WIRES[name].field_problem(case):
+            raise document.problem(problem[1], *at, "wire", name, problem[0])
+    return case
+
+
+def _wire(document: Document, at: Place, spec: Json) -> dict[str, Mapping[str, Json]]:
+    wire: dict[str, Mapping[str, Json]] = spec.get("wire", {})
+    for name in wire:
+        if name not in WIRES:
+            hint = did_you_mean(name, WIRES)
+            raise document.problem(f"unknown wire {name!r}; {hint}", *at, "wire", name)
+    return wire
 
 
 def _can_be_asked(says: Sequence[Utterance] | None, cut_after: str | None) -> bool:
@@ -205,14 +219,17 @@ def _check_parameters(document: Document, at: Place, tool: Json) -> None:
 
 
 def _check_choice(
-    document: Document, at: Place, options: Mapping[str, Json], tools: Mapping[str, Json]
+    document: Document, at: Place, options: Options, tools: Mapping[str, Json]
 ) -> None:
-    choice = options.get("tool_choice", "auto")
-    here = (*at, "options", "tool_choice")
-    if isinstance(choice, dict):
-        _check_offered(document, (*here, "function", "name"), choice["function"]["name"], tools)
-    elif choice == "required" and not tools:
-        raise document.problem("tool_choice 'required' in a case without tools", *here)
+    here = (*at, "options", "choice")
+    match options.choice:
+        case Named(name):
+            _check_offered(document, (*here, "name"), name, tools)
+        case Allowed(names):
+            for index, name in enumerate(names):
+                _check_offered(document, (*here, "allowed", index), name, tools)
+        case "required" if not tools:
+            raise document.problem("choice 'required' in a case without tools", *here)
 
 
 def _check_offered(document: Document, at: Place, name: str, tools: Mapping[str, Json]) -> None:
@@ -267,10 +284,10 @@ def _object(document: Document, at: Place, text: str) -> Json:
     try:
         value = jsonvalue.plain(jsonvalue.parse(text))
     except jsonvalue.JsonProblem as problem:
-        what = f"arguments_json is not JSON: {problem}; broken output is for raw"
+        what = f"arguments_json is not JSON: {problem}; broken output is for damage"
         raise document.problem(what, *at) from problem
     if not isinstance(value, dict):
-        raise document.problem("arguments_json is not a JSON object; odd output is for raw", *at)
+        raise document.problem("arguments_json is not a JSON object; odd output is for damage", *at)
     return value
 
 
@@ -296,12 +313,12 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
             _call(document, (*at, "expect", "calls", index), item, tools)
             for index, item in enumerate(expect["calls"])
         )
-    reason = expect.get("finish_reason")
-    reasons = (reason,) if isinstance(reason, str) else reason and tuple(reason)
+    ending = expect.get("ending")
+    endings = (ending,) if isinstance(ending, str) else ending and tuple(ending)
     return Expectation(
         calls=calls,
         content=expect.get("content"),
-        finish_reason=reasons,
+        ending=endings,
         refused=expect.get("refused", False),
         keeps=tuple(expect.get("keeps", ())),
         broken=expect.get("broken", False),
@@ -314,34 +331,12 @@ def _merged(derived: Expectation, written: Expectation) -> Expectation:
         written,
         calls=derived.calls if written.calls is None else written.calls,
         content=derived.content if written.content is None else written.content,
-        finish_reason=written.finish_reason or derived.finish_reason,
+        ending=written.ending or derived.ending,
     )
 
 
 def _cut_after(document: Document, at: Place, spec: Json) -> str | None:
     cut_after: str | None = spec.get("cut_after")
-    if cut_after is not None and (limits := LIMITS & spec.get("options", {}).keys()):
-        raise document.problem(f"cut_after beside {min(limits)}; allowed: one", *at, "cut_after")
+    if cut_after is not None and "limit" in spec.get("options", {}):
+        raise document.problem("cut_after beside a limit; allowed: one", *at, "cut_after")
     return cut_after
-
-
-def _raw(document: Document, at: Place, spec: Json) -> dict[str, Script]:
-    scripts: dict[str, Script] = {}
-    for name, text in spec.get("raw", {}).items():
-        if name not in FORMATS:
-            hint = did_you_mean(name, FORMATS)
-            raise document.problem(f"unknown format {name!r}; {hint}", *at, "raw", name)
-        scripts[name] = FORMATS[name].pieces(text)
-    return scripts
-
-
-def _omits(document: Document, at: Place, spec: Json) -> dict[str, str]:
-    omits: dict[str, str] = spec.get("omits", {})
-    for name in omits:
-        here = (*at, "omits", name)
-        if name not in FORMATS and not modes.named(name):
-            hint = f"formats: {', '.join(sorted(FORMATS))}; modes: {modes.ALLOWED}"
-            raise document.problem(f"unknown format or mode {name!r}; {hint}", *here)
-        if name in spec.get("raw", {}):
-            raise document.problem(f"format {name!r} is omitted and has a raw text", *here)
-    return omits

@@ -80,7 +80,7 @@ def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     return [
         mode
         for mode in wanted
-        if _is_possible(mode, server) and not (mode.stop and "stop" in case.options)
+        if _is_possible(mode, server) and not (mode.stop and case.options.stop)
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from conformance.base.jsonvalue import Json
@@ -13,6 +13,15 @@ from conformance.client.sender import NotAsked, Sender
 from conformance.terms.exchange import Exchange
 
 _BUDGET = re.compile(r"([0-9]{1,12})(tokens|requests)?")
+
+
+BYTES_TO_A_TOKEN = 4
+"""English and JSON have 3 to 5, by the tokenizer."""
+
+
+def tokens_of(text: str) -> int:
+    """Estimate the tokens of a text."""
+    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES_TO_A_TOKEN)
 
 
 class BudgetProblem(Exception):
@@ -76,24 +85,24 @@ def read(text: str) -> Budget:
 class Meter:
     """How the cost of requests to one endpoint is known."""
 
-    path: str
-    """Where a model answers; requests to any other place cost nothing."""
     prompt: Callable[[Json], int]
     """Estimates the tokens of a body's prompt."""
     limit: Callable[[Json], int]
     """Gives the tokens that all answers to a body may have."""
     used: Callable[[Exchange], Cost]
     """Gives what an exchange cost."""
+    how: str
+    """How a prompt is estimated, for people."""
 
 
 class Purse:
     """Sends as another sender does, as long as the budget lasts; then nothing more is asked."""
 
-    def __init__(self, inner: Sender, budget: Budget, meter: Meter) -> None:
-        """Begin with the whole budget."""
+    def __init__(self, inner: Sender, budget: Budget, meters: Mapping[str, Meter]) -> None:
+        """Begin with the whole budget; `meters` are those of paths where a model answers."""
         self._inner = inner
         self._budget = budget
-        self._meter = meter
+        self._meters = meters
         self._spent = Cost()
         self._reserved = Cost()
         self._changed = asyncio.Condition()
@@ -108,15 +117,16 @@ class Purse:
 
     async def send(self, path: str, body: Json) -> Exchange:
         """Send, if the most that it may cost is left; raises `NotAsked`."""
-        if path != self._meter.path:
+        meter = self._meters.get(path)
+        if meter is None:
             return await self._inner.send(path, body)  # no model answers there
-        need = await self._reserve(body)
+        need = await self._reserve(body, meter)
         cost = need
         try:
             exchange = await self._inner.send(path, body)
-            cost = self._meter.used(exchange)
+            cost = meter.used(exchange)
             if exchange.status == 200:
-                self._rate = max(self._rate, cost.prompt / self._meter.prompt(body))
+                self._rate = max(self._rate, cost.prompt / meter.prompt(body))
             return exchange
         except NotAsked:
             cost = Cost()
@@ -131,11 +141,11 @@ class Purse:
         """Close the other sender."""
         await self._inner.close()
 
-    async def _reserve(self, body: Json) -> Cost:
+    async def _reserve(self, body: Json, meter: Meter) -> Cost:
         async with self._changed:
             while True:
-                prompt = math.ceil(self._meter.prompt(body) * self._rate)
-                need = Cost(requests=1, prompt=prompt, answer=self._meter.limit(body))
+                prompt = math.ceil(meter.prompt(body) * self._rate)
+                need = Cost(requests=1, prompt=prompt, answer=meter.limit(body))
                 wanted = self._budget.of(self._spent + self._reserved + need)
                 if not self._empty and wanted <= self._budget.most:
                     self._reserved += need

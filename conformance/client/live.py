@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import httpx2
@@ -28,11 +27,16 @@ from conformance.client.retry import (
     Waits,
     seconds_of,
 )
-from conformance.client.sender import CHAT, CONCURRENCY, is_trouble
+from conformance.client.sender import CONCURRENCY, is_answered, is_trouble
 from conformance.terms.exchange import Exchange
 
 KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
 """Headers that are recorded; no other can hold a secret of the server's operator."""
+
+
+NONE: Mapping[str, str] = {}
+AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
+"""With this header the SDK hands on the bytes of an answer, and does not look at them."""
 
 
 MANY = 100
@@ -79,8 +83,8 @@ class Live:
         self._limits = limits
         self._access = access
         self._free = asyncio.Semaphore(concurrency)
-        # Chats wait here as well, so that what reads an answer goes before the next chat. Else no
-        # answer of a run that is asked ahead is judged before the last one is there.
+        # What a model answers waits here as well, so that what reads an answer goes before the next
+        # one. Else no answer of a run that is asked ahead is judged before the last one is there.
         self._next = asyncio.Semaphore(concurrency)
         self._patience = Patience(
             limit=limits.patience,
@@ -119,27 +123,32 @@ class Live:
     async def send(self, path: str, body: Json) -> Exchange:
         """Post a body, waiting for a server that is busy; every outcome is an `Exchange`."""
         secrets = self._access.secrets(body)
+        answered = is_answered(path)
 
         async def once() -> tuple[Exchange, Refusal | None]:
             recording = _Recording(
                 started=time.perf_counter(), size=self._limits.size, secrets=secrets
             )
             _CURRENT.set(recording)
-            record = self._record if path == CHAT else partial(self._post, path)
-            error = await record(body)
+            error = await (self._record if answered else self._post)(path, body)
             exchange = recording.exchange(body, error)
             return exchange, recording.refusal(exchange)
 
-        async with self._next if path == CHAT else nullcontext(), self._free:
+        async with self._next if answered else nullcontext(), self._free:
             return await self._patience.through(body, once)
 
+    async def _request(self, path: str, body: Json, headers: Mapping[str, str] = NONE) -> Any:
+        url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}{path}"
+        options: Any = {
+            "timeout": httpx2.Timeout(None, connect=self._limits.connect),
+            "headers": headers,
+        }
+        return await self._client.post(url, cast_to=object, body=body, options=options)
+
     async def _post(self, path: str, body: Json) -> str | None:
-        root = str(self._client.base_url).rstrip("/").removesuffix("/v1")
-        timeout = httpx2.Timeout(None, connect=self._limits.connect)
         try:
             async with asyncio.timeout(self._limits.first_byte):
-                options: Any = {"timeout": timeout}
-                await self._client.post(f"{root}{path}", cast_to=object, body=body, options=options)
+                await self._request(path, body)
         except TimeoutError:
             return f"waited {self._limits.first_byte:g} s for an answer"
         except TooLarge:
@@ -152,7 +161,7 @@ class Live:
             return None  # the SDK reads the JSON, and the body is recorded whether it can or not
         return None
 
-    async def _record(self, body: Json) -> str | None:
+    async def _record(self, path: str, body: Json) -> str | None:
         limits = self._limits
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.whole
@@ -163,16 +172,14 @@ class Live:
         waiting_for = "the first byte"
         try:
             async with asyncio.timeout_at(min(end, loop.time() + first)) as timer:
-                async with self._client.chat.completions.with_streaming_response.create(
-                    model=body["model"],
-                    messages=[],  # those of the body, which the SDK shall not look at
-                    extra_body=body,
-                    timeout=httpx2.Timeout(None, connect=limits.connect),
-                ) as response:
-                    waiting_for = "more bytes"
+                response = await self._request(path, body, AS_IT_COMES)
+                waiting_for = "more bytes"
+                try:
                     timer.reschedule(min(end, loop.time() + silence))
                     async for _ in response.iter_bytes():
                         timer.reschedule(min(end, loop.time() + silence))
+                finally:
+                    await response.close()
         except TimeoutError:
             if loop.time() >= end:
                 return f"no end after {limits.whole:g} s"

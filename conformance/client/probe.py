@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import httpx2
 
@@ -14,7 +15,6 @@ from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
 from conformance.formats import FORMATS, PARSERS
-from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
 from conformance.terms.server import Server
 
@@ -22,8 +22,6 @@ SIZE = 8_000_000
 CONNECT = 10.0
 FIRST_PAUSE = 0.5
 """Seconds between the first two attempts, where the server has not said how many."""
-RENDER = "/v1/chat/completions/render"
-"""Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 DOCUMENT = 20.0
 """Seconds for a whole document."""
 ANSWER = 120.0
@@ -31,6 +29,26 @@ ANSWER = 120.0
 
 HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here .'
 """Text that tokenizers are known to tidy up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Greeting:
+    """How a wire asks a server that nobody knows yet."""
+
+    path: str
+    """Where a model answers."""
+    hello: Callable[[str, Script | None], Json]
+    """Writes a short request to a model; with a script to say, or for a few words of its own."""
+    shown: Callable[[Json], Json]
+    """Adds to a body that the answer's token ids be shown."""
+    text: Callable[[Json], str | None]
+    """Gives the text of an answer; `None` if there is none."""
+    ids: Callable[[Json], Sequence[int]]
+    """Gives the token ids of an answer; empty if none are shown."""
+    schema: str
+    """The name of its request in `/openapi.json`."""
+    prompts: Sequence[str]
+    """Where a server may show the prompt of a request, the best place first."""
 
 
 class ProbeProblem(Exception):
@@ -46,8 +64,11 @@ class Probe:
         access: Access = OPEN,
         patience: float = LIMIT,
         clock: Clock = REAL_TIME,
+        *,
+        greeting: Greeting,
     ) -> None:
         """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
+        self._greeting = greeting
         self._patience = patience
         self._clock = clock
         self.url = url.rstrip("/")
@@ -79,20 +100,11 @@ class Probe:
 
     def says(self, model: str, script: Script) -> str | None:
         """Ask the model to say a script; give the text that came, or `None` if it was refused."""
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": "Hello"}],
-            "max_tokens": 64,
-            "temperature": 0,
-            "vllm_xargs": {SCRIPT_FIELD: encode(script, "tokens")},
-        }
-        status, document = self._ask("POST", f"{self.url}/chat/completions", body)
-        if status != 200 or not isinstance(document, dict):
-            return None
-        try:
-            return str(document["choices"][0]["message"]["content"])
-        except (LookupError, TypeError):
-            return None
+        status, document = self._greet(self._greeting.hello(model, script))
+        return self._greeting.text(document) if status == 200 else None
+
+    def _greet(self, body: Json) -> tuple[int, Json | None]:
+        return self._ask("POST", f"{self.url.removesuffix('/v1')}{self._greeting.path}", body)
 
     def shows_tokens(self, model: str) -> bool:
         """Whether an answer's token ids are shown, and their text is told to the letter.
@@ -100,19 +112,8 @@ class Probe:
         Some tokenizers take out spaces before signs where they decode; what they tell is not what
         the model said.
         """
-        body = {
-            "model": model,
-            "messages": [{"role": "user", "content": "Hello"}],
-            "max_tokens": 4,
-            "temperature": 0,
-            "return_token_ids": True,
-        }
-        _, document = self._ask("POST", f"{self.url}/chat/completions", body)
-        try:
-            shown = document["choices"][0]["token_ids"] if document else None
-        except (LookupError, TypeError):
-            return False
-        if not isinstance(shown, list) or not shown:
+        _, document = self._greet(self._greeting.shown(self._greeting.hello(model, None)))
+        if not self._greeting.ids(document):
             return False
         root = self.url.removesuffix("/v1")
         asked = {"model": model, "prompt": HARD_TO_TELL, "add_special_tokens": False}
@@ -178,6 +179,7 @@ class Probe:
 def examine(
     url: str,
     *,
+    greeting: Greeting,
     parser: str,
     model: str | None = None,
     format: str | None = None,
@@ -191,7 +193,7 @@ def examine(
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
-    probe = Probe(url, access, patience, clock)
+    probe = Probe(url, access, patience, clock, greeting=greeting)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     version = _version(probe.get(f"{root}/version"))
@@ -212,8 +214,8 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        takes_interval=_has_field(openapi, "stream_interval"),
-        render_path=_prompts(openapi),
+        takes_interval=_has_field(openapi, greeting.schema, "stream_interval"),
+        render_path=_prompts(openapi, greeting.prompts),
         shows_token_ids=not scripted and probe.shows_tokens(model),
     )
 
@@ -244,24 +246,24 @@ def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
             f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
             "for another parser of a known format give --format"
         )
-    if scripted and parser == "mistral":
-        # vLLM's mistral parser takes the later format when the vocabulary has this token.
-        later = FORMATS["mistral-v11"]
-        said = probe.says(model, (Piece("text", "x"), Piece("control", "[ARGS]")))
-        return "mistral" if said is None else later.name
+    if scripted:
+        for format in FORMATS.values():
+            signed = parser in format.parsers and format.sign
+            if signed and probe.says(model, signed) is not None:
+                return format.name
     return PARSERS[parser]
 
 
-def _prompts(document: Json) -> str | None:
+def _prompts(document: Json, places: Sequence[str]) -> str | None:
     paths = document.get("paths") if isinstance(document, dict) else None
     if not isinstance(paths, dict) or "/detokenize" not in paths:
         return None
-    return next((path for path in (RENDER, "/tokenize") if path in paths), None)
+    return next((path for path in places if path in paths), None)
 
 
-def _has_field(document: Json, field: str) -> bool:
+def _has_field(document: Json, schema: str, field: str) -> bool:
     try:
-        properties = document["components"]["schemas"]["ChatCompletionRequest"]["properties"]
+        properties = document["components"]["schemas"][schema]["properties"]
     except (LookupError, TypeError):
         return False
     return field in properties

@@ -9,14 +9,20 @@ from typing import Protocol
 from conformance.base.jsonvalue import Json
 from conformance.terms.exchange import Exchange
 
-CHAT = "/v1/chat/completions"
-
-
 DETOKENIZE = "/detokenize"
+
+
+READS = {"detokenize", "render", "tokenize"}
+"""The last parts of paths where a server reads text or tokens, and no model answers."""
 
 
 CONCURRENCY = 32
 """Requests at once, where nobody says how many."""
+
+
+def is_answered(path: str) -> bool:
+    """Whether a model answers at a path."""
+    return path.rpartition("/")[2] not in READS
 
 
 def is_trouble(status: int | None) -> bool:
@@ -56,12 +62,8 @@ class Asker:
         """Close all connections."""
         await self._sender.close()
 
-    async def ask(self, body: Json) -> Exchange:
-        """Post one chat completion; every outcome is an `Exchange`."""
-        return await self._sender.send(CHAT, body)
-
-    async def render(self, path: str, body: Json) -> Exchange:
-        """Post a request where the server shows its prompt; every outcome is an `Exchange`."""
+    async def ask(self, path: str, body: Json) -> Exchange:
+        """Post a request of a wire; every outcome is an `Exchange`."""
         return await self._sender.send(path, body)
 
     async def detokenize(self, tokens: list[int]) -> str | None:

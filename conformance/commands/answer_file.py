@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.sse import Read
 from conformance.results.writer import WIRE_LIMIT
 from conformance.terms.exchange import Exchange
+from conformance.wires.registry import DEFAULT
 
 LIMIT = 100_000_000
 """Bytes of a file; a larger one is refused."""
@@ -22,29 +20,6 @@ _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
 _DATA = re.compile(rb"(?:\A|[\r\n])data:")
 _FIELD = re.compile(rb"(?:data|event|id|retry)?:")
 _KEPT = {"request", "status", "headers", "error", "answer"}
-_REQUEST = Draft202012Validator(
-    {
-        "type": "object",
-        "properties": {
-            "n": {"type": ["integer", "null"], "minimum": 1, "maximum": 1000},
-            "tool_choice": {"type": ["string", "object", "null"]},
-            "tools": {
-                "type": ["array", "null"],
-                "items": {
-                    "type": "object",
-                    "required": ["function"],
-                    "properties": {
-                        "function": {
-                            "type": "object",
-                            "required": ["name"],
-                            "properties": {"name": {"type": "string"}},
-                        }
-                    },
-                },
-            },
-        },
-    }
-)
 
 
 class RequestProblem(Exception):
@@ -177,10 +152,6 @@ def _start(body: bytes) -> str:
 
 def checked(request: Json) -> Json:
     """Give a request that the rules can read; raises `RequestProblem`."""
-    error = best_match(_REQUEST.iter_errors(request))
-    if error is not None:
-        place = jsonvalue.path(error.absolute_path)
-        raise RequestProblem(f"the request at {place}: {jsonvalue.show(error.message, 200)}")
-    if isinstance(request.get("n"), float):  # JSON Schema takes 2.0 for an integer
-        raise RequestProblem("the request at $.n: a number with a fraction; allowed: an integer")
+    if problem := DEFAULT.misfit(request):
+        raise RequestProblem(problem)
     return request

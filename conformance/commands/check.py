@@ -12,9 +12,10 @@ from fnmatch import filter as matching
 from pathlib import Path
 from typing import Any
 
+from conformance.base import strictyaml
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
-from conformance.casefiles import casefile, modes
+from conformance.casefiles import casefile, modes, old
 from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
@@ -46,12 +47,16 @@ def add(commands: Any) -> None:
     """Enter the command into a parser's."""
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
+    one.add_argument("--fix", action="store_true", help="convert case files of earlier releases")
     one.set_defaults(command=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
     """Check files of cases, targets and known issues."""
-    found = check([Path(name) for name in chosen.paths])
+    paths = [Path(name) for name in chosen.paths]
+    for path in fix(paths) if chosen.fix else ():
+        print(f"{path}: converted")
+    found = check(paths)
     for problem in found.problems:
         print(problem)
     count = len(found.problems)
@@ -99,6 +104,17 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     # Tools that cannot be read are in the way of every file beside them.
     once = tuple(dict.fromkeys(problems))
     return Checked(files=sum(map(len, files.values())), problems=once)
+
+
+def fix(paths: Sequence[Path]) -> Iterator[Path]:
+    """Convert case files of earlier releases in place, and give those that have changed."""
+    for path in sort_files(paths or (casefile.shipped(),))["cases"]:
+        with suppress(FileProblem):  # which checking will say
+            document = strictyaml.parse(path)
+            text = old.converted(document)
+            if text != document.text:
+                path.write_bytes(text.encode())
+                yield path
 
 
 def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:

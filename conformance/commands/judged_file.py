@@ -13,7 +13,7 @@ from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.suggest import did_you_mean
 from conformance.commands import answer_file
 from conformance.commands.answer_file import NoAnswer, RequestProblem
-from conformance.formats import FORMATS, PARSERS
+from conformance.formats import FORMATS, PARSERS, registry
 from conformance.formats.format import Format, text_of
 from conformance.report import terminal
 from conformance.rules import Evidence
@@ -24,8 +24,8 @@ from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts import verdict
 from conformance.verdicts.verdict import Judgement
-from conformance.wires.chat import answers, client
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
+from conformance.wires.registry import DEFAULT
 
 BROKEN, NO_ANSWER = 1, 2
 """Exit statuses: a MUST rule is broken; a file holds no answer."""
@@ -45,7 +45,7 @@ class Basis:
     said: str | None = None
     """The text that the model said, where a case tells it."""
     format: Format | None = None
-    complete: Answer | None = None
+    complete: Any = None
     """The same, asked without `stream`."""
 
 
@@ -93,16 +93,19 @@ def _collector_off() -> Iterator[None]:
 
 
 def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
-    answer = answers.read(exchange)
+    answer = DEFAULT.read(exchange)
+    unknown = exchange.request.keys() <= {"stream"}
+    request = DEFAULT.supposed(answer) if unknown else exchange.request
     evidence = Evidence(
         answer=answer,
-        request=_assumed(answer) if exchange.request.keys() <= {"stream"} else exchange.request,
+        request=request,
+        asked=DEFAULT.asked(request),
         expect=basis.expect,
         said=basis.said,
         format=basis.format,
         complete=_asked_alike(basis.complete, exchange) if answer.stream is not None else None,
-        client=client.read(exchange) if exchange.status == 200 else None,
-        parser=_parser_of(basis.format),
+        client=DEFAULT.client(exchange) if exchange.status == 200 else None,
+        parser=registry.parser_of(basis.format) if basis.format else None,
     )
     judgements = verdict.judge(evidence)
     return Recorded(
@@ -113,26 +116,12 @@ def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
     )
 
 
-def _asked_alike(complete: Answer | None, exchange: Exchange) -> Answer | None:
+def _asked_alike(complete: Any, exchange: Exchange) -> Any:
     # Whoever compares two answers says that the same was asked.
     if complete is None:
         return None
     request = {**exchange.request, "stream": False}
     return replace(complete, exchange=replace(complete.exchange, request=request))
-
-
-def _assumed(answer: Answer) -> Json:
-    """Suppose what the API supposes where it is not told, and what the answer itself shows.
-
-    That is as many choices as there are, usage where a last chunk has nothing else, and usage
-    throughout where every chunk has it.
-    """
-    supposed: dict[str, Json] = {"tool_choice": "auto", "n": len(answer.choices) or 1}
-    last = answer.chunks[-1] if answer.chunks else None
-    if last is not None and last.value.get("usage") is not None and not last.choices:
-        throughout = all(chunk.value.get("usage") is not None for chunk in answer.chunks)
-        supposed["stream_options"] = {"include_usage": True, "continuous_usage_stats": throughout}
-    return supposed
 
 
 def said_in(case: Case, format: Format | None) -> str | None:
@@ -147,17 +136,11 @@ def said_in(case: Case, format: Format | None) -> str | None:
 
 def format_of(name: str) -> Format:
     """Find a format by its own name or by that of a parser; raises `JudgeProblem`."""
-    chosen = FORMATS.get(PARSERS.get(name, name))
+    chosen = registry.format_of(name)
     if chosen is None:
         hint = did_you_mean(name, PARSERS.keys() | FORMATS.keys())
         raise JudgeProblem(f"--parser: {name!r} is unknown; {hint}")
     return chosen
-
-
-def _parser_of(format: Format | None) -> str | None:
-    """Name the parser that a format is read by."""
-    name = format.name if format else ""
-    return next((parser for parser in PARSERS if name.startswith(parser)), None)
 
 
 def request_of(data: bytes) -> Json:
@@ -176,16 +159,15 @@ def complete_of(data: bytes) -> Answer:
         exchange = answer_file.read(data)
     except NoAnswer as problem:
         raise JudgeProblem(f"no answer: {problem}") from None
-    answer = answers.read(exchange)
-    if exchange.status != 200 or answer.stream is not None or not answer.choices:
+    answer: Answer = DEFAULT.read(exchange)
+    if exchange.status != 200 or answer.stream is not None or not answer.turns:
         raise JudgeProblem("no complete answer; allowed: one with choices, asked without stream")
     return answer
 
 
 def request_in(case: Case) -> Json:
-    """Write what a case asks, but for model, stream and script."""
-    tools = {"tools": list(case.tools)} if case.tools else {}
-    return {"messages": list(case.messages), **tools, **case.options, **case.body}
+    """Write what a case asks, except for model, stream and script."""
+    return DEFAULT.request(case)
 
 
 def document(found: Sequence[Recorded]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from conformance.casefiles import casefile, modes
 from conformance.commands import judged_file
 from conformance.commands.check import sort_files
-from conformance.formats import PARSERS
+from conformance.formats import registry
 from conformance.runs import plan
 from conformance.terms.server import ANSWER_TOKENS
 
@@ -55,9 +55,10 @@ def run(chosen: argparse.Namespace) -> int:
     """Print a plan; no server is asked."""
     places = [Path(name) for name in chosen.paths] or [casefile.shipped()]
     cases = casefile.load_files(sort_files(places)["cases"])
-    format = judged_file.format_of(chosen.parser).name
-    parser = next((name for name in PARSERS if format.startswith(name)), format)
-    server = plan.server_of(parser, format, chosen.emission, chosen.max_tokens)
+    format = judged_file.format_of(chosen.parser)
+    server = plan.server_of(
+        registry.parser_of(format), format.name, chosen.emission, chosen.max_tokens
+    )
     found = plan.plan(cases, server, chosen.cuts, repeat=chosen.repeat)
     if chosen.format == "json":
         print(json.dumps(plan.document(found, server), indent=1))

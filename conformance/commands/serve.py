@@ -10,13 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conformance.base.jsonvalue import Json
 from conformance.engines import target, vllm
 from conformance.engines.vllm import Launched, LaunchProblem
-from conformance.report import terminal
-from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece
 from conformance.terms.server import Target
+from conformance.wires.registry import DEFAULT
 
 
 def add(commands: Any) -> None:
@@ -45,17 +43,11 @@ def serve(chosen: argparse.Namespace) -> int:
 
 
 def _show(launched: Launched, recipe: Target) -> None:
-    body: dict[str, Json] = {
-        "model": launched.model,
-        "messages": [{"role": "user", "content": "Hello"}],
-        "temperature": 0,
-    }
-    if not recipe.is_real:
-        script = encode((Piece("text", "Hello, world."),), "tokens")
-        body["vllm_xargs"] = {SCRIPT_FIELD: script}
+    script = None if recipe.is_real else (Piece("text", "Hello, world."),)
+    body = DEFAULT.greeting.hello(launched.model, script)
     print(f"\n{launched.model} at {launched.url}, log {launched.log}")
     print(f"\ntest it:\n  pytest --server-url {launched.url} --parser {recipe.parser}")
-    print(f"\nmake it say something:\n  {terminal.curl(body, launched.url)}")
+    print(f"\nmake it say something:\n  {DEFAULT.curl(body, launched.url)}")
     print("\nstop it with Ctrl-C", flush=True)
 
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from conformance.formats import hermes, mistral
-from conformance.formats.format import Format, Inexpressible, Unreadable
-
-FORMATS: dict[str, Format] = {
-    found.name: found for found in (hermes.HERMES, mistral.MISTRAL, mistral.MISTRAL_V11)
-}
-"""Every format by its name."""
-
-PARSERS = {"hermes": "hermes", "mistral": "mistral"}
-"""A server's name for its parser, to the format that it is usually paired with."""
+from conformance.formats.format import Format
+from conformance.formats.problem import Inexpressible, Unreadable
+from conformance.formats.registry import FORMATS, PARSERS
 
 __all__ = ["FORMATS", "PARSERS", "Format", "Inexpressible", "Unreadable"]

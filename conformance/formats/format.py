@@ -1,25 +1,51 @@
-"""What a format is."""
+"""What a format is: all that is known of one family of models."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
+from conformance.base.jsonvalue import Json
+from conformance.formats import forced
+from conformance.formats.stream import Reader
 from conformance.terms.said import Call, Piece, Script, Utterance
 
-_DECODER = json.JSONDecoder(parse_int=str)
-"""Finds where a value stops; Python refuses to make an `int` of very many digits."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """What stands around a call; the named damages use it."""
+
+    begin: str
+    """What comes before a call's own text: the mark, and white space if the models write some."""
+    end: str = ""
+    """What comes after it."""
+    keys: tuple[str, str] | None = None
+    """Where a call is a JSON object: its keys for the name and for the arguments."""
+    listed: bool = False
+    """All calls stand in one JSON array, in one frame."""
+
+    @property
+    def space(self) -> str:
+        """Give the white space after the mark."""
+        return self.begin[len(self.begin.rstrip()) :]
+
+    @property
+    def line(self) -> str:
+        """Give the line break after the mark, where marks have lines of their own."""
+        return self.space if "\n" in self.space else ""
 
 
-class Inexpressible(Exception):
-    """No text of this format says what was asked; the message says why."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdForm:
+    """The form of a call's id that the models' own templates demand."""
 
-
-class Unreadable(Exception):
-    """A text is not what a model of this format says; the message says where and why."""
+    pattern: str
+    """Every id matches it as a whole."""
+    example: str
+    make: Callable[[int], str]
+    """Make an id of a random number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,25 +53,67 @@ class Format:
     """How a family of models writes calls as text, and how that text reads as calls."""
 
     name: str
+    parsers: tuple[str, ...]
+    """Names of the server parsers that read it; a run with the first is named after the format."""
     marks: Mapping[str, Literal["marker", "control"]]
-    """The strings that set calls apart from text, and whether each must be one token."""
+    """The strings that set calls apart from text, and whether each must be one token.
+
+    The first one begins a call.
+    """
     markup: tuple[str, ...]
     """Strings that never belong in what a client is given."""
     write: Callable[[Sequence[Utterance]], Script]
-    """Raises `Inexpressible`."""
+    """Raises `Inexpressible`. A call's arguments may be broken text: it is written as it is, or
+    refused."""
     read: Callable[[Script], tuple[Utterance, ...]]
     """Raises `Unreadable`. Gives back what `write` was given."""
+    frame: Frame
+    reader: Callable[[], Reader]
+    """Reads tokens as they come, for the reference server."""
+    template: Callable[[Sequence[Json], str, bool], Iterator[str]]
+    """Write a prompt, for the reference server.
+
+    It is given messages, the tools as JSON text, and whether the model's turn is to be opened.
+    """
     offer: str
     """What a prompt with tools has, and one without has not."""
+    end: str
+    """What ends the model's turn."""
     opener: str = ""
     """What opens the model's turn in a prompt; empty where nothing does."""
     grammar: bool = False
     """vLLM may bind this model to a grammar in any request with tools."""
-    call_id: str | None = None
-    """A pattern that every call's id matches because the models' own templates demand it."""
+    ids: IdForm | None = None
+    """`None` where any id will do."""
+    optional: tuple[str, ...] = ()
+    """Marks that some models leave out, and that parsers do without."""
+    related: tuple[str, ...] = ()
+    """Formats that a model may write instead: a parser's name alone does not say which."""
+    sign: Script = ()
+    """What only a server of this format, among those of its parser, can be made to say."""
+    thought: tuple[str, str] | None = None
+    """What stands before and after a model's reasoning, where that is known."""
+    forced_shapes: Callable[[Script, Sequence[Call], bool], list[Script]] = forced.shapes
+    """Write the shapes to which a server may bind forced calls; see `forced.shapes`."""
+    read_forced: Callable[[str, str | None], list[Call]] = forced.read
+    """Read such a shape; see `forced.read`."""
+    spared: Mapping[str, str] = field(default_factory=dict)
+    """Damages, by name, that make no sense in this format, and why."""
+
+    @property
+    def mark(self) -> str:
+        """Give the mark that begins a call; empty where none does."""
+        return next(iter(self.marks), "")
+
+    @property
+    def call_id(self) -> str | None:
+        """Give the pattern that every call's id matches, if there is one."""
+        return self.ids.pattern if self.ids else None
 
     def pieces(self, text: str) -> Script:
         """Cut a text at the format's marks."""
+        if not self.marks:
+            return (Piece("text", text),) if text else ()
         pattern = "|".join(re.escape(mark) for mark in sorted(self.marks, key=len, reverse=True))
         found: list[Piece] = []
         for run in re.split(f"({pattern})", text):
@@ -57,69 +125,3 @@ class Format:
 def text_of(script: Script) -> str:
     """Join a script's pieces to the text that is said."""
     return "".join(piece.text for piece in script)
-
-
-def read_value(text: str, start: int) -> tuple[str, int]:
-    """Take the JSON value that begins at or after `start`: its text, and where it stops."""
-    while start < len(text) and text[start] in " \t\r\n":
-        start += 1
-    try:
-        _, stop = _DECODER.raw_decode(text, start)
-    except (ValueError, RecursionError) as problem:
-        raise Unreadable(f"no JSON value at character {start}: {problem}") from None
-    return text[start:stop], stop
-
-
-def read_calls(text: str, key: str = "arguments") -> list[Call]:
-    """Read a text that is one array of calls."""
-    whole, stop = read_value(text, 0)
-    if not whole.startswith("[") or text[stop:].strip():
-        raise Unreadable(f"calls are one array, not {text[:20]!r}")
-    calls: list[Call] = []
-    at = 1
-    while whole[at:].lstrip() != "]":
-        call, at = read_call(whole, at, key)
-        calls.append(call)
-        if whole[at:].lstrip().startswith(","):
-            at = _after(whole, at, ",")
-    return calls
-
-
-def read_call(text: str, start: int, key: str = "arguments") -> tuple[Call, int]:
-    """Take the object with `name` and `arguments` that begins at or after `start`.
-
-    The arguments keep their exact text. Other keys are ignored, as the parsers do; which of two
-    names or arguments is meant, nobody can tell.
-    """
-    whole, stop = read_value(text, start)
-    if not whole.startswith("{"):
-        raise Unreadable(f"a call is an object, not {whole[:20]!r}")
-    found: dict[str, str] = {}
-    at = 1
-    while whole[at:].lstrip() != "}":
-        label, at = read_value(whole, at)
-        at = _after(whole, at, ":")
-        value, at = read_value(whole, at)
-        named = json.loads(label)
-        if named in found and named in ("name", key):
-            raise Unreadable(f"a call has {named!r} twice")
-        found[named] = value
-        if whole[at:].lstrip().startswith(","):
-            at = _after(whole, at, ",")
-    missing = {"name", key} - found.keys()
-    if missing:
-        raise Unreadable(f"a call has no {' and no '.join(sorted(missing))}")
-    name = json.loads(found["name"])
-    if not isinstance(name, str):
-        raise Unreadable(f"a call's name is a string, not {found['name'][:20]}")
-    return Call(name=name, arguments=found[key]), stop
-
-
-def write_call(call: Call) -> str:
-    """Write a call as an object, in the models' own spelling."""
-    name = json.dumps(call.name, ensure_ascii=False)
-    return f'{{"name": {name}, "arguments": {call.arguments}}}'
-
-
-def _after(text: str, start: int, sign: str) -> int:
-    return text.index(sign, start) + 1

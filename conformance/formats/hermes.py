@@ -6,14 +6,14 @@ a newline after the opening mark, before the closing one, and between what is sa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from conformance.formats.format import (
-    Format,
-    Unreadable,
-    read_call,
-    write_call,
-)
+from conformance.base.jsonvalue import Json
+from conformance.formats import prompt
+from conformance.formats.format import Format, Frame
+from conformance.formats.jsontext import read_call, write_call
+from conformance.formats.problem import Unreadable
+from conformance.formats.stream import Content, Event, Objects, Token
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 OPEN = "<tool_call>"
@@ -64,12 +64,72 @@ def _add_text(says: list[Utterance], text: str) -> None:
         says.append(Text(text=text))
 
 
-HERMES = Format(
-    name="hermes",
-    marks={OPEN: "marker", CLOSE: "marker"},
-    markup=(OPEN, CLOSE, "<|im_start|>", "<|im_end|>"),
-    write=write,
-    read=read,
-    offer="<tools>",
-    opener="<|im_start|>assistant",
+class Reader:
+    """Calls between marks; one newline beside a mark is the format's own."""
+
+    def __init__(self) -> None:
+        """Begin in text."""
+        self._calls = Objects(outer=0)
+        self._inside = False
+        self._held = ""
+        self._after_call = False
+
+    @property
+    def begun(self) -> int:
+        """How many calls have begun."""
+        return self._calls.begun
+
+    def read(self, token: Token) -> Iterator[Event]:
+        """Give what a token says; a newline waits for what follows it."""
+        if token.mark:
+            self._inside = token.text == OPEN
+            self._after_call = not self._inside
+            self._held = ""
+        elif self._inside:
+            yield from self._calls.read(token.text)
+        else:
+            text = token.text
+            if self._after_call:
+                text = text.removeprefix("\n")
+                self._after_call = False
+            text = self._held + text
+            self._held = "\n" if text.endswith("\n") else ""
+            if said := text.removesuffix("\n"):
+                yield Content(said)
+
+    def end(self) -> Iterator[Event]:
+        """Give the newline that no mark followed."""
+        if self._held:
+            yield Content(self._held)
+
+
+def template(messages: Sequence[Json], tools: str, open_turn: bool) -> Iterator[str]:
+    """Write a prompt."""
+    if tools != "[]":
+        yield f"<|im_start|>system\nYour tools: <tools>{tools}</tools><|im_end|>\n"
+    for message in messages:
+        said = prompt.said(message, write)
+        if message["role"] == "tool":
+            said = f"<tool_response>\n{said}\n</tool_response>"
+        yield f"<|im_start|>{message['role']}\n{said}<|im_end|>\n"
+    if open_turn:
+        yield "<|im_start|>assistant\n"
+
+
+FORMATS = (
+    Format(
+        name="hermes",
+        parsers=("hermes",),
+        marks={OPEN: "marker", CLOSE: "marker"},
+        markup=(OPEN, CLOSE, "<|im_start|>", "<|im_end|>"),
+        write=write,
+        read=read,
+        frame=Frame(begin=f"{OPEN}\n", end=f"\n{CLOSE}", keys=("name", "arguments")),
+        reader=Reader,
+        template=template,
+        offer="<tools>",
+        end="<|im_end|>",
+        opener="<|im_start|>assistant",
+        thought=("<think>", "</think>"),
+    ),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.base import jsonfile
+from conformance.formats.registry import server_id
 from conformance.pytesting.state import RUN, Run
 from conformance.report import changes, sampled, terminal
 from conformance.results import comparison, reader, writer
@@ -65,7 +66,7 @@ class _Gatherer:
         if run is None or not (run.items or run.unasked):
             return
         write = terminalreporter.write_line
-        terminalreporter.section(f"conformance of {run.server.id}")
+        terminalreporter.section(f"conformance of {server_id(run.server)}")
         for line in terminal.rules_table(run.items):
             write(line)
         issues = list(run.known.issues)

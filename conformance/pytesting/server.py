@@ -9,7 +9,6 @@ import pytest
 from conformance import __version__
 from conformance.base.strictyaml import FileProblem
 from conformance.client import probe
-from conformance.client.probe import RENDER
 from conformance.engines import vllm
 from conformance.engines.vllm import LaunchProblem
 from conformance.formats import PARSERS
@@ -17,6 +16,7 @@ from conformance.pytesting.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.terms.server import Server
+from conformance.wires.registry import DEFAULT
 
 
 def reach(config: pytest.Config, chosen: Options) -> Server:
@@ -33,6 +33,7 @@ def _find(config: pytest.Config, chosen: Options) -> Server:
     if chosen.launch is None:
         return probe.examine(
             chosen.server_url or "",
+            greeting=DEFAULT.greeting,
             parser=chosen.parser,
             model=chosen.model,
             format=chosen.format,
@@ -52,7 +53,11 @@ def _start_reference(config: pytest.Config, chosen: Options) -> Server:
     reference = Reference(format, variants=chosen.variants, fault=fault)
     config.add_cleanup(reference.stop)
     found = probe.examine(
-        reference.url, parser=chosen.parser, format=format, emission=chosen.emission
+        reference.url,
+        greeting=DEFAULT.greeting,
+        parser=chosen.parser,
+        format=format,
+        emission=chosen.emission,
     )
     return replace(found, implementation="reference", version=__version__)
 
@@ -77,6 +82,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
     config.add_cleanup(launched.stop)
     return probe.examine(
         launched.url,
+        greeting=DEFAULT.greeting,
         parser=chosen.launch.parser,
         model=launched.model,
         format=chosen.format or chosen.launch.format,
@@ -97,5 +103,5 @@ def _unstarted(chosen: Options) -> Server:
         format=chosen.format or chosen.launch.format,
         emission="sampled" if chosen.emission == "sampled" or chosen.launch.is_real else "scripted",
         takes_interval=True,
-        render_path=RENDER,
+        render_path=DEFAULT.greeting.prompts[0],
     )

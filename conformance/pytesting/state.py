@@ -28,7 +28,7 @@ from conformance.terms.case import Case, Mode
 from conformance.terms.server import Server
 from conformance.verdicts.item import Judged
 from conformance.verdicts.known_issues import Known
-from conformance.wires.chat import cost
+from conformance.wires.registry import WIRES
 
 
 class Run:
@@ -113,7 +113,7 @@ class Run:
         if (whole := self.options.budget) is not None:
             # A worker cannot know what the others use.
             share = Budget(most=whole.most // self.shares, unit=whole.unit)
-            sender = Purse(sender, share, cost.METER)
+            sender = Purse(sender, share, {wire.path: wire.meter for wire in WIRES.values()})
         return sender
 
     def close(self) -> None:

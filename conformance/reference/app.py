@@ -23,8 +23,6 @@ from conformance.reference.vocabulary import Vocabulary
 from conformance.replay.script import Refused
 
 MODEL = "reference"
-END = {"hermes": "<|im_end|>", "mistral": "</s>", "mistral-v11": "</s>"}
-"""What ends a model's turn, in each format."""
 
 
 def build(
@@ -123,7 +121,7 @@ def _answer(
     said = [token.text for token in speech.tokens]
     if request.get("return_token_ids") and Variant.NO_TOKEN_IDS not in variants:
         # The end of the sequence is counted where it is shown.
-        said += [END[format.name]] if speech.ended else []
+        said += [format.end] if speech.ended else []
         shown = vocabulary.ids(said)
     usage = _usage(request, count * len(said))
     prompt = [ord(character) for character in render(request, format)] if shown else None

@@ -10,6 +10,9 @@ from starlette.responses import Response
 from conformance.base.jsonvalue import Json
 from conformance.reference.reply import Reply
 
+USUAL = "hermes"
+"""The format of a server with a fault that any format shows."""
+
 Read = Callable[[Json], Json]
 Bend = Callable[[Reply], Reply]
 Chunks = Callable[[list[Json]], list[Json]]
@@ -72,7 +75,7 @@ class Fault:
     """The rule that catches it, or `error` where there is no whole answer to judge."""
     cases: tuple[str, ...] = ()
     """Shipped cases in which it shows."""
-    format: str = "hermes"
+    format: str = USUAL
     """A format in which it shows."""
     request: Read = as_asked
     reply: Bend = as_read

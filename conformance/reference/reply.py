@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import json
 import secrets
-import string
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format
-from conformance.reference.reader import (
-    READERS,
-    Arguments,
-    Content,
-    Event,
-    Header,
-    PlainReader,
-    Reader,
-    makes_sense,
-)
-from conformance.reference.speech import Speech, Token
+from conformance.formats.stream import Arguments, Content, Event, Header, Reader, Token
+from conformance.reference.reader import PlainReader, makes_sense
+from conformance.reference.speech import Speech
 from conformance.reference.variant import Variant, Variants
 
 
@@ -45,8 +36,7 @@ class Reply:
 
 def read(request: Json, speech: Speech, format: Format, variants: Variants) -> Reply:
     """Read one choice's tokens, `stream_interval` at a time."""
-    sound = makes_sense(READERS[format.name](), speech.whole)
-    reader = READERS[format.name]() if sound else PlainReader()
+    reader = format.reader() if makes_sense(format, speech.whole) else PlainReader()
     width = request.get("stream_interval") or 1
     groups = list(_groups(reader, speech.tokens, width))
     wanted = _wanted_calls(request, speech, list(chain.from_iterable(groups)), variants)
@@ -125,6 +115,6 @@ def _is_json(text: str) -> bool:
 
 
 def _new_id(format: Format, variants: Variants) -> str:
-    if format.call_id is not None:
-        return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(9))
+    if format.ids is not None:
+        return format.ids.make(secrets.randbits(64))
     return f"{'chatcmpl-tool-' if Variant.LONG_IDS in variants else 'call_'}{secrets.token_hex(12)}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from conformance.base.jsonvalue import Json
 from conformance.formats import Format
 from conformance.formats.format import text_of
+from conformance.formats.stream import Token
 from conformance.reference.pretend_model import Says
 from conformance.replay.script import FIELD, Refused, read
 from conformance.replay.tokens import parts
@@ -19,15 +20,6 @@ PLAIN = "I am the reference server, and you did not say what I should say."
 """The answer to a request without a script."""
 
 _WORD = re.compile(r" ?\w+| ?[^\w\s]+|\s+")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What the model says in one step."""
-
-    text: str
-    mark: bool = False
-    """A token of the format's own, not text that looks like one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

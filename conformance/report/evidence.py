@@ -12,12 +12,13 @@ from conformance.base import sse
 from conformance.base.jsonvalue import Json
 from conformance.base.printable import cut
 from conformance.base.sse import Read
-from conformance.report import sampled, terminal
+from conformance.report import sampled
 from conformance.report.view import CaseRow, Column, telling
 from conformance.results import reader
 from conformance.results.reader import Found, Issue, ItemResult
 from conformance.scripting import SCRIPT_FIELD
 from conformance.terms.outcome import Outcome
+from conformance.wires.registry import DEFAULT
 
 PAGE = 8_000_000
 """Characters of evidence on a page; beyond them the files beside the results are named instead."""
@@ -154,7 +155,7 @@ def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bo
     missing = None if request else told
     if missing and item.wire:
         missing = f"{missing}; see {item.wire} beside {column.results.path.name}"
-    curl = terminal.curl(request, '"$URL"') if request else ""
+    curl = DEFAULT.curl(request, '"$URL"') if request else ""
     return Answer(
         modes=tuple(one.mode for one in items),
         outcome=item.outcome,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from conformance.base import jsonvalue
 from conformance.client.retry import Waits
+from conformance.formats.registry import server_id
 from conformance.rules import RULES
 from conformance.runs.emissions import emission_of
 from conformance.terms.outcome import Outcome
@@ -17,7 +17,7 @@ from conformance.terms.server import Server
 from conformance.verdicts.item import Item, Judged
 from conformance.verdicts.known_issues import Issue
 from conformance.verdicts.verdict import Judgement
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
 
 WIDTH = 80
 SHOWN_FINDINGS = 3
@@ -31,7 +31,8 @@ Result = Mapping[str, Any]
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
     lines = [
-        f"conformance: {server.id} at {server.url}, model {server.model}, format {server.format}",
+        f"conformance: {server_id(server)} at {server.url}, model {server.model}, "
+        f"format {server.format}",
         f"emission: {server.emission}: {emission_of(server).about(server)}",
     ]
     if server.template:
@@ -235,12 +236,6 @@ def waits_line(waits: Waits) -> str:
     """Say that the server was waited for."""
     times = "once" if waits.times == 1 else f"{waits.times} times"
     return f"waited {times} for the server, {waits.seconds:.1f} s in all (busy or gone)"
-
-
-def curl(request: Any, url: str) -> str:
-    """Write a request as a command for a shell."""
-    body = json.dumps(request).replace("'", "'\\''")
-    return f"curl -sN {url}/chat/completions -H 'content-type: application/json' -d '{body}'"
 
 
 def _issue_id(judgement: Judgement) -> str:

@@ -11,13 +11,14 @@ from typing import Any
 
 from conformance import __version__
 from conformance.base import jsonfile
+from conformance.formats.registry import server_id
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdicts.item import Judged
 from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import BROKEN, Judgement, Verdict
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
 
 WIRE_LIMIT = 300_000
 """Characters of an answer that are kept."""
@@ -143,7 +144,7 @@ def document(
             "digest": digest(files),
         },
         "target": {
-            "id": server.id,
+            "id": server_id(server),
             "implementation": server.implementation,
             "version": server.version,
             "parser": server.parser,

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format
+from conformance.terms.asked import Asked
 from conformance.terms.case import Expectation
 from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.outcome import Finding, Level, Unjudged
-from conformance.wires.chat.answers import Answer, Choice, Entry
+from conformance.wires.answer import Turn
+from conformance.wires.chat.answers import Choice, Entry
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
-OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
+OPENAI, VLLM = "openai", "vllm"
 
+NOTHING_ASKED = Asked()
 NOTHING_KNOWN = Expectation()
 Findings = Iterator[Finding | Unjudged]
 
@@ -25,16 +28,19 @@ Findings = Iterator[Finding | Unjudged]
 class Evidence:
     """All that a rule may look at: one answer, and what is known about it."""
 
-    answer: Answer
+    answer: Any
+    """As its wire reads it: a `wires.answer.Answer`, with more in it for the wire's own rules."""
     request: Json
     """The body of the request."""
+    asked: Asked = NOTHING_ASKED
+    """The same in the words of every wire."""
     expect: Expectation = NOTHING_KNOWN
     """What the answer must hold; empty where nothing is known."""
     said: str | None = None
     """The text that the model said, if it was made to."""
     format: Format | None = None
     """How the model behind the server writes calls."""
-    complete: Answer | None = None
+    complete: Any = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
     incomparable: str | None = None
     """Why there is none, where a sampled model was asked both ways."""
@@ -50,9 +56,16 @@ class Evidence:
     """What was asked for instead of an answer, in the mode `prompt`."""
 
     @property
+    def turns(self) -> Sequence[Turn]:
+        """What the model did, in the words of every wire."""
+        turns: Sequence[Turn] = self.answer.turns
+        return turns
+
+    @property
     def choices(self) -> tuple[Choice, ...]:
         """The choices of the answer."""
-        return self.answer.choices
+        choices: tuple[Choice, ...] = self.answer.choices
+        return choices
 
     @property
     def tool_choice(self) -> Json:

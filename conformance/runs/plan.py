@@ -5,14 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
-from conformance.client.budget import Cost
-from conformance.client.probe import RENDER
+from conformance.client.budget import BYTES_TO_A_TOKEN, Cost, tokens_of
 from conformance.runs import emissions
-from conformance.runs.channel import CHAT
 from conformance.runs.emissions import strategy_for
 from conformance.runs.emissions.emission import Foreseen, supposed
 from conformance.runs.emissions.sampled import WORDINESS
@@ -20,15 +18,14 @@ from conformance.scripting import NotApplicable
 from conformance.terms.case import Case, Mode
 from conformance.terms.said import Call
 from conformance.terms.server import ANSWER_TOKENS, Server
-from conformance.wires.chat import cost, follow_up
+from conformance.wires.registry import DEFAULT
 
 ATTEMPTS = statistics.fewest(statistics.REQUIRED_RATE)
 """At an item whose answers agree: then a run with `--repeat` asks no more."""
 NOTHING = Cost()
 HOW = (
-    f"prompts: a token for {cost.BYTES} bytes of messages and tools as JSON, and "
-    f"{cost.TEMPLATE} for the template's words about tools",
-    f"answers: a token for {cost.BYTES} bytes of the answer that the case supposes, "
+    f"prompts: {DEFAULT.meter.how}",
+    f"answers: a token for {BYTES_TO_A_TOKEN} bytes of the answer that the case supposes, "
     f"{WORDINESS} times as many if sampled; in stream-characters one for each character",
     "at most: every answer goes on to the limit that its request sets",
 )
@@ -63,7 +60,7 @@ def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS
         format=format,
         emission=emission,
         takes_interval=True,
-        render_path=RENDER,
+        render_path=DEFAULT.greeting.prompts[0],
         answer_tokens=room,
     )
 
@@ -93,7 +90,7 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat
 
 def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
     """Count one attempt at one item; in `tried` are the cuts whose scripts were tried before."""
-    foreseen = strategy_for(case, mode, server).foresee(CHAT, case, mode, server)
+    foreseen = strategy_for(case, mode, server).foresee(DEFAULT, case, mode, server)
     found = Plan(free=foreseen.free)
     if foreseen.body is None:
         return found
@@ -110,9 +107,10 @@ def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
         calls = sum(isinstance(one, Call) for one in case.says)
         if calls == len(case.echo.results):
             said = "".join([supposed(case), *case.echo.results])
-            messages = [*foreseen.body["messages"], said]
-            longer = {**foreseen.body, **follow_up.options(case), "messages": messages}
-            _count(found, longer, answer)
+            message = {"role": "assistant", "content": said}
+            longer = replace(case, messages=(*case.messages, message))
+            next_turn = strategy_for(longer, mode, server).foresee(DEFAULT, longer, mode, server)
+            _count(found, next_turn.body, answer)
     return found
 
 
@@ -121,7 +119,7 @@ def _answer(foreseen: Foreseen, mode: Mode) -> int | None:
     if foreseen.says is None:
         return None
     characters = mode.cut == "characters"
-    tokens = len(foreseen.says) if characters else cost.tokens_of(foreseen.says)
+    tokens = len(foreseen.says) if characters else tokens_of(foreseen.says)
     return foreseen.wordiness * tokens
 
 
@@ -132,13 +130,13 @@ def _count(found: Plan, body: Json, answer: int | None) -> None:
     if answer is None:
         found.likely += Cost(requests=1)
         return
-    choices = body["n"] if isinstance(body.get("n"), int) else 1
-    likely = min(most.answer, answer * choices)
+    answers = DEFAULT.asked(body).options.answers or 1
+    likely = min(most.answer, answer * answers)
     found.likely += Cost(requests=1, prompt=most.prompt, answer=likely)
 
 
 def _most(body: Json) -> Cost:
-    return Cost(requests=1, prompt=cost.prompt_of(body), answer=cost.limit_of(body))
+    return Cost(requests=1, prompt=DEFAULT.meter.prompt(body), answer=DEFAULT.meter.limit(body))
 
 
 def text(found: Plan, server: Server) -> str:

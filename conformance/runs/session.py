@@ -161,6 +161,7 @@ class Session:
         return Evidence(
             answer=received.answer,
             request=received.answer.exchange.request,
+            asked=self._channel.wire.asked(received.answer.exchange.request),
             expect=received.expect,
             said=received.said,
             format=FORMATS[self.server.format],

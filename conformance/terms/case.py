@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from conformance.base.jsonvalue import Json
+from conformance.terms.asked import NO_OPTIONS, Options
 from conformance.terms.said import Call, Script, Utterance
 
 
@@ -31,6 +33,10 @@ PROMPT = Mode(name="prompt", stream=False)
 """The model says nothing: the prompt is read that the chat template makes for it."""
 
 
+Ending = Literal["finished", "called", "limit", "stopped", "filtered", "unknown"]
+"""Why an answer ends: it is said, it calls tools, a limit or a stop string cut it, a filter did."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """What a case says about the answer; what is `None` is not judged.
@@ -41,7 +47,7 @@ class Expectation:
     calls: tuple[Call, ...] | None = None
     content: str | None = None
     """The text outside calls; compared without outer whitespace."""
-    finish_reason: tuple[str, ...] | None = None
+    ending: tuple[Ending, ...] | None = None
     """Any one of these."""
     refused: bool = False
     """The request makes no sense, so there is no answer, but an error."""
@@ -72,10 +78,9 @@ class Case:
     messages: tuple[Json, ...]
     tools: tuple[Json, ...] = ()
     """OpenAI tool objects."""
-    options: Mapping[str, Json] = field(default_factory=dict)
-    """Other fields of the request: `tool_choice`, `max_tokens`, `stop` …"""
-    body: Mapping[str, Json] = field(default_factory=dict)
-    """Fields of a request that is to be refused, put over all others as they are."""
+    options: Options = NO_OPTIONS
+    wire: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
+    """A wire's name to fields that it alone has; they stand over all others in its requests."""
     says: tuple[Utterance, ...] | None = None
     """What the model says, in any format. `None` if `raw` spells it out, or if it is not asked."""
     raw: Mapping[str, Script] = field(default_factory=dict)

@@ -62,9 +62,3 @@ class Server:
     """It shows the tokens of a sampled answer, and tells their text to the letter."""
     answer_tokens: int = ANSWER_TOKENS
     """Tokens that a sampled answer may have, where a case says nothing."""
-
-    @property
-    def id(self) -> str:
-        """Say what is tested, not how it was reached."""
-        parser = self.format if self.format.startswith(self.parser) else self.parser
-        return "-".join(filter(None, (self.implementation, self.version, parser)))

@@ -11,7 +11,7 @@ from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts.blame import Blame
 from conformance.verdicts.verdict import BROKEN, Verdict, merge
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

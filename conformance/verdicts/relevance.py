@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from conformance.base.jsonvalue import Json
 from conformance.rules import Evidence
 from conformance.rules.common.args import schema
 from conformance.terms.outcome import Finding
 from conformance.verdicts.item import Item
 from conformance.verdicts.spoken import Reading
-from conformance.wires.chat.answers import Choice
+from conformance.wires.answer import Thought, Turn
 
 Check = Callable[[Item, Evidence, Reading | None], str | None]
 """Says in what way an answer did not exercise what its item is about, if so."""
@@ -55,10 +54,10 @@ def in_one_chunk(item: Item, evidence: Evidence, reading: Reading | None) -> str
     fed_whole = item.mode.interval is not None and item.mode.interval >= WHOLE
     if not item.mode.stream or fed_whole or evidence.truncated:
         return None
-    if max((_length(choice) for choice in evidence.choices), default=0) <= LONG:
+    if max((_length(turn) for turn in evidence.turns), default=0) <= LONG:
         return None
-    full = [delta for choice in evidence.choices for _, delta in choice.deltas if _carries(delta)]
-    return "the stream came in one chunk" if len(full) == 1 else None
+    events = [event for turn in evidence.turns for event in _events(turn)]
+    return "the stream came in one chunk" if len(events) == 1 else None
 
 
 def called(item: Item, evidence: Evidence, reading: Reading | None) -> bool | None:
@@ -74,16 +73,18 @@ def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[lis
     """Give the names of the calls that a model made, as well as they are known."""
     if reading is not None:
         return [[call.name for call in reading.calls or ()]]
-    return [[call.name for call in choice.calls] for choice in evidence.choices]
+    return [[call.name for call in choice.calls] for choice in evidence.turns]
 
 
 def _keep_to_schema(evidence: Evidence) -> bool:
     return not any(isinstance(found, Finding) for found in schema(evidence))
 
 
-def _length(choice: Choice) -> int:
-    return len(choice.content) + sum(len(call.arguments) for call in choice.calls)
+def _length(turn: Turn) -> int:
+    return len(turn.content) + sum(len(call.arguments) for call in turn.calls)
 
 
-def _carries(delta: Json) -> bool:
-    return bool(delta.get("content") or delta.get("tool_calls"))
+def _events(turn: Turn) -> set[int]:
+    """Give the events that brought text or calls."""
+    parts = [part for part in turn.parts if not isinstance(part, Thought)]
+    return {event for part in parts for event in part.events}

@@ -7,15 +7,17 @@ nothing is demanded that another reading would not give.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.jsonvalue import JsonProblem
 from conformance.casefiles.expectation import derive
 from conformance.formats import FORMATS, Format, Unreadable
-from conformance.formats.format import read_calls, text_of
+from conformance.formats.format import text_of
+from conformance.formats.registry import THOUGHTS
+from conformance.terms.asked import Asked, Named, Options
 from conformance.terms.case import Expectation
 from conformance.terms.said import Call, Piece, Script, Utterance
 
@@ -23,16 +25,14 @@ End = Literal["ended", "cut", "unknown"]
 """How the tokens end: with an end of sequence, at the limit, or nothing tells."""
 
 NOTHING = Expectation()
-RELATED = {"mistral": ("mistral-v11",)}
-"""Formats that a model may write instead: its name alone does not tell which tokenizer it has."""
 
 _END = re.compile(
     r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</s>|<eos>|<end_of_turn>|<end_of_utterance>|\[EOS\]"
 )
 _SPECIAL = re.compile(r"<[|\uff5c][^<>]{1,60}[|\uff5c]>|</?s>|<(?:bos|eos|pad|unk)>")
 """Tokens that a server may show or leave out."""
-_THOUGHT = re.compile(r"</think>|\[/THINK\]")
-_THINKS = re.compile(r"</?think>|\[/?THINK\]")
+_THOUGHT = re.compile("|".join(re.escape(after) for _, after in THOUGHTS))
+_THINKS = re.compile("|".join(re.escape(mark) for pair in THOUGHTS for mark in pair))
 _LOST = "\ufffd"
 
 
@@ -63,33 +63,33 @@ def without_end(whole: str, before: str) -> tuple[str, bool]:
     return whole, False
 
 
-def read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
+def read(text: str, end: End, asked: Asked, format: Format) -> Reading:
     """Read what a model said in answer to a request."""
-    found = _read(text, end, request, format)
+    found = _read(text, end, asked, format)
     return replace(found, classes=frozenset(_classes(found, end, format)))
 
 
-def _read(text: str, end: End, request: Mapping[str, Json], format: Format) -> Reading:
+def _read(text: str, end: End, asked: Asked, format: Format) -> Reading:
     if _LOST in text:
         return Reading(text=text, odd="it holds bytes that are no text")
     if end == "cut":
-        return Reading(text=text, expect=Expectation(finish_reason=("length",)))
-    if end == "unknown" and _may_be_cut(text, request):
+        return Reading(text=text, expect=Expectation(ending=("limit",)))
+    if end == "unknown" and _may_be_cut(text, asked):
         return Reading(text=text, odd="nothing tells whether it is whole")
     thought, behind = _part_thought(text)
     if thought and _marked(thought, format):
         return Reading(text=text, odd="there is markup of calls among its thoughts")
     try:
-        says = _says(behind, request, format)
-        calls = _sound_calls(says, request)
+        says = _says(behind, asked, format)
+        calls = _sound_calls(says, asked)
     except Unreadable as problem:
-        return _unread(text, request, format, str(problem))
-    expect = derive(says, _options(request))
-    if _tool_choice(request) == "none" and calls:
+        return _unread(text, asked, format, str(problem))
+    expect = derive(says, _options(asked))
+    if asked.choice == "none" and calls:
         expect = NOTHING  # choice.none has it
     if end == "unknown":
         # The last token may be an end of the sequence that the server does not pass on.
-        expect = replace(expect, content=None, finish_reason=None)
+        expect = replace(expect, content=None, ending=None)
     special = _SPECIAL.search(text)
     if thought or _THINKS.search(text) or special:
         expect = replace(expect, content=None)
@@ -98,8 +98,8 @@ def _read(text: str, end: End, request: Mapping[str, Json], format: Format) -> R
 
 
 def _classes(found: Reading, end: End, format: Format) -> Iterator[str]:
-    opener = next(iter(format.marks))
-    before, *marked = found.text.split(opener)
+    opener = format.mark
+    before, *marked = found.text.split(opener) if opener else [found.text]
     calls = max(len(marked), len(found.calls or ()))
     if calls:
         yield "call"
@@ -135,16 +135,15 @@ def _one_call(text: str, format: Format) -> Script:
     return (*pieces[:first], Piece("text", text_of(pieces[first:last])), *pieces[last:])
 
 
-def _options(request: Mapping[str, Json]) -> dict[str, Json]:
+def _options(asked: Asked) -> Options:
     """Give the options that change what a client gets of a text that has ended by itself."""
-    kept = {key: request[key] for key in ("tool_choice", "parallel_tool_calls") if key in request}
-    return {key: value for key, value in kept.items() if value is not None}
+    return Options(choice=asked.options.choice, parallel=asked.options.parallel)
 
 
-def _may_be_cut(text: str, request: Mapping[str, Json]) -> bool:
-    stops = request.get("stop") or []
+def _may_be_cut(text: str, asked: Asked) -> bool:
+    stops = asked.options.stop or ()
     listed = [stops] if isinstance(stops, str) else stops
-    return any(stop in text for stop in listed) or bool(request.get("ignore_eos"))
+    return any(stop in text for stop in listed) or asked.ignores_end
 
 
 def _part_thought(text: str) -> tuple[str, str]:
@@ -157,15 +156,11 @@ def _marked(text: str, format: Format) -> bool:
     return any(mark in text for mark in format.marks)
 
 
-def _tool_choice(request: Mapping[str, Json]) -> Json:
-    return request.get("tool_choice") or ("auto" if request.get("tools") else "none")
-
-
-def _says(text: str, request: Mapping[str, Json], format: Format) -> Sequence[Utterance]:
+def _says(text: str, asked: Asked, format: Format) -> Sequence[Utterance]:
     """Read a text in its format, or in a shape to which a server binds a forced call."""
-    choice, marked = _tool_choice(request), _marked(text, format)
+    choice, marked = asked.choice, _marked(text, format)
     if choice not in ("auto", "none") and not marked:
-        return _forced(text, choice)
+        return format.read_forced(text, choice.name if isinstance(choice, Named) else None)
     says = _in_format(text, format)
     if marked and not any(isinstance(said, Call) for said in says):
         raise Unreadable("marks without a call")
@@ -176,42 +171,16 @@ def _in_format(text: str, format: Format) -> Sequence[Utterance]:
     try:
         return format.read(format.pieces(text))
     except Unreadable:
-        for other in (FORMATS[name] for name in RELATED.get(format.name, ())):
+        for other in (FORMATS[name] for name in format.related):
             if any(mark in text for mark in other.marks.keys() - format.marks.keys()):
                 return other.read(other.pieces(text))
         raise
 
 
-def _forced(text: str, choice: Json) -> list[Call]:
-    """Read bare JSON: a list of calls, or the arguments alone of a named function."""
-    if text.lstrip().startswith("["):
-        return _listed(text)
-    function = choice.get("function") if isinstance(choice, dict) else None
-    try:
-        value = jsonvalue.parse(text)
-    except JsonProblem as problem:
-        raise Unreadable(f"a forced call is JSON, or has marks: {problem}") from None
-    if not isinstance(value, dict) or not isinstance(function, dict):
-        raise Unreadable("a forced call is a list of calls, or an object of arguments")
-    if "name" in value and value.keys() & {"arguments", "parameters"}:
-        raise Unreadable("an object that may be a call, or the arguments of one")
-    return [Call(name=str(function.get("name")), arguments=text.strip())]
-
-
-def _listed(text: str) -> list[Call]:
-    try:
-        calls = read_calls(text)
-    except Unreadable:
-        calls = read_calls(text, "parameters")
-    if not calls:
-        raise Unreadable("a list without a call")
-    return calls
-
-
-def _sound_calls(says: Sequence[Utterance], request: Mapping[str, Json]) -> tuple[Call, ...]:
+def _sound_calls(says: Sequence[Utterance], asked: Asked) -> tuple[Call, ...]:
     """Give the calls, if every server has to take them as they are; raises `Unreadable`."""
     calls = tuple(said for said in says if isinstance(said, Call))
-    offered = _offered(request)
+    offered = _offered(asked)
     for call in calls:
         if call.name not in offered:
             raise Unreadable(f"a call of {call.name!r}, which is not offered")
@@ -224,12 +193,12 @@ def _sound_calls(says: Sequence[Utterance], request: Mapping[str, Json]) -> tupl
     return calls
 
 
-def _unread(text: str, request: Mapping[str, Json], format: Format, why: str) -> Reading:
+def _unread(text: str, asked: Asked, format: Format, why: str) -> Reading:
     """Demand of a text that cannot be read only that it is not swallowed."""
-    if _tool_choice(request) == "none" or request.get("parallel_tool_calls") is False:
+    if asked.choice == "none" or asked.options.parallel is False:
         return Reading(text=text, expect=Expectation(broken=True), odd=why)
-    opener = next(iter(format.marks))
-    names = _names(text.split(opener)[1:], _offered(request))
+    parts = text.split(format.mark)[1:] if format.mark else [text]
+    names = _names(parts, _offered(asked))
     return Reading(text=text, expect=Expectation(broken=True, keeps=names), odd=why)
 
 
@@ -241,5 +210,5 @@ def _names(parts: Iterable[str], offered: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _offered(request: Mapping[str, Json]) -> list[str]:
-    return [tool["function"]["name"] for tool in request.get("tools") or ()]
+def _offered(asked: Asked) -> list[str]:
+    return [tool["function"]["name"] for tool in asked.tools]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import Json
-from conformance.casefiles.expectation import LIMITS
 from conformance.client.sender import Asker
 from conformance.formats import Format
+from conformance.terms.asked import Asked
 from conformance.verdicts import spoken
 from conformance.verdicts.spoken import End, Reading
-from conformance.wires.chat import token_ids
-from conformance.wires.chat.answers import Answer
-from conformance.wires.chat.token_ids import Ids
+from conformance.wires.answer import Answer
+from conformance.wires.wire import Ids, Wire
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +26,10 @@ class Transcript:
 
 
 async def transcribe(
-    asker: Asker, answer: Answer, format: Format, *, wanted: list[str]
+    asker: Asker, wire: Wire, answer: Answer, format: Format, *, wanted: list[str]
 ) -> Transcript:
     """Read the tokens of an answer; `wanted` are the names of the calls that were asked for."""
-    ids = token_ids.said(answer)
+    ids = wire.tokens.said(answer)
     if ids is None or answer.exchange.status != 200:
         return Transcript()
     whole = await asker.detokenize(list(ids))
@@ -40,33 +37,33 @@ async def transcribe(
     if whole is None or before is None:
         return Transcript(ids=ids)
     text, ended = spoken.without_end(whole, before)
-    request = answer.exchange.request
-    found = spoken.read(text, _end(ids, request, ended=ended), request, format)
+    asked = wire.asked(answer.exchange.request)
+    end = _end(ids, asked.options.limit, ended=ended)
+    found = spoken.read(text, end, asked, format)
     called = [call.name for call in found.calls or ()]
     unshown = None
     if called != wanted:
-        prompt = await asker.detokenize(list(token_ids.prompt(answer)))
-        unshown = missing_in(prompt, request) if prompt is not None else None
+        prompt = await asker.detokenize(list(wire.tokens.prompt(answer)))
+        unshown = missing_in(prompt, asked) if prompt is not None else None
     return Transcript(reading=found, ids=ids, unshown=unshown)
 
 
-def _end(ids: Ids, request: Mapping[str, Json], *, ended: bool) -> End:
+def _end(ids: Ids, limit: int | None, *, ended: bool) -> End:
     if ended:
         return "ended"
-    limits = [request[name] for name in LIMITS if request.get(name)]
-    return "cut" if limits and len(ids) >= min(limits) else "unknown"
+    return "cut" if limit and len(ids) >= limit else "unknown"
 
 
-def missing_in(prompt: str, request: Mapping[str, Json]) -> str | None:
+def missing_in(prompt: str, asked: Asked) -> str | None:
     """Say which tool, call or result a prompt does not show, if so.
 
     Only names, and results that are plain words, are looked for: a template may respell the rest.
     """
-    if request.get("tool_choice") != "none":
-        for tool in request.get("tools") or ():
+    if asked.choice != "none":
+        for tool in asked.tools:
             if tool["function"]["name"] not in prompt:
                 return f"the prompt does not show the tool {tool['function']['name']!r}"
-    for message in request["messages"]:
+    for message in asked.messages:
         for call in message.get("tool_calls") or ():
             if call["function"]["name"] not in prompt:
                 return f"the prompt does not show the earlier call of {call['function']['name']!r}"

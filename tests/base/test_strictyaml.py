@@ -89,24 +89,27 @@ SCALARS: list[tuple[str, Any]] = [
 MISFITS = [
     (
         "says: x, tols: []",
-        "1: unknown key 'tols'; did you mean 'tools'? allowed: about, body, cut_after,",
+        "1: unknown key 'tols'; did you mean 'tools'? allowed: about, cut_after,",
     ),
     (
         "says: x, zzz: []",
-        "1: unknown key 'zzz'; allowed: about, body, cut_after, echo, expect, id, messages",
+        "1: unknown key 'zzz'; allowed: about, cut_after, echo, expect, id, messages",
     ),
     ("omits: {hermes: a}", "1: cases[0] lacks the key 'says'"),
     ("says: 5", "1: cases[0].says is 5; allowed: a string or a list"),
     ("says: x, sampled: 1", "1: cases[0].sampled is 1; allowed: true or false"),
     (
-        "says: x, expect: {finish_reason: end}",
-        "1: cases[0].expect.finish_reason is 'end'; allowed: 'stop', 'l",
+        "says: x, expect: {ending: end}",
+        "1: cases[0].expect.ending is 'end'; allowed: 'finished', 'c",
     ),
     (
         "says: x, options: {stream: true}",
-        "1: key 'stream' in cases[0].options; allowed: any field of the request but model,",
+        "1: unknown key 'stream'; allowed: answers, choice, limit, parallel,",
     ),
-    ("says: x, options: {n: 0}", "1: cases[0].options.n: 0 is less than the minimum of 1"),
+    (
+        "says: x, options: {answers: 0}",
+        "1: cases[0].options.answers: 0 is less than the minimum of 1",
+    ),
     ("says: [{text: x, call: f}]", "1: cases[0].says[0].call is 'f'; allowed: nothing beside text"),
     (
         "raw: {hermes: x}, expect: {content: x}, says: x",
@@ -133,8 +136,8 @@ def test_what_is_not_plain_data_is_refused_with_its_line(
 
 @pytest.mark.parametrize(("word", "value"), SCALARS)
 def test_a_plain_word_reads_as_yaml_1_2_reads_it(tmp_path: Path, word: str, value: Any) -> None:
-    path = write(tmp_path, CASE.format(f"says: x, options: {{seed: {word}}}"))
-    found = strictyaml.load(path, "case").value["cases"][0]["options"]["seed"]
+    path = write(tmp_path, CASE.format(f"says: x, wire: {{chat: {{seed: {word}}}}}"))
+    found = strictyaml.load(path, "case").value["cases"][0]["wire"]["chat"]["seed"]
     assert (type(found), found) == (type(value), value)
 
 
@@ -179,10 +182,11 @@ def test_nesting_is_refused_at_the_limit_not_at_the_stack(tmp_path: Path, openin
 
 
 def test_fifty_levels_are_read(tmp_path: Path) -> None:
-    # Four levels lead to the options: the file, its cases, one case, its options.
-    path = write(tmp_path, CASE.format(f"says: x, options: {{seed: {'[' * 46}1{']' * 46}}}"))
-    value = strictyaml.load(path, "case").value["cases"][0]["options"]["seed"]
-    assert value == json.loads(f"{'[' * 46}1{']' * 46}")
+    # Five levels lead to the fields: the file, its cases, one case, its wires, one wire.
+    deep = f"{'[' * 45}1{']' * 45}"
+    path = write(tmp_path, CASE.format(f"says: x, wire: {{chat: {{seed: {deep}}}}}"))
+    value = strictyaml.load(path, "case").value["cases"][0]["wire"]["chat"]["seed"]
+    assert value == json.loads(deep)
 
 
 def test_a_place_has_the_line_of_its_key_or_of_its_item(tmp_path: Path) -> None:

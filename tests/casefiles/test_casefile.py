@@ -11,6 +11,9 @@ from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile, expectation
 from conformance.casefiles.modes import ALLOWED, named
 from conformance.formats import FORMATS
+from conformance.formats.damage import DAMAGES
+from conformance.formats.format import text_of
+from conformance.terms.asked import NO_OPTIONS, Allowed, Named, Options
 from conformance.terms.case import PROMPT, Case, Expectation
 from conformance.terms.said import Call, Piece, Text, Utterance
 
@@ -55,18 +58,19 @@ REFUSED = [
     ),
     (
         "tools: [look]\nsays:\n  - call: look\n    arguments_json: '{\"at\": }'",
-        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for raw",
+        "10: arguments_json is not JSON: Expecting value at character 7; broken output is for "
+        "damage",
     ),
     (
         'tools: [wave]\nsays: [{call: wave, arguments_json: \'{"a": 1, "a": 2}\'}]',
-        '8: arguments_json is not JSON: duplicate key "a"; broken output is for raw',
+        '8: arguments_json is not JSON: duplicate key "a"; broken output is for damage',
     ),
     (
         "tools: [wave]\nsays: [{call: wave, arguments_json: '[]'}]",
-        "8: arguments_json is not a JSON object; odd output is for raw",
+        "8: arguments_json is not a JSON object; odd output is for damage",
     ),
     (
-        "tools: [wave]\noptions: {tool_choice: {type: function, function: {name: look}}}\nsays: x",
+        "tools: [wave]\noptions: {choice: {name: look}}\nsays: x",
         "8: 'look' is not among the case's tools; allowed: wave",
     ),
     (
@@ -80,9 +84,10 @@ REFUSED = [
         "8: no valid JSON Schema: the repetition number is too large",
     ),
     (
-        "options: {tool_choice: required}\nsays: x",
-        "7: tool_choice 'required' in a case without tools",
+        "tools: [wave]\noptions: {choice: {allowed: [wave, look]}}\nsays: x",
+        "8: 'look' is not among the case's tools; allowed: wave",
     ),
+    ("options: {choice: required}\nsays: x", "7: choice 'required' in a case without tools"),
     (
         "raw:\n  hermess: x\nexpect: {content: x}",
         f"8: unknown format 'hermess'; did you mean 'hermes'? allowed: {', '.join(FORMATS)}",
@@ -101,13 +106,55 @@ REFUSED = [
         "9: 2 results for 1 calls; allowed: one for each",
     ),
     (
-        "says: x\nbody: {tools: []}",
-        "8: cases[0].body is a mapping; allowed: nothing, unless expect says refused",
+        "says: x\nwire: {chat: {tools: []}}",
+        "8: tools of a request that is not refused; allowed: tools of the case",
+    ),
+    (
+        "says: x\nwire: {chat: {tool_choice: required}}",
+        "8: tool_choice is an option of every wire; allowed: options.choice",
+    ),
+    (
+        "says: x\noptions: {limit: 3}\nwire: {chat: {max_completion_tokens: 4}}",
+        "9: max_completion_tokens is an option of every wire; allowed: options.limit",
+    ),
+    (
+        "says: x\nwire: {chat: {stream: true}}",
+        "8: stream is the suite's to write; allowed: any other field",
+    ),
+    (
+        "expect: {refused: true}\nwire: {chat: {model: x}}",
+        "8: model is the suite's to write; allowed: any other field",
+    ),
+    (
+        "says: x\nwire: {chat: {stream_options: [1]}}",
+        "8: stream_options is a mapping or null",
+    ),
+    (
+        "says: x\nwire: {chatt: {logprobs: true}}",
+        "8: unknown wire 'chatt'; did you mean 'chat'? allowed: chat",
     ),
     (
         "says: x\nexpect: {refused: true}",
         "7: cases[0].says is 'x'; allowed: nothing, where the request is refused",
     ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: mark-alon",
+        "9: unknown damage 'mark-alon'; did you mean 'mark-alone'? allowed: ",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: {mark-alone: now}",
+        "9: damage 'mark-alone' with a word; allowed: the name alone",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: other-name",
+        "9: damage 'other-name' needs a word: {other-name: WORD}",
+    ),
+    (
+        "says: x\nexpect: {keeps: [x]}\ndamage: trailing-comma",
+        "9: no format can say this with 'trailing-comma': No call is meant.",
+    ),
+    ("says: x\ndamage: mark-alone", "4: cases[0] lacks the key 'expect'"),
+    ("expect: {keeps: [x]}\ndamage: mark-alone", "4: cases[0] lacks the key 'says'"),
     (
         "raw: {hermes: x}\nexpect: {content: x}\nomits: {hermes: y}",
         "9: format 'hermes' is omitted and has a raw text",
@@ -126,50 +173,49 @@ REFUSED = [
         "tools: [look]\nsays:\n  - call: look\n    arguments: {at: a}\n    times: {to: 2}",
         "11: times for 'to', which is no string among the arguments",
     ),
-    ("says: x\noptions: {max_tokens: 2}\ncut_after: x", "9: cut_after beside max_tokens; allowed"),
+    ("says: x\noptions: {limit: 2}\ncut_after: x", "9: cut_after beside a limit; allowed"),
 ]
 
-DERIVED: list[tuple[tuple[Utterance, ...], dict[str, Json], Expectation]] = [
+DERIVED: list[tuple[tuple[Utterance, ...], Options, Expectation]] = [
     (
         (Text(text="hi"),),
-        {},
-        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+        NO_OPTIONS,
+        Expectation(calls=(), content="hi", ending=("finished",)),
     ),
     (
         (WAVE,),
-        {},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        NO_OPTIONS,
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
     (
         (Text(text="a "), WAVE, LOOK, Text(text="b")),
-        {"tool_choice": "auto", "parallel_tool_calls": True},
-        Expectation(calls=(WAVE, LOOK), content="a b", finish_reason=("tool_calls",)),
+        Options(choice="auto", parallel=True),
+        Expectation(calls=(WAVE, LOOK), content="a b", ending=("called",)),
     ),
     (
         (WAVE,),
-        {"tool_choice": "required", "n": 2},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        Options(choice="required", answers=2),
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
     (
         (WAVE,),
-        {"tool_choice": {"type": "function", "function": {"name": "wave"}}},
-        Expectation(calls=(WAVE,), content="", finish_reason=("stop", "tool_calls")),
+        Options(choice=Named("wave")),
+        Expectation(calls=(WAVE,), content="", ending=("finished", "called")),
     ),
     (
         (Text(text="hi"),),
-        {"tool_choice": "none"},
-        Expectation(calls=(), content="hi", finish_reason=("stop",)),
+        Options(choice="none"),
+        Expectation(calls=(), content="hi", ending=("finished",)),
     ),
     (
         (WAVE,),
-        {"parallel_tool_calls": False},
-        Expectation(calls=(WAVE,), content="", finish_reason=("tool_calls",)),
+        Options(parallel=False),
+        Expectation(calls=(WAVE,), content="", ending=("called",)),
     ),
-    ((WAVE,), {"tool_choice": "none"}, Expectation()),
-    ((WAVE, LOOK), {"parallel_tool_calls": False}, Expectation()),
-    ((WAVE,), {"max_tokens": 5}, Expectation()),
-    ((WAVE,), {"max_completion_tokens": 5}, Expectation()),
-    ((Text(text="hi"),), {"stop": "x"}, Expectation()),
+    ((WAVE,), Options(choice="none"), Expectation()),
+    ((WAVE, LOOK), Options(parallel=False), Expectation()),
+    ((WAVE,), Options(limit=5), Expectation()),
+    ((Text(text="hi"),), Options(stop="x"), Expectation()),
 ]
 
 
@@ -198,16 +244,17 @@ def test_a_case_that_contradicts_itself_is_refused_with_its_line(
 
 @pytest.mark.parametrize(("says", "options", "expected"), DERIVED)
 def test_what_a_client_gets_is_derived_from_what_the_model_says(
-    says: tuple[Utterance, ...], options: dict[str, Json], expected: Expectation
+    says: tuple[Utterance, ...], options: Options, expected: Expectation
 ) -> None:
     assert expectation.derive(says, options) == expected
 
 
 def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
     rest = (
-        "why: w\ntools: [look]\noptions: {temperature: 0}\n"
+        "why: w\ntools: [look]\noptions: {choice: {allowed: [look]}, seed: 7}\n"
         "says: [{text: a}, {call: look, arguments: {at: é}}]\n"
-        "omits: {mistral-v11: r, stream-pieces-7: r}\nsampled: false"
+        "omits: {mistral-v11: r, stream-pieces-7: r}\nsampled: false\n"
+        "wire: {chat: {logprobs: true}}"
     )
     case = only(tmp_path, rest)
     call = Call(name="look", arguments='{"at": "é"}')
@@ -230,9 +277,10 @@ def test_a_case_is_read_with_all_its_fields(tmp_path: Path) -> None:
         line=4,
         messages=({"role": "user", "content": "hi"},),
         tools=(tool,),
-        options={"temperature": 0},
+        options=Options(choice=Allowed(("look",)), seed=7),
+        wire={"chat": {"logprobs": True}},
         says=(Text(text="a"), call),
-        expect=Expectation(calls=(call,), content="a", finish_reason=("tool_calls",)),
+        expect=Expectation(calls=(call,), content="a", ending=("finished", "called")),
         omits={"mistral-v11": "r", "stream-pieces-7": "r"},
         sampled=False,
     )
@@ -245,14 +293,14 @@ def test_exact_json_keeps_its_spelling(tmp_path: Path) -> None:
 
 
 def test_what_is_written_stands_before_what_is_derived(tmp_path: Path) -> None:
-    case = only(tmp_path, "tools: [wave]\nsays: x\nexpect: {finish_reason: [stop, length]}")
-    expected = Expectation(calls=(), content="x", finish_reason=("stop", "length"))
+    case = only(tmp_path, "tools: [wave]\nsays: x\nexpect: {ending: [finished, limit]}")
+    expected = Expectation(calls=(), content="x", ending=("finished", "limit"))
     assert case.expect == expected
 
 
 def test_written_calls_are_read_like_said_ones(tmp_path: Path) -> None:
     rest = "tools: [wave]\nsays: x\nexpect: {calls: [{call: wave, arguments: {}}], content: ''}"
-    expected = Expectation(calls=(WAVE,), content="", finish_reason=("stop",))
+    expected = Expectation(calls=(WAVE,), content="", ending=("finished",))
     assert only(tmp_path, rest).expect == expected
 
 
@@ -265,6 +313,32 @@ def test_a_raw_text_is_cut_at_the_format_s_marks_and_needs_a_script(tmp_path: Pa
     }
     assert (case.raw, case.says, case.sampled) == (scripts, None, False)
     assert case.expect == Expectation(content="a")
+
+
+def test_a_damage_gives_each_format_its_text_or_a_reason_and_derives_nothing(
+    tmp_path: Path,
+) -> None:
+    rest = (
+        "tools: [wave]\nsays: [{call: wave, arguments: {}}]\ndamage: end-mark-missing\n"
+        "expect: {broken: true}"
+    )
+    case = only(tmp_path, rest)
+    assert text_of(case.raw["hermes"]) == '<tool_call>\n{"name": "wave", "arguments": {}}'
+    assert case.omits["mistral"] == "There is no end mark."
+    assert case.raw.keys() | case.omits.keys() == FORMATS.keys()
+    assert not case.raw.keys() & case.omits.keys()
+    assert (case.says, case.sampled, case.expect) == (None, False, Expectation(broken=True))
+
+
+def test_what_a_case_spells_out_or_omits_stands_before_what_is_derived(tmp_path: Path) -> None:
+    rest = (
+        "says: Hm.\ndamage: mark-alone\nraw: {hermes: ho}\nomits: {mistral: Not there.}\n"
+        "expect: {keeps: [h]}"
+    )
+    case = only(tmp_path, rest)
+    assert text_of(case.raw["hermes"]) == "ho"
+    assert text_of(case.raw["mistral-v11"]) == "Hm.[TOOL_CALLS]"
+    assert case.omits == {"mistral": "Not there."}
 
 
 def test_a_tool_of_the_case_itself_needs_no_shared_file(tmp_path: Path) -> None:
@@ -287,7 +361,7 @@ def test_a_text_and_a_string_are_said_as_many_times_as_asked(tmp_path: Path) -> 
 def test_a_cut_answer_ends_with_length_and_no_model_is_asked_for_it(tmp_path: Path) -> None:
     case = only(tmp_path, "tools: [wave]\nsays: [{call: wave, arguments: {}}]\ncut_after: wa")
     found = (case.cut_after, case.sampled, case.expect)
-    assert found == ("wa", False, Expectation(finish_reason=("length",)))
+    assert found == ("wa", False, Expectation(ending=("limit",)))
 
 
 @pytest.mark.parametrize(
@@ -371,7 +445,7 @@ def test_the_shipped_cases_are_found_in_a_clone_and_in_a_wheel(
     assert casefile.shipped() == package / "cases"
 
 
-WORDS = ("call", "text", "arguments", "calls", "content", "tool_choice", "hermes", "wave", "at", "")
+WORDS = ("call", "text", "arguments", "calls", "content", "choice", "hermes", "wave", "at", "")
 JUNK = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from(WORDS), st.text()),
     lambda inner: st.one_of(
@@ -395,6 +469,8 @@ REST = st.fixed_dictionaries(
         ),
         "expect": st.one_of(st.fixed_dictionaries({"calls": st.lists(CALLS, max_size=2)}), JUNK),
         "options": JUNK,
+        "wire": st.one_of(st.fixed_dictionaries({"chat": JUNK}), JUNK),
+        "damage": st.one_of(st.sampled_from(sorted(DAMAGES)), JUNK),
         "omits": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
         "raw": st.one_of(st.dictionaries(st.sampled_from(["hermes", "stream"]), st.text()), JUNK),
     },
@@ -432,9 +508,9 @@ def flow(value: Json) -> str:
 
 
 def test_a_bad_request_is_written_as_it_is(tmp_path: Path) -> None:
-    rest = "body: {tool_choice: 7, messages: null}\nexpect: {refused: true}"
+    rest = "wire: {chat: {tool_choice: 7, messages: null}}\nexpect: {refused: true}"
     case = only(tmp_path, rest)
-    assert case.body == {"tool_choice": 7, "messages": None}
+    assert case.wire == {"chat": {"tool_choice": 7, "messages": None}}
     assert case.expect == Expectation(refused=True)
     assert (case.says, case.sampled) == (None, True)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
+from conformance.terms.asked import Options
 from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Echo, Mode
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
@@ -76,7 +77,7 @@ def test_a_case_adds_modes_of_its_own_once() -> None:
 
 
 def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
-    case = replace(CASE, modes=(STOP,), options={"stop": "x"})
+    case = replace(CASE, modes=(STOP,), options=Options(stop="x"))
     assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE]
 
 

@@ -22,6 +22,7 @@ from conformance.client.access import Access, AccessProblem
 from conformance.client.live import Limits, Live, concealed
 from conformance.client.sender import Asker
 from conformance.terms.exchange import Exchange
+from conformance.wires.registry import DEFAULT
 from tests.servers import read_request, serve
 
 SECRET = "gw-very-secret/0123456789"
@@ -35,7 +36,7 @@ def ask(url: str, used: Access, body: Json = BODY) -> Exchange:
     async def once() -> Exchange:
         asker = Asker(Live(url, used, limits=LIMITS))
         try:
-            return await asker.ask(body)
+            return await asker.ask(DEFAULT.path, body)
         finally:
             await asker.close()
 
@@ -98,7 +99,7 @@ def test_headers_are_sent_by_whoever_talks_to_the_server() -> None:
 
     with serve(listen) as url:
         ask(url, GATEWAY)
-        assert probe.Probe(url, GATEWAY).models() == ["m"]
+        assert probe.Probe(url, GATEWAY, greeting=DEFAULT.greeting).models() == ["m"]
     for request in seen:
         assert f"x-gateway-key: {SECRET}".encode() in request.replace(
             b"X-Gateway-Key", b"x-gateway-key"
@@ -115,7 +116,8 @@ def test_a_header_of_ones_own_goes_before_the_key() -> None:
     given = access.headers(["authorization: Basic dXNlcjp3b3Jk"], {})
     with serve(listen) as url:
         ask(url, Access(headers=given, api_key="sk-0123456789"))
-        probe.Probe(url, Access(headers=given, api_key="sk-0123456789")).get(url)
+        used = Access(headers=given, api_key="sk-0123456789")
+        probe.Probe(url, used, greeting=DEFAULT.greeting).get(url)
     for request in seen:
         assert request.lower().count(b"\r\nauthorization:") == 1
         assert b"Basic dXNlcjp3b3Jk" in request
@@ -209,14 +211,14 @@ def test_a_certificate_that_is_believed_lets_both_in(certificate: tuple[Path, Pa
     used = Access(authority=access.authority(certificate[1]))
     with secure(certificate) as url:
         assert ask(url, used).status == 200
-        assert probe.Probe(url, used).models() == ["m"]
+        assert probe.Probe(url, used, greeting=DEFAULT.greeting).models() == ["m"]
 
 
 def test_a_certificate_that_nobody_believes_lets_nobody_in(certificate: tuple[Path, Path]) -> None:
     with secure(certificate) as url:
         assert "CERTIFICATE_VERIFY_FAILED" in (ask(url, Access()).error or "")
         with pytest.raises(probe.ProbeProblem, match=r"CERTIFICATE_VERIFY_FAILED.*--ca-file"):
-            probe.Probe(url).models()
+            probe.Probe(url, greeting=DEFAULT.greeting).models()
 
 
 def test_authorities_of_the_environment_are_believed_by_both(
@@ -227,7 +229,7 @@ def test_authorities_of_the_environment_are_believed_by_both(
     monkeypatch.setattr(access, "_everybodys", access._everybodys.__wrapped__)
     with secure(certificate) as url:
         assert ask(url, Access()).status == 200
-        assert probe.Probe(url).models() == ["m"]
+        assert probe.Probe(url, greeting=DEFAULT.greeting).models() == ["m"]
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

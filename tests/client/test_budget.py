@@ -15,15 +15,17 @@ from conformance.base.sse import Read
 from conformance.casefiles import casefile
 from conformance.client import budget
 from conformance.client.budget import Budget, BudgetProblem, Cost, Purse
-from conformance.client.sender import CHAT, DETOKENIZE, NotAsked
+from conformance.client.sender import DETOKENIZE, NotAsked
 from conformance.commands import main
 from conformance.runs import plan
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat import cost
+from conformance.wires.registry import DEFAULT
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run, errors
 
 pytest_plugins = ["pytester"]
 
+CHAT = DEFAULT.path
 MESSAGES = [{"role": "user", "content": "x" * 400}]
 BODY: Json = {"model": "m", "messages": MESSAGES, "max_completion_tokens": 50}
 PROMPT = cost.prompt_of(BODY)
@@ -62,7 +64,7 @@ class Server:
 def spend(whole: Budget, count: int, body: bytes, path: str = CHAT) -> tuple[list[Any], Purse, int]:
     async def spent() -> tuple[list[Any], Purse, int]:
         server = Server(body)
-        purse = Purse(server, whole, cost.METER)
+        purse = Purse(server, whole, {DEFAULT.path: DEFAULT.meter})
         sends = (purse.send(path, BODY) for _ in range(count))
         return await asyncio.gather(*sends, return_exceptions=True), purse, server.asked
 

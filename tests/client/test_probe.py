@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,11 +17,17 @@ from conformance.base.jsonvalue import Json
 from conformance.client import probe
 from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
+from conformance.formats import FORMATS
+from conformance.formats.registry import server_id
 from conformance.reference import Reference
 from conformance.terms.server import Server
+from conformance.wires.registry import DEFAULT
 from tests.clock import Time
 from tests.servers import Behave, closed_port, read_request, serve
 
+GREETING = DEFAULT.greeting
+RENDER = GREETING.prompts[0]
+examine = partial(probe.examine, greeting=GREETING)
 KEY = "sk-very-secret-0123456789"
 MODELS = {"data": [{"id": "one"}]}
 
@@ -45,19 +52,23 @@ def pages(
     return behave
 
 
+def prompts(document: Json) -> str | None:
+    return probe._prompts(document, GREETING.prompts)
+
+
 def problem_with(url: str, **told: Any) -> str:
     with pytest.raises(ProbeProblem) as caught:
-        probe.examine(url, **{"parser": "hermes", **told})
+        examine(url, **{"parser": "hermes", **told})
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("parser", "format"),
-    [("hermes", "hermes"), ("mistral", "mistral"), ("mistral", "mistral-v11")],
+    [(parser, format.name) for format in FORMATS.values() for parser in format.parsers],
 )
 def test_a_scripted_server_shows_its_format(parser: str, format: str) -> None:
     with Reference(format) as running:
-        found = probe.examine(running.url, parser=parser)
+        found = examine(running.url, parser=parser)
         assert found == Server(
             url=running.url,
             model="reference",
@@ -67,18 +78,18 @@ def test_a_scripted_server_shows_its_format(parser: str, format: str) -> None:
             format=format,
             emission="scripted",
             takes_interval=True,
-            render_path=probe.RENDER,
+            render_path=RENDER,
         )
 
 
 def test_a_server_without_the_plugin_is_sampled() -> None:
     with Reference("hermes", scripted=False) as running:
-        assert probe.examine(running.url, parser="hermes").emission == "sampled"
+        assert examine(running.url, parser="hermes").emission == "sampled"
 
 
 def test_a_server_can_be_taken_as_sampled() -> None:
     with Reference("hermes") as running:
-        found = probe.examine(running.url, parser="hermes", emission="sampled")
+        found = examine(running.url, parser="hermes", emission="sampled")
     assert found.emission == "sampled"
 
 
@@ -91,8 +102,8 @@ def test_a_script_that_was_demanded_and_is_not_there_is_a_problem() -> None:
 
 def test_a_version_document_identifies_a_vllm() -> None:
     with Reference("hermes", version="0.32.0+cpu") as running:
-        found = probe.examine(running.url, parser="hermes")
-    assert (found.implementation, found.version, found.id) == (
+        found = examine(running.url, parser="hermes")
+    assert (found.implementation, found.version, server_id(found)) == (
         "vllm",
         "0.32.0",
         "vllm-0.32.0-hermes",
@@ -101,7 +112,7 @@ def test_a_version_document_identifies_a_vllm() -> None:
 
 def test_a_slash_at_the_end_of_the_url_does_not_matter() -> None:
     with Reference("hermes") as running:
-        assert probe.examine(f"{running.url}/", parser="hermes").url == running.url
+        assert examine(f"{running.url}/", parser="hermes").url == running.url
 
 
 def test_a_wrong_port_is_a_problem_with_its_url() -> None:
@@ -197,7 +208,7 @@ def test_several_models_are_a_choice_for_the_user() -> None:
     models = {"data": [{"id": "one"}, {"id": "two"}]}
     with serve(pages({"/v1/models": models})) as url:
         told = problem_with(url)
-        found = probe.examine(url, parser="hermes", model="two")
+        found = examine(url, parser="hermes", model="two")
     assert told == f"{url} serves several models or none (one, two); choose with --model"
     assert found.model == "two"
 
@@ -211,7 +222,7 @@ def test_a_model_that_is_not_there_is_a_problem_with_a_hint() -> None:
 
 def test_a_server_that_answers_nothing_else_is_sampled_and_unknown() -> None:
     with serve(pages({"/v1/models": MODELS, "/openapi.json": b"["})) as url:
-        found = probe.examine(url, parser="hermes")
+        found = examine(url, parser="hermes")
     assert (found.implementation, found.version) == ("unknown", None)
     assert (found.emission, found.takes_interval) == ("sampled", False)
 
@@ -225,7 +236,7 @@ def test_an_unknown_parser_without_a_format_is_a_problem() -> None:
 
 def test_with_a_format_any_parser_is_taken() -> None:
     with Reference("hermes") as running:
-        found = probe.examine(running.url, parser="my_parser", format="hermes")
+        found = examine(running.url, parser="my_parser", format="hermes")
     assert (found.parser, found.format) == ("my_parser", "hermes")
 
 
@@ -233,10 +244,10 @@ def test_prompts_are_read_where_the_server_shows_them() -> None:
     def paths(*found: str) -> Json:
         return {"paths": {path: {} for path in found}}
 
-    assert probe._prompts(paths("/tokenize", "/detokenize")) == "/tokenize"
-    assert probe._prompts(paths("/tokenize", "/detokenize", probe.RENDER)) == probe.RENDER
-    documents: list[Json] = [paths(probe.RENDER), paths("/detokenize"), {"paths": []}, {}, None]
-    assert {probe._prompts(one) for one in documents} == {None}
+    assert prompts(paths("/tokenize", "/detokenize")) == "/tokenize"
+    assert prompts(paths("/tokenize", "/detokenize", RENDER)) == RENDER
+    documents: list[Json] = [paths(RENDER), paths("/detokenize"), {"paths": []}, {}, None]
+    assert {prompts(one) for one in documents} == {None}
 
 
 def busy_at_first(times: int, header: str = "") -> Behave:
@@ -256,7 +267,7 @@ def busy_at_first(times: int, header: str = "") -> Behave:
 def test_a_busy_server_is_waited_for_before_anything_is_concluded() -> None:
     time = Time()
     with serve(busy_at_first(3)) as url:
-        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+        assert examine(url, parser="hermes", clock=time.clock).model == "one"
     assert time.passed == 0.5 + 1 + 2
 
 
@@ -272,7 +283,7 @@ def test_a_server_that_stays_busy_is_a_problem_within_the_limit(header: str, wai
 def test_the_time_that_a_busy_server_asks_for_is_waited() -> None:
     time = Time()
     with serve(busy_at_first(1, "Retry-After: 60\r\n")) as url:
-        assert probe.examine(url, parser="hermes", clock=time.clock).model == "one"
+        assert examine(url, parser="hermes", clock=time.clock).model == "one"
     assert time.passed == 60
 
 
@@ -304,10 +315,11 @@ def test_tokens_are_trusted_if_their_text_comes_back_to_the_letter(
         "/detokenize": detokenized,
     }
     with serve(pages(documents)) as url:
-        assert probe.examine(url, parser="hermes", emission="sampled").shows_token_ids is trusted
+        found = examine(url, parser="hermes", emission="sampled")
+    assert found.shows_token_ids is trusted
 
 
 def test_a_scripted_server_is_not_asked_for_tokens() -> None:
     with Reference("hermes") as running:
-        assert not probe.examine(running.url, parser="hermes").shows_token_ids
-        assert probe.examine(running.url, parser="hermes", emission="sampled").shows_token_ids
+        assert not examine(running.url, parser="hermes").shows_token_ids
+        assert examine(running.url, parser="hermes", emission="sampled").shows_token_ids

@@ -16,9 +16,10 @@ from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.client import recording
 from conformance.client.recording import EXCHANGES, Player, Recorder, TapeProblem
-from conformance.client.sender import ASKED_FOR, CHAT, NotAsked
+from conformance.client.sender import ASKED_FOR, NotAsked
 from conformance.terms.exchange import Exchange
 from conformance.terms.server import ANSWER_TOKENS, Server
+from conformance.wires.registry import DEFAULT
 from tests.pytest_run import (
     CASES,
     COMPLETED,
@@ -74,7 +75,7 @@ def record(folder: Path, *exchanges: Exchange, item: str = "mine/zig stream") ->
         ASKED_FOR.set(item)
         recorder = Recorder(Script(exchanges), folder)
         for one in exchanges:
-            assert await recorder.send(CHAT, one.request) == one
+            assert await recorder.send(DEFAULT.path, one.request) == one
 
     asyncio.run(recorded())
     return sorted((folder / EXCHANGES).iterdir())
@@ -83,7 +84,7 @@ def record(folder: Path, *exchanges: Exchange, item: str = "mine/zig stream") ->
 def play(player: Player, body: Json, item: str = "mine/zig stream") -> Exchange:
     async def played() -> Exchange:
         ASKED_FOR.set(item)
-        return await player.send(CHAT, body)
+        return await player.send(DEFAULT.path, body)
 
     return asyncio.run(played())
 

@@ -18,6 +18,7 @@ from conformance.client.live import Limits, Live
 from conformance.client.retry import REAL_TIME, Clock, Patience, Waits, seconds_of
 from conformance.client.sender import Asker
 from conformance.terms.exchange import Exchange
+from conformance.wires.registry import DEFAULT
 from tests.clock import Time
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
@@ -40,7 +41,8 @@ def ask_all(
             for number in range(count)
         ]
         try:
-            return list(await asyncio.gather(*map(asker.ask, bodies))), live.waits
+            asked = [asker.ask(DEFAULT.path, body) for body in bodies]
+            return list(await asyncio.gather(*asked)), live.waits
         finally:
             await asker.close()
 

@@ -17,12 +17,14 @@ from conformance.base.jsonvalue import Json
 from conformance.client.access import Access
 from conformance.client.live import Limits, Live
 from conformance.client.retry import Patience
-from conformance.client.sender import CHAT, DETOKENIZE, Asker
+from conformance.client.sender import DETOKENIZE, Asker
 from conformance.reference import FAULTS, Reference
 from conformance.terms.exchange import Exchange
+from conformance.wires.registry import DEFAULT
 from tests.servers import STREAM_HEAD, Behave, closed_port, piece, read_request, serve
 
 LIMITS = Limits(connect=2, first_byte=5, silence=5, whole=10, size=100_000, patience=0)
+CHAT = DEFAULT.path
 KEY = "sk-very-secret-0123456789"
 KEYED = Access(api_key=KEY)
 EVENT = b'data: {"choices": []}\n\n'
@@ -39,7 +41,7 @@ def ask(
     async def once() -> Exchange:
         asker = Asker(Live(url, access, limits=limits, concurrency=4))
         try:
-            return await asker.ask(body(stream=stream, **fields))
+            return await asker.ask(CHAT, body(stream=stream, **fields))
         finally:
             await asker.close()
 
@@ -205,7 +207,7 @@ def test_a_failed_exchange_harms_no_other() -> None:
 
     async def four() -> list[Exchange]:
         asker = Asker(Live(url, limits=replace(LIMITS, silence=2), concurrency=4))
-        found = await asyncio.gather(*(asker.ask(body(user=str(n))) for n in range(4)))
+        found = await asyncio.gather(*(asker.ask(CHAT, body(user=str(n))) for n in range(4)))
         await asker.close()
         return found
 
@@ -231,7 +233,7 @@ def test_no_more_requests_are_under_way_than_allowed() -> None:
 
     async def eight() -> None:
         asker = Asker(Live(url, limits=LIMITS, concurrency=3))
-        await asyncio.gather(*(asker.ask(body()) for _ in range(8)))
+        await asyncio.gather(*(asker.ask(CHAT, body()) for _ in range(8)))
         await asker.close()
 
     with serve(count) as url:

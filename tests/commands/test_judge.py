@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.base import jsonfile, schema
+from conformance.base import jsonfile, schema, strictyaml
 from conformance.base.jsonvalue import Json
+from conformance.casefiles import old
 from conformance.commands import answer_file, judged_file, main
 from conformance.commands.judged_file import Basis
 from conformance.formats import FORMATS, PARSERS
@@ -99,7 +100,10 @@ def asked(file: Path, folder: Path) -> list[str]:
     case |= {"expect": settings["expect"]} if "expect" in settings else {}
     (folder / "mine").mkdir()
     topic = {"schema": 1, "about": "Mine.", "cases": [case]}
-    (folder / "mine" / "mine.yaml").write_text(json.dumps(topic, ensure_ascii=False), "utf-8")
+    path = folder / "mine" / "mine.yaml"
+    path.write_text(json.dumps(topic, ensure_ascii=False), "utf-8")
+    # The options of a sample are fields of its request, as those of a case once were.
+    path.write_text(old.converted(strictyaml.parse(path)), "utf-8")
     return ["--case", "mine/it", "--cases", str(folder / "mine")]
 
 

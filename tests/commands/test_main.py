@@ -70,15 +70,16 @@ def test_a_case_is_listed_with_the_formats_that_can_say_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     rows = {row["id"]: row["formats"] for row in listed(capsys, "cases")}
-    assert rows["parallel/two-cities"] == sorted(FORMATS)
-    assert rows["broken/last-brace-missing"] == sorted(FORMATS)
+    assert rows["parallel/two-cities"] == [*FORMATS]
+    assert "mistral" in rows["broken/last-bracket-missing"]
+    assert "hermes" not in rows["broken/last-bracket-missing"]
     assert all(rows.values())
 
 
 def test_cases_are_counted_by_format(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["cases"]) == 0
     last = capsys.readouterr().out.splitlines()[-1]
-    counts = ", ".join(rf"\d+ in {name}" for name in sorted(FORMATS))
+    counts = ", ".join(rf"\d+ in {name}" for name in FORMATS)
     assert re.fullmatch(rf"\d+ cases: {counts}", last)
 
 
@@ -90,7 +91,7 @@ def test_the_cases_of_a_folder_are_listed(
         {
             "id": "own/greeting",
             "about": "A greeting stays a greeting.",
-            "formats": sorted(FORMATS),
+            "formats": [*FORMATS],
         }
     ]
 
@@ -116,8 +117,7 @@ def test_every_rule_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(row["id"] for row in rows) == sorted(RULES)
     assert {row["level"] for row in rows} <= {"must", "should", "info"}
     assert all(row["title"] and row["why"] and row["wrong"] and row["right"] for row in rows)
-    assert {row["id"] for row in rows if row["profile"] == "mistral"} == {"id.format"}
-    assert {row["profile"] for row in rows} == {"openai", "vllm", "mistral"}
+    assert {row["profile"] for row in rows} == {"openai", "vllm"}
 
 
 @pytest.mark.parametrize("words", [["rules"], ["rules", "--format", "json"], ["cases"]])

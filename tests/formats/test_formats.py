@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from itertools import groupby, pairwise
+from itertools import groupby
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from conformance.formats import FORMATS, PARSERS, Format, Inexpressible, Unreadable
 from conformance.formats.format import text_of
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
+from tests.utterances import HOSTILE, PLAIN, expressible, utterances
 
 HERMES, MISTRAL, V11 = (FORMATS[name] for name in ("hermes", "mistral", "mistral-v11"))
 EACH = pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
@@ -127,7 +125,7 @@ def test_other_keys_of_a_call_and_their_order_do_not_matter() -> None:
 def test_the_arguments_keep_their_exact_text() -> None:
     text = '{\n  "a" : 1.50,\t"b":"\\u0041" }'
     for format in FORMATS.values():
-        says = (Call(name="f", arguments=text),)
+        says = expressible(format, [Call(name="f", arguments=text)])
         assert format.read(format.write(says)) == says
 
 
@@ -145,71 +143,6 @@ def test_a_mark_belongs_to_the_markup(format: Format) -> None:
 
 def test_a_parser_is_paired_with_a_format() -> None:
     assert set(PARSERS.values()) <= set(FORMATS)
-
-
-ODD = [
-    "\\",
-    '"',
-    "\n",
-    "\r\n",
-    "{",
-    "}",
-    "]",
-    ",",
-    "é",
-    "😀",
-    "\ud800",
-    "\u2028",
-    "\0",
-    " ",
-    "null",
-]
-MARKS = sorted({mark for format in FORMATS.values() for mark in format.markup})
-PLAIN = st.lists(st.sampled_from(ODD) | st.text(max_size=3), min_size=1).map("".join).filter(bool)
-HOSTILE = (
-    st.lists(st.sampled_from([*ODD, *MARKS]) | st.text(max_size=3), min_size=1)
-    .map("".join)
-    .filter(bool)
-)
-
-
-def arguments(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts, inner, max_size=2),
-        max_leaves=5,
-    )
-    objects = st.dictionaries(texts, values, max_size=3)
-    spelt = st.builds(
-        lambda value, ascii, indent: json.dumps(value, ensure_ascii=ascii, indent=indent),
-        objects,
-        st.booleans(),
-        st.sampled_from([None, 0, 2]),
-    )
-    return spelt | st.just(f'{{"number": {"1" * 10_000}}}')
-
-
-def utterances(texts: st.SearchStrategy[str]) -> st.SearchStrategy[list[Utterance]]:
-    """What a model says: texts are not empty, and no two of them are neighbours."""
-    calls = st.builds(Call, name=texts, arguments=arguments(texts))
-    says = st.lists(st.builds(Text, text=texts) | calls, max_size=4)
-    return says.filter(
-        lambda items: (
-            not any(
-                isinstance(left, Text) and isinstance(right, Text)
-                for left, right in pairwise(items)
-            )
-        )
-    )
-
-
-def expressible(format: Format, says: Sequence[Utterance]) -> tuple[Utterance, ...]:
-    """What of it the format can say."""
-    try:
-        format.write(says)
-    except Inexpressible:
-        return tuple(item for item in says if isinstance(item, Call))
-    return tuple(says)
 
 
 @EACH

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from conformance.report.terminal import (
-    curl,
     failure,
     header,
     headline,
@@ -24,6 +23,7 @@ from conformance.terms.server import Server
 from conformance.verdicts.item import Item, Judged
 from conformance.verdicts.known_issues import Issue, Known
 from conformance.verdicts.verdict import Judgement, decide, judge
+from conformance.wires.registry import DEFAULT
 from tests.evidence import SAMPLES, sample
 
 SERVER = Server(
@@ -224,6 +224,6 @@ def test_the_totals_are_a_sentence() -> None:
 
 def test_a_request_is_a_command_that_a_shell_reads_back() -> None:
     request = {"messages": [{"content": 'it\'s "so" \\ \ud800 $HOME `x`\n'}]}
-    words = shlex.split(curl(request, "http://localhost/v1"))
+    words = shlex.split(DEFAULT.curl(request, "http://localhost/v1"))
     assert words[:3] == ["curl", "-sN", "http://localhost/v1/chat/completions"]
     assert json.loads(words[-1]) == request

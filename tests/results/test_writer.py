@@ -20,6 +20,7 @@ from conformance.terms.server import Server
 from conformance.verdicts.item import Item, Judged
 from conformance.verdicts.known_issues import Issue, Known
 from conformance.verdicts.verdict import Verdict, decide, judge
+from conformance.wires.registry import DEFAULT
 from tests.evidence import SAMPLES, sample
 
 SCHEMA = json.loads((schema.FOLDER / "results.json").read_text("utf-8"))
@@ -245,6 +246,6 @@ def test_a_lone_surrogate_in_a_request_survives(tmp_path: Path) -> None:
     failed = judged("said.arguments/wrong.sse")
     assert failed.answer is not None
     exchange = replace(failed.answer.exchange, request={"messages": "\ud800"})
-    item = describe(replace(failed, answer=replace(failed.answer, exchange=exchange)))
+    item = describe(replace(failed, answer=DEFAULT.read(exchange)))
     write_wire(tmp_path, [item])
     assert json.loads((tmp_path / item["wire"]).read_bytes())["request"]["messages"] == "\ud800"

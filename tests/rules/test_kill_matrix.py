@@ -13,6 +13,7 @@ from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
+from conformance.wires.registry import DEFAULT
 from tools.kill_matrix import CASES, PAGE, UNTRIPPED, Matrix, page, row
 
 REASONS = {
@@ -93,7 +94,8 @@ def test_every_fault_shows_in_cases_that_there_are() -> None:
 
 def test_a_fault_spares_requests_without_tools() -> None:
     with Reference("hermes", fault=FAULTS["status-500"]) as running:
-        assert probe.examine(running.url, parser="hermes").emission == "scripted"
+        found = probe.examine(running.url, greeting=DEFAULT.greeting, parser="hermes")
+    assert found.emission == "scripted"
 
 
 def test_no_fault_bends_nothing() -> None:

@@ -464,7 +464,7 @@ def test_a_choice_among_allowed_tools_forces_none_of_them() -> None:
 
 
 def test_a_reason_that_is_known_is_held_against_calls_too() -> None:
-    length = Expectation(finish_reason=("length",))
+    length = Expectation(ending=("limit",))
     for folder in ("finish.tool_calls", "finish.enum"):
         found = replace(sample(SAMPLES / folder / "right.json"), expect=length)
         assert broken(found) == [("said.finish", "choice 0 finish_reason")]
@@ -531,7 +531,7 @@ def test_a_call_before_the_one_that_was_cut_short_is_finished() -> None:
     assert broken(evidence(found, says=None)) == [("args.json", place)]
 
 
-CUT = Expectation(finish_reason=("length",))
+CUT = Expectation(ending=("limit",))
 
 
 def test_markup_behind_a_call_that_was_cut_short_is_no_bad_beginning() -> None:
@@ -861,9 +861,13 @@ def test_a_rule_of_an_implementation_holds_for_no_other(id: str) -> None:
         assert broken(other) == []
 
 
-def test_a_rule_of_a_parser_holds_for_no_other() -> None:
-    found = sample(SAMPLES / "id.format" / "wrong.sse")
-    assert broken(replace(found, parser="hermes")) == []
+@pytest.mark.parametrize("parser", [None, "mistral", "my_parser"])
+def test_the_form_of_an_id_is_demanded_by_the_format_whatever_parser_reads_it(
+    parser: str | None,
+) -> None:
+    found = replace(sample(SAMPLES / "id.format" / "wrong.sse"), parser=parser)
+    assert {id for id, _ in broken(found)} == {"id.format"}
+    assert broken(replace(found, format=FORMATS["hermes"])) == []
 
 
 def test_a_tool_that_is_not_among_the_allowed_ones_is_not_offered() -> None:

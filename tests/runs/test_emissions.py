@@ -17,7 +17,7 @@ from conformance.casefiles.expectation import derive
 from conformance.casefiles.modes import THOROUGH
 from conformance.client.sender import Asker
 from conformance.runs import emissions
-from conformance.runs.channel import CHAT, Channel
+from conformance.runs.channel import Channel
 from conformance.runs.emissions import (
     CLAIMING,
     EMISSIONS,
@@ -33,13 +33,15 @@ from conformance.runs.emissions.emission import Received, Strategy
 from conformance.runs.plan import document, plan, server_of
 from conformance.runs.session import Session
 from conformance.scripting import NotApplicable
+from conformance.terms.asked import NO_OPTIONS, Options
 from conformance.terms.case import COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Text
 from conformance.verdicts.item import Item
 from conformance.verdicts.known_issues import Known
-from conformance.wires.chat.request import SPARE_TOKENS
+from conformance.wires.registry import DEFAULT
+from conformance.wires.wire import SPARE_TOKENS
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
 SERVER = replace(SCRIPTED, takes_interval=True, render_path="/tokenize")
@@ -53,7 +55,12 @@ CASE = Case(
     tools=tuple(TOOLS),
     says=(PARIS,),
 )
-SENSELESS = replace(CASE, says=None, expect=Expectation(refused=True), body={"tool_choice": "some"})
+SENSELESS = replace(
+    CASE,
+    says=None,
+    expect=Expectation(refused=True),
+    wire={"chat": {"tool_choice": "some"}},
+)
 STOP = Mode(name="stream-stop-8", stream=True, stop=8)
 
 
@@ -157,7 +164,7 @@ def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
     }
     short = asked(CASE, COMPLETE, replace(SAMPLED, answer_tokens=9))
     assert short["max_completion_tokens"] == 9
-    own = asked(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED)
+    own = asked(replace(CASE, options=Options(limit=7)), COMPLETE, SAMPLED)
     assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
 
 
@@ -167,10 +174,11 @@ def test_a_sampled_request_asks_for_tokens_where_the_server_shows_them() -> None
     streamed = asked(CASE, STREAM, shows)
     assert streamed["stream_options"] == {"include_usage": True}
     assert "stream_options" not in asked(CASE, STREAM, SAMPLED)
-    own = replace(CASE, options={"stream_options": {"include_usage": False}, "seed": 7})
+    usage = {"stream_options": {"include_usage": False}}
+    own = replace(CASE, options=Options(seed=7), wire={"chat": usage})
     body = asked(own, STREAM, shows)
     assert (body["stream_options"], body["seed"]) == ({"include_usage": False}, 7)
-    nothing = replace(CASE, options={"stream_options": None})
+    nothing = replace(CASE, wire={"chat": {"stream_options": None}})
     assert asked(nothing, STREAM, shows)["stream_options"] == {"include_usage": True}
 
 
@@ -191,7 +199,7 @@ def test_a_prompt_can_be_read_even_of_a_case_that_no_model_can_be_asked() -> Non
 @pytest.mark.parametrize("case", [CASE, SENSELESS], ids=["call", "refused"])
 @pytest.mark.parametrize("mode", [COMPLETE, STREAM], ids=lambda mode: mode.name)
 def test_what_is_foreseen_is_what_is_asked(case: Case, mode: Mode, server: Any) -> None:
-    foreseen = strategy_for(case, mode, server).foresee(CHAT, case, mode, server)
+    foreseen = strategy_for(case, mode, server).foresee(DEFAULT, case, mode, server)
     assert foreseen.body == asked(case, mode, server)
 
 
@@ -203,7 +211,7 @@ def test_the_longest_scripts_are_asked_first_and_sampled_items_as_they_come() ->
 
 def test_a_grammar_is_asked_once_for_all_items_that_share_a_script() -> None:
     sender = Closed()
-    case = replace(CASE, options={"tool_choice": "required"})
+    case = replace(CASE, options=Options(choice="required"))
     channel = Channel(server=SERVER, asker=Asker(sender))
     items = [Item(case=case, mode=mode) for mode in (COMPLETE, STREAM)]
 
@@ -212,7 +220,7 @@ def test_a_grammar_is_asked_once_for_all_items_that_share_a_script() -> None:
 
     asyncio.run(both())
     trials = [body for body in sender.bodies if body.get("return_token_ids")]
-    foreseen = scripted.foresee(CHAT, case, COMPLETE, SERVER)
+    foreseen = scripted.foresee(DEFAULT, case, COMPLETE, SERVER)
     assert len(trials) == len(foreseen.trials) > 1
     assert len(sender.bodies) == len(trials) + len(items)
 
@@ -236,14 +244,14 @@ def test_a_session_takes_an_emission_that_it_does_not_know(
     monkeypatch: pytest.MonkeyPatch, says: str, broken: bool
 ) -> None:
     async def ask(channel: Channel, item: Item) -> Received:
-        body = channel.wire.build(item.case, item.mode, channel.server, None)
+        body = channel.wire.ask(item.case, item.mode, channel.server, None)
         return Received(answer=await channel.ask(body), expect=item.case.expect, said=says)
 
     like = EMISSIONS["scripted"]
     copied = replace(like, name="copied", strategy=replace(like.strategy, ask=ask))
     monkeypatch.setitem(EMISSIONS, "copied", copied)
     said = (Text(text=says),)
-    case = replace(CASE, tools=(), says=said, expect=derive(said, {}))
+    case = replace(CASE, tools=(), says=said, expect=derive(said, NO_OPTIONS))
     server = replace(SERVER, emission="copied")
     session = Session(server, known=Known(), asker=Asker(Fluent()))
     try:

@@ -12,6 +12,7 @@ from conformance.verdicts.blame import Blame
 from conformance.verdicts.spoken import Reading
 from conformance.verdicts.transcript import Transcript, difference, missing_in
 from conformance.verdicts.verdict import Judgement, Verdict
+from conformance.wires.chat.fields import asked
 
 HEARD = Reading(text="Hi.", calls=())
 
@@ -139,10 +140,10 @@ REQUEST: Json = {
 def test_a_prompt_that_hides_something_is_the_templates_fault(
     prompt: str, missing: str | None
 ) -> None:
-    assert missing_in(prompt, REQUEST) == missing
+    assert missing_in(prompt, asked(REQUEST)) == missing
 
 
 def test_a_prompt_need_not_show_what_may_not_be_called_or_can_be_respelt() -> None:
-    assert missing_in("get_time noon", {**REQUEST, "tool_choice": "none"}) is None
+    assert missing_in("get_time noon", asked({**REQUEST, "tool_choice": "none"})) is None
     quoted = {"role": "tool", "tool_call_id": "c", "content": '"é"'}
-    assert missing_in("set_lamp", {**REQUEST, "messages": [quoted]}) is None
+    assert missing_in("set_lamp", asked({**REQUEST, "messages": [quoted]})) is None

@@ -9,13 +9,14 @@ from typing import Any
 from conformance.base.sse import Read
 from conformance.client.sender import Asker
 from conformance.runs.session import Session
+from conformance.terms.asked import Choice, Options
 from conformance.terms.case import COMPLETE, Case
 from conformance.terms.exchange import Exchange
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
 from conformance.verdicts.item import Item
 from conformance.verdicts.known_issues import Known
-from conformance.wires.chat.request import SPARE_TOKENS
+from conformance.wires.wire import SPARE_TOKENS
 from tests.evidence import SCRIPTED
 
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
@@ -23,7 +24,7 @@ FAILURE = b'{"error": {"message": "EngineCore died", "type": "InternalServerErro
 ANSWER = json.dumps({"choices": [{"index": 0, "message": {"content": "Hi"}}]}).encode()
 
 
-def case(choice: str) -> Case:
+def case(choice: Choice) -> Case:
     return Case(
         id="choice/one",
         about="A call.",
@@ -31,7 +32,7 @@ def case(choice: str) -> Case:
         line=1,
         messages=({"role": "user", "content": "Look."},),
         tools=(TOOL,),
-        options={"tool_choice": choice},
+        options=Options(choice=choice),
         says=(Call(name="look", arguments="{}"),),
     )
 
@@ -54,7 +55,7 @@ class Server500:
         pass
 
 
-def judged(choice: str, unscripted: int) -> tuple[Outcome, dict[str, Outcome], list[Any]]:
+def judged(choice: Choice, unscripted: int) -> tuple[Outcome, dict[str, Outcome], list[Any]]:
     sender = Server500(unscripted)
     session = Session(SCRIPTED, known=Known(), asker=Asker(sender))
     try:

@@ -169,7 +169,7 @@ CLASSES = [
     ((HI, PARIS, ROME), None, {"call", "several-calls", "text-before-call"}),
     ((BLANK, PARIS), None, {"call"}),
     ((PARIS, HI), None, {"call"}),
-    ((HI, PARIS), Expectation(finish_reason=("length",)), NO_CLASS),
+    ((HI, PARIS), Expectation(ending=("limit",)), NO_CLASS),
     ((HI,), Expectation(calls=()), NO_CLASS),
     ((), Expectation(), NO_CLASS),
     ((), Expectation(calls=(PARIS, ROME), content="Hi."), {"call", "several-calls"}),

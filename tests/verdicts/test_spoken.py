@@ -16,6 +16,7 @@ from conformance.formats.format import text_of
 from conformance.terms.case import Expectation
 from conformance.terms.said import Call, Text
 from conformance.verdicts.spoken import End, Reading, read, without_end
+from conformance.wires.chat.fields import asked
 
 HERMES = FORMATS["hermes"]
 MISTRAL = FORMATS["mistral"]
@@ -35,23 +36,23 @@ ASKED = request("get_time", "set_lamp")
 
 
 def hermes(text: str, **options: Json) -> Reading:
-    return read(text, "ended", {**ASKED, **options}, HERMES)
+    return read(text, "ended", asked({**ASKED, **options}), HERMES)
 
 
 @pytest.mark.parametrize("format", FORMATS.values(), ids=FORMATS)
 @pytest.mark.parametrize("says", [[TIME], [TIME, LAMP], [Text(text="I look.\n"), TIME]])
 def test_calls_in_the_models_own_form_must_be_given_as_they_are(format: Any, says: Any) -> None:
-    found = read(text_of(format.write(says)), "ended", ASKED, format)
+    found = read(text_of(format.write(says)), "ended", asked(ASKED), format)
     calls = tuple(one for one in says if isinstance(one, Call))
     assert found.calls == calls
     assert found.expect.calls == calls
-    assert found.expect.finish_reason == ("tool_calls",)
+    assert found.expect.ending == ("called",)
     assert found.odd is None
 
 
 def test_a_text_without_calls_must_be_given_as_it_is() -> None:
     assert hermes("It is < 3.").expect == Expectation(
-        calls=(), content="It is < 3.", finish_reason=("stop",)
+        calls=(), content="It is < 3.", ending=("finished",)
     )
 
 
@@ -90,7 +91,7 @@ CLASSES = [
 def test_a_text_is_of_the_classes_that_trouble_parsers(
     text: str, end: End, classes: set[str]
 ) -> None:
-    assert read(text, end, ASKED, HERMES).classes == classes
+    assert read(text, end, asked(ASKED), HERMES).classes == classes
 
 
 @pytest.mark.parametrize(
@@ -113,11 +114,11 @@ def test_a_text_of_another_format_is_of_such_classes_too(
     text: str, format: Format, end: End, classes: set[str]
 ) -> None:
     forced = request("get_time", tool_choice="required")
-    assert read(text, end, forced, format).classes == classes
+    assert read(text, end, asked(forced), format).classes == classes
 
 
 def test_a_list_of_no_calls_is_nothing_that_a_client_must_get_in_one_way() -> None:
-    found = read("[TOOL_CALLS] []", "ended", ASKED, MISTRAL)
+    found = read("[TOOL_CALLS] []", "ended", asked(ASKED), MISTRAL)
     assert (found.calls, found.expect.broken, found.odd) == (None, True, "marks without a call")
 
 
@@ -163,14 +164,14 @@ def test_a_broken_call_that_the_request_forbids_demands_nothing() -> None:
 
 
 def test_mistral_that_names_a_broken_call_is_held_to_the_name() -> None:
-    assert read('[TOOL_CALLS]get_time[ARGS]{"city', "ended", ASKED, V11).expect.keeps == (
+    assert read('[TOOL_CALLS]get_time[ARGS]{"city', "ended", asked(ASKED), V11).expect.keeps == (
         "get_time",
     )
 
 
 def test_a_mistral_parser_may_have_a_model_of_the_later_format() -> None:
     text = text_of(V11.write([TIME]))
-    assert read(text, "ended", ASKED, MISTRAL).calls == (TIME,)
+    assert read(text, "ended", asked(ASKED), MISTRAL).calls == (TIME,)
 
 
 @pytest.mark.parametrize(
@@ -210,19 +211,19 @@ def test_a_forced_call_in_no_known_shape_is_not_held_against_anyone(
 
 def test_calls_where_none_are_allowed_are_not_demanded() -> None:
     assert hermes(CALL, tool_choice="none").expect == Expectation()
-    assert read(CALL, "ended", request(), HERMES).expect.calls is None
+    assert read(CALL, "ended", asked(request()), HERMES).expect.calls is None
     assert hermes(f"{CALL}\n{CALL}", parallel_tool_calls=False).expect == Expectation()
 
 
 def test_a_text_that_the_limit_cut_ends_with_length_and_demands_no_more() -> None:
-    found = read('<tool_call>\n{"name": "ge', "cut", ASKED, HERMES)
-    assert found.expect == Expectation(finish_reason=("length",))
+    found = read('<tool_call>\n{"name": "ge', "cut", asked(ASKED), HERMES)
+    assert found.expect == Expectation(ending=("limit",))
 
 
 def test_where_nothing_says_how_it_ended_calls_are_demanded_and_words_are_not() -> None:
-    found = read(f"{CALL}<odd_end>", "unknown", ASKED, HERMES)
+    found = read(f"{CALL}<odd_end>", "unknown", asked(ASKED), HERMES)
     assert found.expect == Expectation(calls=(TIME,))
-    stopped = read("one two", "unknown", {**ASKED, "stop": ["two"]}, HERMES)
+    stopped = read("one two", "unknown", asked({**ASKED, "stop": ["two"]}), HERMES)
     assert stopped.expect == Expectation()
     assert stopped.odd
 
@@ -282,7 +283,7 @@ CHOICES = st.sampled_from(["auto", "none", "required", NAMED])
 
 @given(TEXTS, CHOICES, st.sampled_from(["ended", "cut", "unknown"]), st.sampled_from([*FORMATS]))
 def test_any_text_is_read(text: str, choice: Json, end: Any, name: str) -> None:
-    found = read(text, end, {**ASKED, "tool_choice": choice}, FORMATS[name])
+    found = read(text, end, asked({**ASKED, "tool_choice": choice}), FORMATS[name])
     for call in found.expect.calls or ():
         assert isinstance(json.loads(call.arguments), dict)
         assert call.name in ("get_time", "set_lamp")

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 
 from conformance.base.jsonvalue import Json
+from conformance.formats.stream import Content, Header
 from conformance.reference.chat.delta import deltas
-from conformance.reference.reader import Content, Header
 from conformance.reference.reply import Reply, arguments
 from conformance.reference.variant import Variant, Variants
 

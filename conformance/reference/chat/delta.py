@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.reader import Arguments, Content, Event
+from conformance.formats.stream import Arguments, Content, Event
 from conformance.reference.reply import Reply
 from conformance.reference.variant import Variant, Variants
 

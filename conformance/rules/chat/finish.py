@@ -6,14 +6,14 @@ from conformance.base import jsonvalue
 from conformance.rules.common.content import stop_string
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
-from conformance.wires.chat.answers import Choice
+from conformance.wires.chat.answers import Choice, reasons
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 
 def hides_calls(evidence: Evidence, choice: Choice) -> bool:
     """Whether a choice has calls of the model's own will and a reason that says otherwise."""
-    truth = evidence.expect.finish_reason
+    truth = reasons(evidence.expect.ending)
     return (
         bool(choice.calls)
         and evidence.tool_choice in ("auto", "required")  # a named choice may end with stop

@@ -12,7 +12,7 @@ from conformance.wires.chat.answers import DONE
 
 
 def _stream(evidence: Evidence) -> Stream:
-    assert evidence.answer.stream is not None
+    assert isinstance(evidence.answer.stream, Stream)
     return evidence.answer.stream
 
 

@@ -15,7 +15,7 @@ from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.common.content import call_leaks
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, Unjudged
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.chat.answers import Choice, ToolCall, reasons
 
 
 def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
@@ -25,7 +25,7 @@ def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
     """
     if evidence.expect.broken:
         return
-    truth = evidence.expect.finish_reason or ()  # said.finish owns a `length` that is hidden
+    truth = reasons(evidence.expect.ending) or ()  # said.finish owns a `length` that is hidden
     for choice in evidence.choices:
         if choice.whole:
             cut = "length" in (choice.finish_reason, *truth)

@@ -15,7 +15,7 @@ from conformance.rules.common.content import call_leaks, content_leaks, thoughts
 from conformance.rules.common.said import calls_are_as_said, is_written, lost_words, names_of
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
-from conformance.wires.chat.answers import Answer, Choice
+from conformance.wires.chat.answers import Answer, Choice, reasons
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -212,7 +212,7 @@ def finish(evidence: Evidence) -> Findings:
 
 def _is_wrong_by_itself(evidence: Evidence, choice: Choice) -> bool:
     # said.finish and the rules of finish own such a reason.
-    allowed = evidence.expect.finish_reason
+    allowed = reasons(evidence.expect.ending)
     unsaid = allowed is not None and choice.finish_reason not in allowed
     return unsaid or misleads(evidence, choice)
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from conformance.rules.rule import (
-    MISTRAL,
     MUST,
     SHOULD,
     Evidence,
@@ -62,7 +61,6 @@ def place(evidence: Evidence) -> Findings:
     MUST,
     "any",
     lambda evidence: bool(evidence.format and evidence.format.call_id) and has_calls(evidence),
-    profile=MISTRAL,
 )
 def form(evidence: Evidence) -> Findings:
     """A call's id has the form that the model's own template demands.

@@ -14,7 +14,7 @@ from conformance.rules.common.content import call_leaks, content_leaks
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.terms.said import Call
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.chat.answers import Choice, ToolCall, reasons
 
 
 def calls_known(evidence: Evidence) -> bool:
@@ -168,7 +168,7 @@ def lost_words(evidence: Evidence, choice: Choice) -> list[str]:
     return [word for word in evidence.expect.keeps if not any(word in text for text in texts)]
 
 
-@rule("said.finish", MUST, "any", lambda evidence: evidence.expect.finish_reason is not None)
+@rule("said.finish", MUST, "any", lambda evidence: evidence.expect.ending is not None)
 def finish(evidence: Evidence) -> Findings:
     """finish_reason tells how the model ended.
 
@@ -176,7 +176,7 @@ def finish(evidence: Evidence) -> Findings:
     Wrong: max_tokens cut the answer, and finish_reason is "stop"
     Right: "finish_reason": "length"
     """
-    expected = evidence.expect.finish_reason or ()
+    expected = reasons(evidence.expect.ending) or ()
     for choice in evidence.choices:
         reason = choice.finish_reason
         if reason is None or reason in expected or not calls_are_as_said(evidence, choice):

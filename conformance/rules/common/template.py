@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.formats.format import Format, Unreadable
+from conformance.formats.format import Format
+from conformance.formats.problem import Unreadable
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, Unjudged
 from conformance.terms.said import Call

@@ -14,7 +14,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.statistics import Rate
 from conformance.casefiles.expectation import derive
 from conformance.rules import Evidence
-from conformance.runs.channel import Channel, Wire, announce
+from conformance.runs.channel import Channel, announce
 from conformance.terms.case import Case, Expectation, Mode
 from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.outcome import Level
@@ -26,7 +26,8 @@ from conformance.verdicts.relevance import Check
 from conformance.verdicts.spoken import Reading
 from conformance.verdicts.transcript import Transcript
 from conformance.verdicts.verdict import Judgement, Verdict
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
+from conformance.wires.wire import Wire
 
 NOTHING_KNOWN = Expectation()
 NO_TRANSCRIPT = Transcript()
@@ -115,7 +116,7 @@ def wants_no_call(item: Item, evidence: Evidence, reading: Reading | None) -> bo
 
 def as_client(wire: Wire, answer: Answer) -> ClientView | None:
     """Let a client read the answer, if there is one."""
-    return wire.view(answer.exchange) if answer.exchange.status == 200 else None
+    return wire.client(answer.exchange) if answer.exchange.status == 200 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from conformance.runs.channel import Channel, Wire
+from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import Foreseen, Received, Strategy, no_answer
 from conformance.scripting import NotApplicable
 from conformance.terms.case import PROMPT, Case, Mode
 from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
+from conformance.wires.wire import Wire
 
 FREE = 4
 """Requests that read a prompt back: with and without its end, as tokens and as text."""
@@ -18,13 +19,13 @@ FREE = 4
 async def ask(channel: Channel, item: Item) -> Received:
     """Ask which prompt the case makes; raises `NotApplicable` where the server cannot show it."""
     path = channel.server.render_path or ""
-    body = channel.wire.build(item.case, item.mode, channel.server, None)
+    body = channel.wire.ask(item.case, item.mode, channel.server, None)
     answer, text = await channel.show_prompt(path, body)
     if answer.exchange.status != 200 or answer.exchange.error:
         return Received(answer=answer, trouble=no_answer(answer))
     if text is None:
         raise NotApplicable(f"{path} and /detokenize do not show the prompt")
-    _, bare = await channel.show_prompt(path, channel.wire.without_turn(body))
+    _, bare = await channel.show_prompt(path, channel.wire.tokens.bare(body))
     return Received(answer=answer, prompt=Prompt(text=text, bare=bare))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.runs.channel import Channel, Wire
+from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import Foreseen, Received, Strategy, no_answer
 from conformance.terms.case import COMPLETE, STREAM, Case, Mode
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item
+from conformance.wires.wire import SPARE_TOKENS, Wire
 
 
 async def ask(channel: Channel, item: Item) -> Received:
@@ -18,7 +19,7 @@ async def ask(channel: Channel, item: Item) -> Received:
 
 def body(wire: Wire, case: Case, mode: Mode, server: Server) -> Json:
     """Write the request; nothing else stops a model that is asked all the same."""
-    return wire.limited(wire.build(case, mode, server, None), wire.spare_tokens)
+    return wire.limited(wire.ask(case, mode, server, None), SPARE_TOKENS)
 
 
 def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:

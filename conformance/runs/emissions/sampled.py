@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from conformance.formats import FORMATS
-from conformance.runs.channel import Channel, Wire
+from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import (
     NO_TRANSCRIPT,
     NOTHING_KNOWN,
@@ -27,7 +27,8 @@ from conformance.verdicts.blame import Blame
 from conformance.verdicts.item import Item, summed_up
 from conformance.verdicts.transcript import Transcript
 from conformance.verdicts.verdict import Verdict
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
+from conformance.wires.wire import Wire
 
 READS = 3
 """Requests that read an answer's tokens: with and without the last, and its prompt's."""
@@ -38,7 +39,7 @@ WORDINESS = 2
 async def ask(channel: Channel, item: Item) -> Received:
     """Let the model answer, and read what it said from its tokens where they are shown."""
     server, wire = channel.server, channel.wire
-    body = wire.sampled(wire.build(item.case, item.mode, server, None), server)
+    body = wire.sampled(wire.ask(item.case, item.mode, server, None), server)
     answer = await channel.ask(body)
     if wire.is_too_long(answer, server):
         raise NotApplicable(
@@ -61,12 +62,12 @@ async def _transcript(channel: Channel, case: Case, answer: Answer) -> Transcrip
         return NO_TRANSCRIPT
     wanted = [call.name for call in case.expect.calls or ()]
     format = FORMATS[channel.server.format]
-    return await transcript.transcribe(channel.asker, answer, format, wanted=wanted)
+    return await transcript.transcribe(channel.asker, channel.wire, answer, format, wanted=wanted)
 
 
 def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
     """Suppose that the model says what the case supposes, in more words."""
-    body = wire.sampled(wire.build(case, mode, server, None), server)
+    body = wire.sampled(wire.ask(case, mode, server, None), server)
     return Foreseen(body=body, says=supposed(case), wordiness=WORDINESS, free=READS)
 
 
@@ -101,7 +102,7 @@ def in_order(items: Iterable[Item]) -> Iterable[Item]:
 def blame_somebody(verdict: Verdict, received: Received, irrelevant: bool) -> Blame | None:
     """Say whose fault it is: the model has a part in every answer."""
     reading = received.transcript.reading
-    made = any(choice.calls for choice in received.answer.choices)
+    made = any(turn.calls for turn in received.answer.turns)
     return blame.blame_for(
         verdict,
         reading,

@@ -7,10 +7,9 @@ from dataclasses import replace
 
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
-from conformance.casefiles.expectation import CUTS
 from conformance.client.sender import ASKED_FOR
 from conformance.formats.format import text_of
-from conformance.runs.channel import Channel, Wire
+from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import (
     Emission,
     Foreseen,
@@ -29,14 +28,15 @@ from conformance.verdicts import relevance
 from conformance.verdicts.blame import Blame
 from conformance.verdicts.item import Item, Judged
 from conformance.verdicts.verdict import Verdict
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
+from conformance.wires.wire import SPARE_TOKENS, Wire
 
 
 async def ask(channel: Channel, item: Item) -> Received:
     """Make the model say the case's script, and ask what comes of that."""
     case, wire = item.case, channel.wire
     script = await _script(channel, case, item.mode.cut)
-    answer = await channel.ask(wire.build(case, item.mode, channel.server, script))
+    answer = await channel.ask(wire.ask(case, item.mode, channel.server, script))
     if reason := wire.refusal(answer):
         raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
     stumbled = await _stumbled(channel, item, answer)
@@ -60,7 +60,7 @@ async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
     if failed is None or not is_bound(item.case, channel.server):
         return None
     wire = channel.wire
-    body = wire.ended(wire.build(item.case, item.mode, channel.server, None), wire.spare_tokens)
+    body = wire.ended(wire.ask(item.case, item.mode, channel.server, None), SPARE_TOKENS)
     if (await channel.ask(body)).exchange.status == 500:
         return None
     return f"{failed} (a grammar that forbids the script may be why)"
@@ -84,8 +84,8 @@ async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script])
     mode = replace(COMPLETE, cut=cut)
     diverted = False
     for script in scripts:
-        body = channel.wire.build(case, mode, channel.server, script)
-        answer = await channel.ask(channel.wire.with_ids(body))
+        body = channel.wire.ask(case, mode, channel.server, script)
+        answer = await channel.ask(channel.wire.tokens.shown(body))
         if answer.exchange.error is not None or answer.exchange.status != 200:
             continue
         if await _is_said(channel, case, answer, text_of(script)):
@@ -98,7 +98,7 @@ async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script])
 
 async def _is_said(channel: Channel, case: Case, answer: Answer, script: str) -> bool:
     """Whether the model said the script to its end, or as far as the case lets it."""
-    ids = channel.wire.first_ids(answer)
+    ids = list(channel.wire.tokens.of_script(answer))
     if len(ids) < 2:
         return True  # a server that shows no tokens has none that a grammar could bind
     if case.cut_after is None:
@@ -106,7 +106,7 @@ async def _is_said(channel: Channel, case: Case, answer: Answer, script: str) ->
     said = await channel.asker.detokenize(ids)
     if said is None or said == script:
         return True
-    limited = case.cut_after is not None or bool(CUTS & case.options.keys())
+    limited = case.cut_after is not None or case.options.may_cut
     return limited and script.startswith(said)
 
 
@@ -116,9 +116,9 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
     bound = is_bound(case, server)
     tried = scripts if bound else []
     return Foreseen(
-        body=wire.build(case, mode, server, scripts[0]),
+        body=wire.ask(case, mode, server, scripts[0]),
         says=text_of(scripts[0]),
-        trials=tuple(wire.build(case, COMPLETE, server, one) for one in tried),
+        trials=tuple(wire.ask(case, COMPLETE, server, one) for one in tried),
     )
 
 

@@ -5,16 +5,26 @@ Nothing here judges. What is malformed is left out and noted, so that a rule can
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Any
 
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.terms.case import Ending
 from conformance.terms.exchange import Exchange
+from conformance.wires.answer import Part, Text, Thought
+from conformance.wires.chat.parts import ordered, reasoning_of
 
 DONE = "[DONE]"
+ENDINGS: Mapping[str, tuple[Ending, ...]] = {
+    "stop": ("finished", "stopped"),
+    "length": ("limit",),
+    "tool_calls": ("called",),
+    "content_filter": ("filtered",),
+}
+"""A finish_reason to the endings that it may mean; a stop string has no word of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +87,11 @@ class ToolCall:
         """Say which call this is."""
         return f"call {self.index}"
 
+    @property
+    def events(self) -> tuple[int, ...]:
+        """The chunks that brought it."""
+        return tuple(entry.chunk for entry in self.entries if entry.chunk is not None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
@@ -100,6 +115,34 @@ class Choice:
         reason = self.finishes[-1][1] if self.finishes else None
         return reason if isinstance(reason, str) else None
 
+    @property
+    def word(self) -> str | None:
+        """The last finish_reason, under the name that it has on every wire."""
+        return self.finish_reason
+
+    @property
+    def endings(self) -> tuple[Ending, ...]:
+        """What the finish_reason may mean."""
+        return ENDINGS.get(self.finish_reason or "", ("unknown",))
+
+    @property
+    def ending(self) -> Ending:
+        """What the finish_reason means, unless more is known of the answer."""
+        return self.endings[0]
+
+    @property
+    def where(self) -> str:
+        """Say which choice this is."""
+        return f"choice {self.index}"
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Thoughts, text and calls in order; a complete answer does not tell theirs."""
+        if self.deltas:
+            return tuple(ordered(self.deltas, {call.index: call for call in self.calls}))
+        thought, text = Thought(text=self.reasoning), Text(text=self.content)
+        return (*(part for part in (thought, text) if part.text), *self.calls)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -118,6 +161,11 @@ class Answer:
     choices: tuple[Choice, ...] = ()
 
     @property
+    def turns(self) -> tuple[Choice, ...]:
+        """The choices, under the name that they have on every wire."""
+        return self.choices
+
+    @property
     def text(self) -> str:
         """The body as text, for a person."""
         return self.exchange.body.decode("utf-8", "replace")
@@ -128,15 +176,23 @@ class Answer:
         named = [value for name, value in self.exchange.headers if name.lower() == "content-type"]
         return named[-1].lower() if named else ""
 
-    def wire(self, chunk: int | None) -> str | None:
+    def wire(self, event: int | None) -> str | None:
         """Give the raw event of that number, timed, for a person."""
-        if self.stream is None or chunk is None:
+        if self.stream is None or event is None:
             return None
-        event = self.stream.events[chunk]
-        text = event.raw.decode("utf-8", "replace").strip()
+        found = self.stream.events[event]
+        text = found.raw.decode("utf-8", "replace").strip()
         # A terminal would obey what a server can put there.
         shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-        return f"+{event.at:.3f}s  {shown}"
+        return f"+{found.at:.3f}s  {shown}"
+
+
+def reasons(endings: Iterable[Ending] | None) -> tuple[str, ...] | None:
+    """Give each finish_reason that may stand for one of these endings."""
+    if endings is None:
+        return None
+    wanted = [reason for ending in endings for reason, all in ENDINGS.items() if ending in all]
+    return tuple(dict.fromkeys(wanted))
 
 
 def read(exchange: Exchange) -> Answer:
@@ -179,7 +235,7 @@ class _Gathering:
         if isinstance(content, str):
             self.content.append(content)
         self.whole = self.whole and isinstance(content, str | None)
-        self.reasoning.append(_reasoning(delta))
+        self.reasoning.append(reasoning_of(delta))
         calls = delta.get("tool_calls") or []
         if not isinstance(calls, list):
             self.whole = False
@@ -277,7 +333,7 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         yield Choice(
             index=index if type(index) is int else place,
             content=content if isinstance(content, str) else "",
-            reasoning=_reasoning(message),
+            reasoning=reasoning_of(message),
             calls=tuple(
                 _call(at, [Entry(where=f"{where}.tool_calls[{at}]", chunk=None, value=value)])
                 for at, value in enumerate(calls)
@@ -308,11 +364,6 @@ def _call(index: int, entries: Sequence[Entry]) -> ToolCall:
 def _entry_is_whole(value: Json, arguments: type | UnionType) -> bool:
     function = value.get("function") if isinstance(value, dict) else None
     return isinstance(function, dict) and isinstance(function.get("arguments"), arguments)
-
-
-def _reasoning(message: Mapping[str, Json]) -> str:
-    # Servers that send both names send the same text twice.
-    return _first(message.get(name) for name in ("reasoning", "reasoning_content")) or ""
 
 
 def _begins_another(entry: Entry, id: str | None) -> bool:

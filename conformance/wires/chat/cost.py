@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 
 from conformance.base.jsonvalue import Json
-from conformance.client.budget import Cost, Meter
-from conformance.client.sender import CHAT
+from conformance.client.budget import BYTES_TO_A_TOKEN, Cost, Meter, tokens_of
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat import answers
-
-BYTES = 4
-"""Of text to a token: English and JSON have 3 to 5, by the tokenizer."""
-
 
 TEMPLATE = 250
 """Tokens that a chat template says about calls, beside the tools."""
@@ -21,11 +15,6 @@ TEMPLATE = 250
 
 UNLIMITED = 4096
 """Tokens of an answer whose request sets no limit; the suite sets one."""
-
-
-def tokens_of(text: str) -> int:
-    """Estimate the tokens of a text."""
-    return math.ceil(len(text.encode("utf-8", "surrogatepass")) / BYTES)
 
 
 def prompt_of(body: Json) -> int:
@@ -67,4 +56,10 @@ def used(exchange: Exchange) -> Cost:
     return Cost(requests=1, prompt=most.prompt, answer=min(estimate, most.answer))
 
 
-METER = Meter(path=CHAT, prompt=prompt_of, limit=limit_of, used=used)
+METER = Meter(
+    prompt=prompt_of,
+    limit=limit_of,
+    used=used,
+    how=f"a token for {BYTES_TO_A_TOKEN} bytes of messages and tools as JSON, and "
+    f"{TEMPLATE} for the template's words about tools",
+)

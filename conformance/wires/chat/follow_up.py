@@ -9,13 +9,8 @@ from conformance.base.jsonvalue import Json
 from conformance.terms.case import Case
 from conformance.wires.chat.answers import Answer, Choice
 
-OF_ONE_TURN = {"tool_choice", "max_tokens", "max_completion_tokens", "stop"}
-"""Options of the first request that would keep the model from going on."""
-
-
-def options(case: Case) -> dict[str, Json]:
-    """Give the options of a case that hold for the next turn as well."""
-    return {key: value for key, value in case.options.items() if key not in OF_ONE_TURN}
+OF_ONE_TURN = {"max_completion_tokens"}
+"""Fields of the first request, beside its options, that would keep the model from going on."""
 
 
 def answered(case: Case, answer: Answer) -> Case | None:
@@ -26,6 +21,8 @@ def answered(case: Case, answer: Answer) -> Case | None:
     calls = message.get("tool_calls") or []
     if len(calls) != len(case.echo.results):
         return None
+    fields = case.wire.get("chat", {}).items()
+    own = {name: value for name, value in fields if name not in OF_ONE_TURN}
     results = [
         {"role": "tool", "tool_call_id": call["id"], "content": result}
         for call, result in zip(calls, case.echo.results, strict=True)
@@ -34,7 +31,8 @@ def answered(case: Case, answer: Answer) -> Case | None:
         case,
         id=f"{case.id} echo",
         messages=(*case.messages, message, *results),
-        options=options(case),
+        options=case.options.for_next_turn(),
+        wire={**case.wire, "chat": own} if own else {},
         says=case.echo.says,
         raw={},
         echo=None,

@@ -9,20 +9,15 @@ from conformance.terms.case import Case, Mode
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.wires.chat.answers import Answer
-
-SPARE_TOKENS = 16
-
+from conformance.wires.chat.fields import of_options
+from conformance.wires.wire import SPARE_TOKENS
 
 SEED = 1
 
 
 def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json:
     """Write the body of the request; without a script the model answers as it likes."""
-    body: dict[str, Json] = {"model": server.model, "messages": list(case.messages)}
-    if case.tools:
-        body["tools"] = list(case.tools)
-    body |= case.options
-    body |= case.body
+    body: dict[str, Json] = {"model": server.model, **asked_in(case)}
     # vLLM refuses several choices of a greedy model; a script leaves nothing to chance anyway.
     body.setdefault("temperature", 1 if (body.get("n") or 1) > 1 else 0)
     if mode.stream:
@@ -44,10 +39,37 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     return body
 
 
+def asked_in(case: Case) -> dict[str, Json]:
+    """Write what a case asks, except for model, stream and script."""
+    body: dict[str, Json] = {"messages": list(case.messages)}
+    if case.tools:
+        body["tools"] = list(case.tools)
+    own = case.wire.get("chat", {})
+    return body | of_options(case.options, own) | dict(own)
+
+
+def hello(model: str, script: Script | None) -> Json:
+    """Write a short request to a server that nobody knows yet."""
+    body: dict[str, Json] = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 4 if script is None else 64,
+        "temperature": 0,
+    }
+    if script is not None:
+        body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, "tokens")}
+    return body
+
+
 def limited(body: Json, tokens: int) -> Json:
     """Limit the answer to so many tokens, unless the case sets a limit of its own."""
     own = {"max_tokens", "max_completion_tokens"} & body.keys()
-    return body if own else {**body, "max_completion_tokens": tokens}
+    return body if own else ended(body, tokens)
+
+
+def ended(body: Json, tokens: int) -> Json:
+    """Limit the answer to so many tokens in any case."""
+    return {**body, "max_completion_tokens": tokens}
 
 
 def sampled(body: Json, server: Server) -> Json:

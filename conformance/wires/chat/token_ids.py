@@ -34,13 +34,28 @@ def said(answer: Answer) -> Ids | None:
     return tuple(found)
 
 
-def of_first_choice(answer: Answer) -> list[int]:
+def of_first_choice(answer: Answer) -> Ids:
     """Give the tokens of the first choice of a complete answer; empty if there are none."""
+    return of_document(answer.document)
+
+
+def shown(body: Json) -> Json:
+    """Ask that the answer's token ids be shown."""
+    return body | {"return_token_ids": True}
+
+
+def bare(body: Json) -> Json:
+    """Ask for a prompt without the beginning of the model's next turn."""
+    return body | {"add_generation_prompt": False}
+
+
+def of_document(document: Json) -> Ids:
+    """Give the tokens in the body of a complete answer; empty if there are none."""
     try:
-        found = answer.document["choices"][0]["token_ids"]
+        found = document["choices"][0]["token_ids"]
     except (LookupError, TypeError):
-        return []
-    return found if _are_ids(found) else []
+        return ()
+    return tuple(found) if _are_ids(found) else ()
 
 
 def prompt(answer: Answer) -> Ids:

@@ -18,6 +18,7 @@ from conformance.engines import target, vllm
 from conformance.engines.vllm import Environment, Launched
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
+from conformance.wires.registry import DEFAULT
 
 pytestmark = pytest.mark.vllm
 
@@ -102,7 +103,7 @@ def test_both_processors_do_what_their_runners_want(environment: Environment) ->
 
 
 def test_a_probe_finds_out_what_the_server_is(server: Launched) -> None:
-    found = probe.examine(server.url, parser="hermes")
+    found = probe.examine(server.url, greeting=DEFAULT.greeting, parser="hermes")
 
     assert found.implementation == "vllm"
     assert found.version == vllm.DEFAULT_VLLM

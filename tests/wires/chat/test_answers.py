@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
-from conformance.wires.chat.answers import Answer, Choice, read
+from conformance.terms.case import Ending
+from conformance.wires.answer import Text, Thought
+from conformance.wires.chat.answers import Answer, Choice, ToolCall, read, reasons
 from tests.evidence import SAMPLES, exchange
 
 GOOD = SAMPLES / "args.string"
@@ -298,3 +300,60 @@ def test_the_reads_of_the_network_change_no_answer(cuts: list[int]) -> None:
     parts = tuple(Read(0.1, whole.body[at:end]) for at, end in pairwise(places))
     answer = read(replace(whole, reads=parts))
     assert replace(answer, exchange=whole) == read(whole)
+
+
+def entry(index: int, arguments: str, name: str | None = None) -> Json:
+    return {"index": index, "id": name, "function": {"name": name, "arguments": arguments}}
+
+
+def test_the_parts_of_a_stream_stand_in_the_order_in_which_they_begin() -> None:
+    (turn,) = streamed(
+        delta({"role": "assistant", "content": ""}),
+        delta({"reasoning": "I th"}),
+        delta({"reasoning_content": "ink."}),
+        delta({"content": "Wa"}),
+        delta({"content": "it"}),
+        calls(entry(0, "{", "look")),
+        calls(entry(0, "}"), entry(1, "{}", "ring")),
+        delta({"content": " Done.", "tool_calls": []}),
+    ).turns
+    thought, text, look, ring, last = turn.parts
+    assert thought == Thought(text="I think.", events=(1, 2))
+    assert text == Text(text="Wait", events=(3, 4))
+    assert isinstance(look, ToolCall)
+    assert isinstance(ring, ToolCall)
+    assert (look.name, look.arguments, look.events) == ("look", "{}", (5, 6))
+    assert (ring.name, ring.arguments, ring.events) == ("ring", "{}", (6,))
+    assert last == Text(text=" Done.", events=(7,))
+    assert (turn.where, turn.word, turn.ending) == ("choice 0", None, "unknown")
+
+
+def test_a_complete_answer_has_its_parts_without_events() -> None:
+    function = {"name": "look", "arguments": "{}"}
+    made = {"id": "a", "function": function}
+    message = {"content": "Wait", "reasoning": "Hm.", "tool_calls": [made]}
+    (turn,) = complete({"choices": [{"message": message, "finish_reason": "tool_calls"}]}).turns
+    assert turn.parts == (Thought(text="Hm."), Text(text="Wait"), *turn.calls)
+    assert [(call.name, call.events) for call in turn.calls] == [("look", ())]
+
+
+@pytest.mark.parametrize(
+    ("word", "endings"),
+    [
+        ("stop", ("finished", "stopped")),
+        ("length", ("limit",)),
+        ("tool_calls", ("called",)),
+        ("content_filter", ("filtered",)),
+        ("abort", ("unknown",)),
+        (None, ("unknown",)),
+    ],
+)
+def test_a_finish_reason_is_an_ending(word: str | None, endings: tuple[Ending, ...]) -> None:
+    (turn,) = complete({"choices": [{"message": {}, "finish_reason": word}]}).turns
+    assert (turn.word, turn.endings, turn.ending) == (word, endings, endings[0])
+
+
+def test_endings_are_written_as_finish_reasons() -> None:
+    assert reasons(None) is None
+    assert reasons(("finished", "called")) == ("stop", "tool_calls")
+    assert reasons(("stopped", "finished", "limit")) == ("stop", "length")

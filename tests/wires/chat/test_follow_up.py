@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.terms.asked import Options
 from conformance.terms.case import Case, Echo
 from conformance.terms.said import Text
 from conformance.wires.chat import answers
@@ -20,7 +21,8 @@ CASE = Case(
     line=1,
     messages=({"role": "user", "content": "Hi"},),
     tools=tuple(TOOLS),
-    options={"tool_choice": "required", "seed": 1},
+    options=Options(choice="required", limit=9, seed=1),
+    wire={"chat": {"max_completion_tokens": 9, "user": "ida"}},
     says=(PARIS,),
     echo=Echo(results=("sunny",), says=(Text(text="It is sunny."),)),
 )
@@ -51,7 +53,8 @@ def test_a_streamed_message_goes_back_as_it_was_put_together() -> None:
 def test_what_forced_the_first_answer_does_not_force_the_next() -> None:
     following = answered(CASE, answer("args.string/right.json"))
     assert following is not None
-    assert following.options == {"seed": 1}
+    assert following.options == Options(seed=1)
+    assert following.wire == {"chat": {"user": "ida"}}
     assert (following.says, following.echo) == ((Text(text="It is sunny."),), None)
 
 

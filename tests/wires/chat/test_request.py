@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.formats.format import text_of
 from conformance.replay.script import FIELD
@@ -22,10 +23,13 @@ from conformance.scripting import (
     scripts_of,
     tokens_until,
 )
+from conformance.terms.asked import Allowed, Named, Options
 from conformance.terms.case import CHARACTERS, COMPLETE, STREAM, Case, Mode
 from conformance.terms.said import Call, Piece, Text
 from conformance.terms.server import Server
-from conformance.wires.chat.request import SPARE_TOKENS, build
+from conformance.wires.chat import fields
+from conformance.wires.chat.request import build
+from conformance.wires.wire import SPARE_TOKENS
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
 SERVER = replace(SCRIPTED, takes_interval=True)
@@ -42,12 +46,12 @@ CASE = Case(
     says=(PARIS,),
 )
 RAW = replace(CASE, says=None, raw={"hermes": (Piece("text", "<tool_"), Piece("text", "call>"))})
-NAMED = {"type": "function", "function": {"name": "get_weather"}}
+NAMED = Named("get_weather")
 
 
 def test_options_of_a_stream_are_asked_of_a_stream_only() -> None:
     options = {"stream_options": {"include_usage": True}}
-    case = replace(CASE, options=options)
+    case = replace(CASE, wire={"chat": options})
     assert build(case, STREAM, SERVER, None)["stream_options"] == options["stream_options"]
     assert "stream_options" not in build(case, COMPLETE, SERVER, None)
 
@@ -102,7 +106,7 @@ FORCED = [
 
 @pytest.mark.parametrize(("choice", "says", "others"), FORCED)
 def test_a_forced_call_may_have_to_be_bare_json(choice: Any, says: Any, others: list[str]) -> None:
-    case = replace(CASE, says=says, options={"tool_choice": choice})
+    case = replace(CASE, says=says, options=Options(choice=choice))
     own, *found = scripts_of(case, SERVER)
     assert own == FORMATS["hermes"].write(says)
     assert [text_of(script) for script in found] == others
@@ -111,14 +115,14 @@ def test_a_forced_call_may_have_to_be_bare_json(choice: Any, says: Any, others: 
 STRICT = {"type": "function", "function": {**TOOLS[1]["function"], "strict": True}}
 BOUND = [
     ({}, False),
-    ({"options": {"tool_choice": "auto"}}, False),
-    ({"options": {"tool_choice": "none"}}, False),
-    ({"options": {"tool_choice": "required"}}, True),
-    ({"options": {"tool_choice": NAMED}}, True),
-    ({"options": {"parallel_tool_calls": False}}, True),
-    ({"options": {"parallel_tool_calls": True}}, False),
+    ({"options": Options(choice="auto")}, False),
+    ({"options": Options(choice="none")}, False),
+    ({"options": Options(choice="required")}, True),
+    ({"options": Options(choice=NAMED)}, True),
+    ({"options": Options(parallel=False)}, True),
+    ({"options": Options(parallel=True)}, False),
     ({"tools": (*TOOLS, STRICT)}, True),
-    ({"options": {"tool_choice": "required"}, "tools": ()}, False),
+    ({"options": Options(choice="required"), "tools": ()}, False),
 ]
 
 
@@ -151,24 +155,57 @@ def test_a_case_without_tools_sends_no_tools() -> None:
     assert "tools" not in build(replace(CASE, tools=()), COMPLETE, SAMPLED, None)
 
 
-OPTIONS = [
-    ({"tool_choice": "required"}, {"temperature": 0, "tool_choice": "required"}),
-    ({"temperature": 0.5}, {"temperature": 0.5}),
-    ({"n": None}, {"n": None, "temperature": 0}),
-    ({"n": 2}, {"n": 2, "temperature": 1}),
-    ({"n": 2, "temperature": 0.5}, {"n": 2, "temperature": 0.5}),
+def function(name: str) -> Json:
+    return {"type": "function", "function": {"name": name}}
+
+
+def allowed(mode: str, *names: str) -> Json:
+    told = {"mode": mode, "tools": [function(name) for name in names]}
+    return {"type": "allowed_tools", "allowed_tools": told}
+
+
+OPTIONS: list[tuple[Options, Json, Json]] = [
+    (Options(choice="required"), {}, {"temperature": 0, "tool_choice": "required"}),
+    (
+        Options(choice=NAMED, parallel=False),
+        {},
+        {"tool_choice": function("get_weather"), "parallel_tool_calls": False},
+    ),
+    (
+        Options(choice=Allowed(("get_weather",), required=True)),
+        {},
+        {"tool_choice": allowed("required", "get_weather")},
+    ),
+    (Options(choice=Allowed(("a", "b"))), {}, {"tool_choice": allowed("auto", "a", "b")}),
+    (Options(temperature=0.5, top_p=0.9), {}, {"temperature": 0.5, "top_p": 0.9}),
+    (Options(), {"n": None}, {"n": None, "temperature": 0}),
+    (Options(answers=2), {}, {"n": 2, "temperature": 1}),
+    (Options(answers=2, temperature=0.5), {}, {"n": 2, "temperature": 0.5}),
+    (Options(stop="x", seed=7), {}, {"stop": "x", "seed": 7}),
+    (Options(stop=("x", "y")), {"logprobs": True}, {"stop": ["x", "y"], "logprobs": True}),
 ]
 
 
-@pytest.mark.parametrize(("options", "held"), OPTIONS)
-def test_the_options_of_a_case_are_sent(options: Any, held: Any) -> None:
-    body = build(replace(CASE, options=options), COMPLETE, SAMPLED, None)
+@pytest.mark.parametrize(("options", "own", "held"), OPTIONS)
+def test_the_options_of_a_case_are_sent(options: Options, own: Json, held: Json) -> None:
+    case = replace(CASE, options=options, wire={"chat": own})
+    body = build(case, COMPLETE, SAMPLED, None)
     assert {key: body[key] for key in held} == held
+    if not own:
+        asked = fields.asked(body).options
+        own_words = replace(asked, temperature=options.temperature, seed=options.seed, limit=None)
+        assert own_words == options
 
 
-@pytest.mark.parametrize("limit", ["max_tokens", "max_completion_tokens"])
-def test_a_limit_of_the_case_stands(limit: str) -> None:
-    case = replace(CASE, options={limit: 3})
+LIMITED: list[tuple[Json, str]] = [
+    ({}, "max_tokens"),
+    ({"max_completion_tokens": 3}, "max_completion_tokens"),
+]
+
+
+@pytest.mark.parametrize(("own", "limit"), LIMITED)
+def test_a_limit_of_the_case_stands(own: Json, limit: str) -> None:
+    case = replace(CASE, options=Options(limit=3), wire={"chat": own})
     body = build(case, COMPLETE, SERVER, scripts_of(case, SERVER)[0])
     limits = {"max_tokens", "max_completion_tokens"} & body.keys()
     assert {key: body[key] for key in limits} == {limit: 3}

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
+from conformance.formats.stream import Arguments
 from conformance.reference.chat.faults.registry import by_call, choices, entries, fault, messages
-from conformance.reference.reader import Arguments
 from conformance.reference.reply import Reply
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
+from conformance.formats.stream import Header
 from conformance.reference.chat.faults.registry import (
     choices,
     entries,
@@ -15,7 +16,6 @@ from conformance.reference.chat.faults.registry import (
     like,
     messages,
 )
-from conformance.reference.reader import Header
 from conformance.reference.reply import Reply
 
 

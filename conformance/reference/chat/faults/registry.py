@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 from conformance.base.jsonvalue import Json
-from conformance.reference.fault import Fault
+from conformance.reference.fault import USUAL, Fault
 
 FAULTS: dict[str, Fault] = {}
 """Every fault by its name."""
@@ -19,7 +19,7 @@ TWO_CALLS = "text/before-two-calls"
 """The case in which most faults show."""
 
 
-def fault(part: Part, owner: str, *cases: str, format: str = "hermes") -> Callable[[Any], Any]:
+def fault(part: Part, owner: str, *cases: str, format: str = USUAL) -> Callable[[Any], Any]:
     """Enter a function that bends one part of an answer into the registry."""
 
     def enter(bend: Any) -> Any:

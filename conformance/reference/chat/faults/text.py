@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
-from conformance.formats.hermes import CLOSE, OPEN
+from conformance.formats.stream import Content
 from conformance.reference.chat.faults.registry import choices, entries, fault, like, messages
-from conformance.reference.reader import Content
+from conformance.reference.fault import USUAL
 from conformance.reference.reply import Reply
 
 LEAK = "".join(dict.fromkeys(format.markup[0] for format in FORMATS.values()))
@@ -129,9 +129,10 @@ def complete_call_as_text(body: Json) -> Json:
 
     vLLM #47903 where the call was cut short, #17514 where the server lost sight of its parser.
     """
+    opened, closed = FORMATS[USUAL].marks
     for message in messages(body):
         calls = message.pop("tool_calls", ())
-        texts = [f"{OPEN}{json.dumps(call['function'])}{CLOSE}" for call in calls]
+        texts = [f"{opened}{json.dumps(call['function'])}{closed}" for call in calls]
         message["content"] = (message["content"] or "") + "".join(texts)
     for choice in body["choices"]:
         choice["finish_reason"] = choice["finish_reason"].replace("tool_calls", "stop")

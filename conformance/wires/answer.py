@@ -1,0 +1,132 @@
+"""What the answers of all wires have in common: turns of text, thoughts and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from conformance.base import sse
+from conformance.terms.case import Ending
+from conformance.terms.exchange import Exchange
+
+Events = tuple[int, ...]
+"""Numbers of the events that brought a part; none in a complete answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text:
+    """A run of text for the user."""
+
+    text: str
+    events: Events = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thought:
+    """A run of what the model thought, where the server shows it."""
+
+    text: str
+    events: Events = ()
+
+
+class Call(Protocol):
+    """A call, put together as a careful client would."""
+
+    @property
+    def name(self) -> str | None:
+        """Its name; `None` if none came."""
+
+    @property
+    def arguments(self) -> str:
+        """All text of its arguments, joined."""
+
+    @property
+    def id(self) -> str | None:
+        """By which its result refers to it; `None` if none came."""
+
+    @property
+    def where(self) -> str:
+        """Say which call of its turn this is."""
+
+    @property
+    def events(self) -> Events:
+        """The events that brought it."""
+
+
+Part = Text | Thought | Call
+
+
+class Turn(Protocol):
+    """One turn of the model; of several that were asked for at once, one."""
+
+    @property
+    def index(self) -> int:
+        """Its place among those that were asked for."""
+
+    @property
+    def where(self) -> str:
+        """Say which turn this is."""
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """All that it has, in order."""
+
+    @property
+    def content(self) -> str:
+        """All text, joined."""
+
+    @property
+    def reasoning(self) -> str:
+        """All thoughts, joined."""
+
+    @property
+    def calls(self) -> Sequence[Call]:
+        """The calls, in order."""
+
+    @property
+    def ending(self) -> Ending:
+        """Why it ended; `unknown` where the server does not say, or in no word of the wire."""
+
+    @property
+    def endings(self) -> Sequence[Ending]:
+        """Each ending that the server's word may mean."""
+
+    @property
+    def word(self) -> str | None:
+        """The server's own word for the ending."""
+
+    @property
+    def whole(self) -> bool:
+        """Every part had the shape that lets it be put together."""
+
+
+class Answer(Protocol):
+    """A recorded exchange, read."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The bytes, and what was asked."""
+
+    @property
+    def stream(self) -> sse.Stream | None:
+        """The events, if the answer was to be streamed."""
+
+    @property
+    def turns(self) -> Sequence[Turn]:
+        """What the model did: one turn, or as many as were asked for."""
+
+    @property
+    def damaged(self) -> bool:
+        """A part could not be read, so that what is missing may have been in it."""
+
+    @property
+    def text(self) -> str:
+        """The body as text, for a person."""
+
+    @property
+    def content_type(self) -> str:
+        """The media type with its parameters, in lower case; empty if there is none."""
+
+    def wire(self, event: int | None) -> str | None:
+        """Give the raw event of that number, timed, for a person."""
