@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from conformance.formats import Unreadable
-from conformance.rules import Evidence
+from conformance.rules import RULES, Evidence
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
 from conformance.verdicts.spoken import Reading
@@ -31,36 +31,6 @@ class Fault(StrEnum):
     """The model's or the parser's: without the tokens nobody can tell."""
 
 
-AREAS = {
-    "args": Fault.PARSER,
-    "choice": Fault.SERVER,
-    "chunk": Fault.SERVER,
-    "client": Fault.SERVER,
-    "content": Fault.PARSER,
-    "echo": Fault.SERVER,
-    "equiv": Fault.PARSER,
-    "err": Fault.SERVER,
-    "finish": Fault.SERVER,
-    "http": Fault.SERVER,
-    "id": Fault.SERVER,
-    "logprobs": Fault.SERVER,
-    "msg": Fault.SERVER,
-    "parallel": Fault.SERVER,
-    "said": Fault.PARSER,
-    "sse": Fault.SERVER,
-    "template": Fault.TEMPLATE,
-    "usage": Fault.SERVER,
-}
-"""Who is at fault where a rule of an area is broken."""
-
-EXCEPTIONS = {
-    "choice.none": Fault.PARSER,
-    "finish.truncated-args": Fault.PARSER,
-    "said.finish": Fault.SERVER,
-    "equiv.finish": Fault.SERVER,
-}
-"""Rules with another owner than their area."""
-
 FORCED = {"choice.named", "choice.required"}
 """Rules that demand a call."""
 
@@ -82,7 +52,7 @@ def owner(rule: str, *, lost: bool = False) -> Fault:
     """Say who is at fault where a rule is broken; `lost` if only the tokens hold a call."""
     if lost and rule in FORCED:
         return Fault.PARSER  # the server has forced the call
-    return EXCEPTIONS.get(rule, AREAS[rule.partition(".")[0]])
+    return Fault(RULES[rule].blame)
 
 
 def excuse(

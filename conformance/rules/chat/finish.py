@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.base import jsonvalue
 from conformance.rules.common.choice import claims_calls
-from conformance.rules.common.content import KEPT_OUT_OF_CALLS, cut_in_a_character
+from conformance.rules.common.content import cut_in_a_character
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.truth import is_written
 from conformance.terms.outcome import Finding, brief
@@ -212,7 +212,7 @@ def stops(evidence: Evidence) -> Findings:
     SHOULD,
     "any",
     lambda evidence: evidence.said is not None and evidence.truncated,
-    yields_to=(*KEPT_OUT_OF_CALLS, "args.no-premature-json"),
+    yields_to=("content.no-marker-leak", "args.no-premature-json"),
     blame="parser",
 )
 def truncated(evidence: Evidence) -> Findings:

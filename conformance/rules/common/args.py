@@ -12,7 +12,7 @@ from referencing import Registry
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.rules.common.content import KEPT_OUT_OF_CALLS
+from conformance.rules.common.content import LEAKS
 from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, Unjudged, brief
 from conformance.wires.chat.answers import ToolCall
@@ -82,7 +82,7 @@ _BEGINNINGS = '{["-0123456789tfn'
     MUST,
     "any",
     has_calls,
-    yields_to=(*KEPT_OUT_OF_CALLS, "args.empty-object", "args.no-premature-json"),
+    yields_to=(*LEAKS, "args.empty-object", "args.no-premature-json"),
 )
 def is_json(evidence: Evidence) -> Findings:
     """The arguments of a finished call are exactly one JSON value.
@@ -140,7 +140,7 @@ def empty_object(evidence: Evidence) -> Findings:
     MUST,
     "stream",
     has_calls,
-    yields_to=(*KEPT_OUT_OF_CALLS, "chunk.index.stable", "said.calls"),
+    yields_to=(*LEAKS, "chunk.index.stable", "said.calls"),
 )
 def no_premature_json(evidence: Evidence) -> Findings:
     """No delta completes the arguments before the last one does.
@@ -181,7 +181,7 @@ def premature(call: ToolCall) -> Iterator[Finding]:
     "any",
     # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
     lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
-    yields_to=(*KEPT_OUT_OF_CALLS, "args.no-premature-json"),
+    yields_to=(*LEAKS, "args.no-premature-json"),
 )
 def beginning(evidence: Evidence) -> Findings:
     """The arguments of a call that was cut short are the beginning of an object.

@@ -15,10 +15,10 @@ from conformance.wires.chat.answers import Choice, ToolCall
 
 BLAME = "parser"
 
-KEPT_OUT_OF_CALLS = ("content.no-marker-leak", "content.characters")
-"""Rules on what may not be in a call, whatever else it holds."""
+LEAKS = ("content.no-marker-leak", "content.characters")
+"""Rules on what may not reach the client, in a text or in a call."""
 
-KEPT_OUT_OF_TEXT = (*KEPT_OUT_OF_CALLS, "finish.stop-string")
+KEPT_OUT_OF_TEXT = (*LEAKS, "finish.stop-string")
 """Rules on what may not be in a text, whatever else it says."""
 
 Pieces = list[tuple[int | None, str]]
@@ -47,7 +47,7 @@ def no_marker_leak(evidence: Evidence) -> Findings:
                 )
 
 
-@rule("content.order", SHOULD, "stream", has_calls, yields_to=KEPT_OUT_OF_TEXT)
+@rule("content.order", SHOULD, "stream", has_calls, yields_to=LEAKS)
 def order(evidence: Evidence) -> Findings:
     """No text stands between two deltas of one call's arguments.
 
@@ -196,7 +196,7 @@ def _contents(choice: Choice) -> Pieces:
     SHOULD,
     "any",
     lambda evidence: bool(evidence.expect.calls) and evidence.expect.content is not None,
-    yields_to=(*KEPT_OUT_OF_TEXT, "equiv.content"),
+    yields_to=(*LEAKS, "equiv.content"),
 )
 def lossless(evidence: Evidence) -> Findings:
     """Text beside calls is neither lost nor doubled nor invented.

@@ -10,8 +10,8 @@ from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.common.args import begins_object
 from conformance.rules.common.choice import FORBIDDEN_CALLS, has_faulty_names
 from conformance.rules.common.content import (
-    KEPT_OUT_OF_CALLS,
     KEPT_OUT_OF_TEXT,
+    LEAKS,
     cut_in_a_character,
 )
 from conformance.rules.common.said import MISLEADING
@@ -73,7 +73,7 @@ def calls(evidence: Evidence) -> Findings:
     MUST,
     "stream",
     has_complete,
-    yields_to=("said.kept", *KEPT_OUT_OF_CALLS),
+    yields_to=("said.kept", *LEAKS),
     in_either=True,
 )
 def arguments(evidence: Evidence) -> Findings:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.common.choice import FORBIDDEN_CALLS, has_faulty_names
-from conformance.rules.common.content import KEPT_OUT_OF_CALLS, KEPT_OUT_OF_TEXT, other_text
+from conformance.rules.common.content import KEPT_OUT_OF_TEXT, LEAKS, other_text
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.rules.truth import calls_are_as_said, lost_words, names_of
 from conformance.terms.said import Call
@@ -57,7 +57,7 @@ def calls(evidence: Evidence) -> Findings:
     MUST,
     "any",
     lambda evidence: bool(evidence.expect.calls),
-    yields_to=KEPT_OUT_OF_CALLS,
+    yields_to=LEAKS,
 )
 def arguments(evidence: Evidence) -> Findings:
     """The arguments are those that the model wrote, as typed JSON.
