@@ -94,14 +94,10 @@ def _in_calls() -> Iterator[Evidence]:
             yield judged(events([*call(*parts), end("length")]), says, complete=RIGHT)
     both = [PARIS, replace(PARIS, arguments="{}")]
     yield judged(events([*call('{"city": "Paris"}', "{}"), end("tool_calls")]), both)
-    other = call("{}", name="search")
-    required = {"tool_choice": "required"}
-    forced = judged(events([*other, end("tool_calls")]), options=required)
-    yield replace(forced, expect=Expectation(calls=(PARIS,)))
 
 
 def _in_text_and_reasons() -> Iterator[Evidence]:
-    said = [Text(text="I will look."), PARIS]
+    said: list[Text | Call] = [Text(text="I will look."), PARIS]
     whole = call('{"city":', ' "Paris"}')
     yield judged(events([text("I will\ufffd look."), *whole, end("tool_calls")]), said)
     between = [*whole[:2], text("Hm\ufffd."), whole[2], end("tool_calls")]

@@ -15,7 +15,6 @@ FORBIDDEN_CALLS = (
     "choice.none",
     "choice.required",
     "choice.named",
-    "choice.offered",
     "parallel.false",
 )
 """Rules that calls break which the request forbids."""

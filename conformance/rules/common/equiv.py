@@ -45,7 +45,7 @@ def _calls_agree(complete: Choice, streamed: Choice) -> bool:
     MUST,
     "stream",
     has_complete,
-    yields_to=("said.kept", "said.calls", *FORBIDDEN_CALLS),
+    yields_to=("said.kept", "said.calls", *FORBIDDEN_CALLS, "choice.offered"),
     in_either=True,
 )
 def calls(evidence: Evidence) -> Findings:
