@@ -9,7 +9,8 @@ Record the tapes before the change, one run after the other:
 
 `compare` holds every item, rule, finding and reason against the other folder's. It leaves out what
 is measured anew in each run (times, dates, versions of the suite and its libraries, the digest of
-cases and rules, paths of evidence), and reads the names in `RENAMED` as their new ones.
+cases and rules, paths of evidence) and the order of rules, and reads the names in `RENAMED` as
+their new ones.
 """
 
 from __future__ import annotations
@@ -85,8 +86,14 @@ def _read(folder: Path) -> Any:
     if not path.exists():
         return {}
     found = json.loads(path.read_text("utf-8"))
-    items = {f"{one['case']}[{one['mode']}]": one for one in found["results"]}
+    items = {f"{one['case']}[{one['mode']}]": _in_order(one) for one in found["results"]}
     return _renamed({**found, "results": items})
+
+
+def _in_order(item: Any) -> Any:
+    """Sort by rule what an item lists in the order of the catalogue."""
+    findings = sorted(item["findings"], key=lambda one: str(one["rule"]))
+    return {**item, "findings": findings, "chance": sorted(item.get("chance", ()))}
 
 
 def _renamed(value: Any) -> Any:

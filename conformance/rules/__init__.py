@@ -13,4 +13,8 @@ from conformance.rules.rule import RULES, Evidence, Rule
 for _module in walk_packages(__path__, f"{__name__}."):
     import_module(_module.name)  # enters its area's rules
 
+_entered = sorted(RULES.items())
+RULES.clear()
+RULES.update(_entered)  # by id, whichever module was first
+
 __all__ = ["RULES", "Evidence", "Rule"]

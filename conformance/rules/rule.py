@@ -24,6 +24,8 @@ OPENAI, VLLM, MISTRAL = "openai", "vllm", "mistral"
 EVERY = ("*",)
 """What a rule yields to that is silent beside any other that demands something."""
 
+RFC_8259 = "https://www.rfc-editor.org/rfc/rfc8259"
+
 FIRST = "0.1.0"
 
 NOTHING_KNOWN = Expectation()
@@ -126,7 +128,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by its id, in the order of the catalogue."""
+"""Every rule by its id; in the order of ids, once all are entered."""
 
 _ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
 _PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)

@@ -8,7 +8,7 @@ from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 @rule("choice.index.range", MUST, "any", yields_to=("finish.present",))

@@ -7,9 +7,7 @@ from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, brief
 
 BLAME = "parser"
-SPEC = (
-    "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices-message-refusal"
-)
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 @rule("content.refusal", MUST, "any")

@@ -11,9 +11,7 @@ from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Choice
 
 BLAME = "server"
-SPEC = (
-    "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices-finish_reason"
-)
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 

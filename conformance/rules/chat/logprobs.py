@@ -12,7 +12,7 @@ from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices-logprobs"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 def _asked(evidence: Evidence) -> bool:

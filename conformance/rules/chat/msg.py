@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.base.jsonvalue import Json
 from conformance.rules.chat.usage import raw_choices
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
 
@@ -14,7 +14,7 @@ BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
-@rule("msg.json", MUST, "complete")
+@rule("msg.json", MUST, "complete", spec=RFC_8259)
 def is_json(evidence: Evidence) -> Findings:
     """A complete answer is one JSON object.
 

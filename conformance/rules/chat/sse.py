@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.base.sse import Event, Stream
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import DONE
 
@@ -170,6 +170,7 @@ def line_ends(evidence: Evidence) -> Findings:
     MUST,
     "stream",
     yields_to=("sse.framing", "sse.no-empty-data"),
+    spec=RFC_8259,
 )
 def json_valid(evidence: Evidence) -> Findings:
     """Every event but the last is one JSON object.
@@ -193,7 +194,12 @@ def json_valid(evidence: Evidence) -> Findings:
         yield _wrong(event, expected="one JSON object", actual=actual)
 
 
-@rule("sse.done", MUST, "stream")
+@rule(
+    "sse.done",
+    MUST,
+    "stream",
+    spec="https://platform.openai.com/docs/api-reference/chat-streaming",
+)
 def done(evidence: Evidence) -> Findings:
     """A stream ends with exactly one `data: [DONE]`.
 

@@ -11,7 +11,7 @@ from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/object#chat-object-usage"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 # They change how an answer is sent, not what is said.

@@ -13,12 +13,12 @@ from referencing import Registry
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.common.content import LEAKS
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, Unjudged, brief
 from conformance.wires.chat.answers import ToolCall
 
 BLAME = "parser"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices-message-tool_calls"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 def finished_calls(evidence: Evidence) -> Iterator[ToolCall]:
@@ -83,6 +83,7 @@ _BEGINNINGS = '{["-0123456789tfn'
     "any",
     has_calls,
     yields_to=(*LEAKS, "args.empty-object", "args.no-premature-json"),
+    spec=RFC_8259,
 )
 def is_json(evidence: Evidence) -> Findings:
     """The arguments of a finished call are exactly one JSON value.

@@ -9,7 +9,7 @@ from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/create#chat-create-tool_choice"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
 
 FORBIDDEN_CALLS = (
     "choice.none",

@@ -30,6 +30,7 @@ def ok(evidence: Evidence) -> Findings:
     MUST,
     "status",
     lambda evidence: evidence.answer.exchange.status != 200,
+    spec="https://platform.openai.com/docs/guides/error-codes",
 )
 def error_json(evidence: Evidence) -> Findings:
     """An error's body is a JSON object whose `error` has a message.

@@ -9,7 +9,6 @@ from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/object#chat-object-choices-message-tool_calls"
 
 
 @rule("id.unique", MUST, "any", has_calls)
@@ -30,7 +29,13 @@ def unique(evidence: Evidence) -> Findings:
         seen.add(call.id)
 
 
-@rule("id.place", SHOULD, "any", has_calls)
+@rule(
+    "id.place",
+    SHOULD,
+    "any",
+    has_calls,
+    spec="https://platform.openai.com/docs/api-reference/chat/object",
+)
 def place(evidence: Evidence) -> Findings:
     """A call's id stands beside `function`, not in it too.
 

@@ -6,7 +6,7 @@ from conformance.rules.common.choice import calls_too_many, wrong_calls
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/create#chat-create-parallel_tool_calls"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
 
 
 @rule(
