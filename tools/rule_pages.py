@@ -115,22 +115,25 @@ def _specification(rule: Rule) -> str:
 
 def _ownership(rule: Rule) -> Iterator[str]:
     """Say to which rules it yields, and which yield to it."""
+    told = [*_owners(rule)]
+    if heirs := [id for id, other in RULES.items() if rule.id in other.yields_to]:
+        told.append(f"Where this rule finds a fault, these are silent: {_links(heirs)}.")
+    if told:
+        yield "\n\n".join(["## One fault, one rule", *told])
+
+
+def _owners(rule: Rule) -> Iterator[str]:
     if rule.yields_to == EVERY:
         yield (
-            "## One fault, one rule\n\n"
             "This rule does not apply where any other of the levels MUST and SHOULD finds a fault."
         )
     elif rule.yields_to:
         where = "in either of the two answers" if rule.in_either else "in the answer"
-        intro = (
-            "One fault is to fail one rule. So this rule is silent where one of these finds a fault "
-            f"at the same place, {where}:"
+        yield (
+            "One fault is to fail one rule. So this rule is silent where one of these finds a "
+            f"fault at the same place, {where}:"
         )
-        listed = "\n".join(f"- {_link(id)}: {RULES[id].title}" for id in owners(rule))
-        yield f"## One fault, one rule\n\n{intro}\n\n{listed}"
-    heirs = [id for id, other in RULES.items() if rule.id in other.yields_to]
-    if heirs:
-        yield f"Where this rule finds a fault, these are silent: {_links(heirs)}."
+        yield "\n".join(f"- {_link(id)}: {RULES[id].title}" for id in owners(rule))
 
 
 def _proof(rule: Rule) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conformance import __version__
+from conformance.reference import FAULTS
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import EVERY
 from conformance.terms.case import Expectation
@@ -20,6 +21,7 @@ from conformance.terms.outcome import Finding
 from conformance.verdicts.ownership import overlap, owners
 from tests.evidence import SAMPLES, sample
 from tests.rules.meetings import meetings
+from tools.new_rule import UNWRITTEN
 
 ROOMS = {path.name for path in Path(inspect.getfile(Rule)).parent.iterdir() if path.is_dir()}
 
@@ -36,6 +38,20 @@ def test_the_first_part_of_a_rules_id_names_its_module(rule: Rule) -> None:
     room, area, *_ = place_of(rule)
     assert room in ROOMS
     assert area == rule.area, f"{rule.id} belongs into conformance/rules/{room}/{rule.area}.py"
+
+
+@each_rule
+def test_nothing_of_a_rule_is_left_to_be_written(rule: Rule) -> None:
+    source = Path(inspect.getfile(rule.check))
+    words = (rule.title, rule.why, rule.wrong, rule.right)
+    assert UNWRITTEN not in "".join(words), f"write the docstring of {rule.id} in {source}"
+    assert UNWRITTEN not in source.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_nothing_of_a_fault_is_left_to_be_written(name: str) -> None:
+    about = FAULTS[name].about
+    assert UNWRITTEN not in about, f"write the fault {name}: what it does, and for what it stands"
 
 
 @each_rule

@@ -54,6 +54,7 @@ def test_a_rule_has_a_wrong_and_a_right_sample_in_each_mode(found: Rule) -> None
     kinds = {"stream": {".sse"}, "complete": {".json"}, "prompt": {".prompt"}}
     ends = kinds.get(found.on, {".sse", ".json"})
     folder = SAMPLES / found.id
+    assert folder.is_dir(), f"{found.id} owes samples: see tools/new_rule.py, which lays them out"
     # The SDK reads every complete answer that breaks no other rule.
     wrong = {".sse"} if found.id == "client.openai-python" else ends
     assert {file.suffix for file in folder.glob("wrong*")} == wrong
@@ -79,7 +80,8 @@ def test_a_wrong_sample_breaks_its_rule_at_its_place_and_no_other(file: Path) ->
     id = file.parent.name
     listed = [places] if isinstance(places, str) else places
     assert listed
-    assert broken(sample(file)) == [(id, place) for place in listed]
+    what = f"bend {file.name} until {id} finds fault with it, and write where into sample.yaml"
+    assert broken(sample(file)) == [(id, place) for place in listed], what
 
 
 @pytest.mark.parametrize("file", RIGHT)
