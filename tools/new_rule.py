@@ -76,6 +76,7 @@ def lay_out(wanted: Wanted, root: Path = ROOT) -> list[str]:
         raise NewRuleProblem(f"there is a rule {wanted.id} already")
     module = _module(rules, wanted)
     _append(module, _stub(wanted), _head(wanted))
+    _import(module, wanted.level.upper())
     _samples(samples, wanted)
     fault = _fault_module(root / "conformance" / "reference" / "chat" / "faults", wanted.area)
     _append(fault, _fault(wanted), "")
@@ -125,6 +126,22 @@ def _append(path: Path, stub: str, head: str) -> None:
     """Put a stub at the end of a module, which is begun with a head if it is new."""
     before = path.read_text("utf-8") if path.exists() else head
     path.write_text(f"{before.rstrip()}\n\n\n{stub}", "utf-8")
+
+
+def _import(module: Path, name: str) -> None:
+    """See that a module has a name from `conformance.rules.rule`."""
+    text = module.read_text("utf-8")
+    pattern = r"^from conformance\.rules\.rule import (?:\(([^)]*)\)|(.*))$"
+    found = re.search(pattern, text, re.MULTILINE)
+    if found is None:
+        raise NewRuleProblem(f"{module} imports nothing from conformance.rules.rule")
+    names = {one.strip() for one in (found[1] or found[2]).split(",") if one.strip()} | {name}
+    # As ruff sorts them: constants, classes, functions.
+    listed = sorted(names, key=lambda one: (not one.isupper(), one.islower(), one))
+    line = f"from conformance.rules.rule import {', '.join(listed)}"
+    if len(line) > 100:
+        line = f"from conformance.rules.rule import (\n    {',\n    '.join(listed)},\n)"
+    module.write_text(text[: found.start()] + line + text[found.end() :], "utf-8")
 
 
 def _samples(folder: Path, wanted: Wanted) -> None:

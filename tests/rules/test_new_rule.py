@@ -73,6 +73,20 @@ def test_a_rule_has_the_samples_that_it_owes(house: Path, on: str) -> None:
     assert settings["places"] == {f"wrong{kind}": UNWRITTEN for kind in KINDS[on]}
 
 
+@pytest.mark.parametrize("level", ["must", "should", "info"])
+@pytest.mark.parametrize("id", ["chunk.new", "id.new", "args.new"])
+def test_a_module_knows_the_level_of_its_new_rule(house: Path, id: str, level: str) -> None:
+    lay_out(Wanted(id=id, level=level), house)
+    (module,) = (path for path in grown(house) if RULES in path.parents)
+    imported = {
+        alias.name
+        for node in ast.parse((house / module).read_text("utf-8")).body
+        if isinstance(node, ast.ImportFrom) and node.module == "conformance.rules.rule"
+        for alias in node.names
+    }
+    assert {level.upper(), "Evidence", "Findings", "rule"} <= imported
+
+
 def test_the_steps_that_are_left_name_every_place(house: Path) -> None:
     steps = " ".join(lay_out(Wanted(id="said.new"), house))
     for path in ("conformance/rules/common/said.py", "tests/samples/said.new", str(FAULTS)):
