@@ -140,7 +140,8 @@ def _import(module: Path, name: str) -> None:
     listed = sorted(names, key=lambda one: (not one.isupper(), one.islower(), one))
     line = f"from conformance.rules.rule import {', '.join(listed)}"
     if len(line) > 100:
-        line = f"from conformance.rules.rule import (\n    {',\n    '.join(listed)},\n)"
+        lines = "".join(f"    {one},\n" for one in listed)
+        line = f"from conformance.rules.rule import (\n{lines})"
     module.write_text(text[: found.start()] + line + text[found.end() :], "utf-8")
 
 
