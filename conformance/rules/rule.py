@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import Format
@@ -160,7 +159,7 @@ def rule(
     """Enter a generator of findings into the catalogue.
 
     Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`. What holds for the whole
-    area its module says: as `BLAME` whose fault it is, as `SPEC` where a specification demands it.
+    module it says once: as `BLAME` whose fault it is, as `SPEC` where a specification demands it.
     """
 
     def enter(check: Callable[[Evidence], Findings]) -> Callable[[Evidence], Findings]:
@@ -185,17 +184,10 @@ def rule(
             check=check,
             yields_to=yields_to,
             in_either=in_either,
-            blame=blame or _of_area(check, "BLAME") or "server",
-            spec=spec or _of_area(check, "SPEC"),
+            blame=blame or check.__globals__.get("BLAME", "server"),
+            spec=spec or check.__globals__.get("SPEC"),
             since=since,
         )
         return check
 
     return enter
-
-
-def _of_area(check: Callable[[Evidence], Findings], name: str) -> Any:
-    """Give what a rule's module, or the folder that it is in, says of the whole area."""
-    parts = check.__module__.split(".")
-    places = (sys.modules.get(".".join(parts[:end])) for end in range(len(parts), 0, -1))
-    return next((getattr(one, name) for one in places if hasattr(one, name)), None)

@@ -11,6 +11,9 @@ from conformance.rules.rule import MUST, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import brief
 from conformance.wires.chat.answers import Choice, ToolCall
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
+
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
     for choice in evidence.choices:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import brief
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
+
 
 @rule("chunk.content.string", MUST, "stream")
 def content_string(evidence: Evidence) -> Findings:

@@ -8,6 +8,9 @@ from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import brief
 from conformance.wires.chat.answers import Chunk
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
+
 
 def _chunks(evidence: Evidence) -> Iterator[Chunk]:
     return (chunk for chunk in evidence.answer.chunks if chunk.error is None)
