@@ -39,17 +39,28 @@ BLAMED = {
     "server": "the server: transport, chunks, ids, reasons, counts, errors",
     "template": "the chat template",
 }
-INTRODUCTION = """\
+HEAD = """\
 # Rules
 
-A rule is one requirement on an answer. By default only MUST fails a run. A rule *for* `vllm` or
-`mistral` is judged only where the server is that implementation, or runs that parser.
+A rule is one requirement on an answer. Its page says what it demands and why, with a wrong and a
+right answer, to which rules it yields, what proves it, and where it is known to fail. The pages
+follow from the rules themselves: `python -m tools.rule_pages` writes them.
+`python -m conformance rules` says the same in a terminal.
 
-Each rule has a page: what it demands, whom a server breaks that does otherwise, an answer that is
-wrong and one that is right, and the fault of the reference server that proves it. The pages follow
-from the rules themselves: `python -m tools.rule_pages` writes them. All faults are in one table in
-[Which fault trips which rule](../kill-matrix.md).
+<!-- rules -->
+"""
+NOTES = """\
+<!-- /rules -->
 
+**level**: only a broken MUST rule fails a run; `--level should` also counts SHOULD rules. INFO
+rules never fail a run.
+
+**for**: a rule for `vllm` or `mistral` is judged only where the server is that implementation, or
+runs that parser. `judge` knows no implementation.
+
+Each rule is proven by recorded answers that it rejects and accepts (`tests/samples/`), and by a
+fault that the reference server commits: [which fault trips which rule](../kill-matrix.md). What the
+specification leaves open, that server can do in each way (`--variant`), and no rule objects.
 """
 
 
@@ -68,7 +79,7 @@ def index() -> str:
     ]
     head = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
     table = "\n".join([*head, *rows])
-    return f"{INTRODUCTION}<!-- rules -->\n{table}\n<!-- /rules -->\n"
+    return f"{HEAD}{table}\n{NOTES}"
 
 
 def page(rule: Rule, issues: Iterable[Issue]) -> str:

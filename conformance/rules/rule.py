@@ -14,7 +14,7 @@ from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.outcome import Finding, Level, Unjudged
 from conformance.wires.chat.answers import Answer, Choice, ToolCall
 
-Blame = Literal["parser", "server", "template"]
+Blamed = Literal["parser", "server", "template"]
 On = Literal["stream", "complete", "any", "status", "prompt"]
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
@@ -46,7 +46,7 @@ class Evidence:
     """How the model behind the server writes calls."""
     complete: Answer | None = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
-    unlike: str | None = None
+    incomparable: str | None = None
     """Why there is none, where a sampled model was asked both ways."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
@@ -99,7 +99,7 @@ class Rule:
     """Rules that report a fault instead, where theirs is at the same place; or `EVERY`."""
     in_either: bool = False
     """It compares two answers, and yields to what is wrong in either."""
-    blame: Blame = "server"
+    blame: Blamed = "server"
     """Whose fault it is where the rule is broken."""
     spec: str | None = None
     """Where a specification demands it."""
@@ -127,7 +127,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by its id; in the order of ids, once all are entered."""
+"""Every rule by its id, in the order of the ids."""
 
 _ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
 _PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)
@@ -152,7 +152,7 @@ def rule(
     profile: str = OPENAI,
     yields_to: tuple[str, ...] = (),
     in_either: bool = False,
-    blame: Blame | None = None,
+    blame: Blamed | None = None,
     spec: str | None = None,
     since: str = FIRST,
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:

@@ -1,6 +1,6 @@
 """Which fault of the reference server trips which rules.
 
-`python -m tests.kill_matrix` writes the page.
+`python -m tools.kill_matrix` writes the page.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 
 from conformance.casefiles import casefile
-from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
 from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
@@ -20,6 +19,7 @@ from conformance.formats import FORMATS, PARSERS
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
+from conformance.runs.emissions import modes_of_case
 from conformance.runs.session import Session
 from conformance.terms.case import COMPLETE, STREAM, Mode
 from conformance.terms.outcome import Outcome
@@ -84,7 +84,7 @@ class Matrix:
         items = [
             Item(case=case, mode=mode)
             for case in cases
-            for mode in of_case(case, modes, session.server)
+            for mode in modes_of_case(case, modes, session.server)
         ]
         session.ask_ahead(items)
         judged = [session.judge(item) for item in items]
@@ -135,8 +135,8 @@ def server_of(url: str, format: str) -> Server:
         parser=next(parser for parser, own in PARSERS.items() if format.startswith(own)),
         format=format,
         emission="scripted",
-        intervals=True,
-        prompts=RENDER,
+        takes_interval=True,
+        render_path=RENDER,
     )
 
 
@@ -166,7 +166,7 @@ def judge(
         items = [
             Item(case=CASES[id], mode=mode)
             for id in cases
-            for mode in of_case(CASES[id], modes, server)
+            for mode in modes_of_case(CASES[id], modes, server)
         ]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]
