@@ -50,7 +50,7 @@ wheel: .venv/ready
 	@cd distributions/replay && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
 
 docs: .venv/ready
-	@$(BIN)/python -m conformance rules --into docs/rules/README.md
+	@$(BIN)/python -m tools.rule_pages
 	@$(BIN)/python -m tools.kill_matrix
 	@$(BIN)/python -m tools.golden
 

@@ -39,7 +39,10 @@ from tools.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
-    *(f"conformance/{name}.py" for name in ("base/sse", "base/jsonvalue", "wires/chat/answers")),
+    *(
+        f"conformance/{name}.py"
+        for name in ("base/sse", "base/jsonvalue", "wires/chat/answers", "verdicts/ownership")
+    ),
     *sorted(
         str(path.relative_to(ROOT))
         for path in (ROOT / "conformance/rules").rglob("*.py")
@@ -53,6 +56,7 @@ TESTS = [
     "rules/test_rules",
     "rules/test_rule_edges",
     "rules/test_template_rules",
+    "rules/test_catalogue",
 ]
 SECONDS = 30
 """Of the processor, for the tests of one mutant; one that takes longer is noticed too."""

@@ -14,12 +14,22 @@ from conformance.terms.case import Expectation
 from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.outcome import Finding, Level, Unjudged
 from conformance.wires.answer import Turn
-from conformance.wires.chat.answers import Choice, Entry
+from conformance.wires.chat.answers import Choice, ToolCall
+
+Blamed = Literal["parser", "server", "template"]
+On = Literal["stream", "complete", "any", "status", "prompt"]
 
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM = "openai", "vllm"
 
 NOTHING_ASKED = Asked()
+EVERY = ("*",)
+"""What a rule yields to that is silent beside any other that demands something."""
+
+RFC_8259 = "https://www.rfc-editor.org/rfc/rfc8259"
+
+FIRST = "0.1.0"
+
 NOTHING_KNOWN = Expectation()
 Findings = Iterator[Finding | Unjudged]
 
@@ -68,6 +78,11 @@ class Evidence:
         return choices
 
     @property
+    def calls(self) -> Iterator[ToolCall]:
+        """The calls of all choices."""
+        return (call for choice in self.choices for call in choice.calls)
+
+    @property
     def tool_choice(self) -> Json:
         """`none`, `auto`, `required` or an object; the specification's default if absent."""
         return self.request.get("tool_choice") or ("auto" if self.request.get("tools") else "none")
@@ -88,11 +103,26 @@ class Rule:
     why: str
     wrong: str
     right: str
-    on: Literal["stream", "complete", "any", "status", "prompt"]
+    on: On
     profile: str
     """Whom it holds for: `openai` is every server, else an implementation or a parser."""
     when: Callable[[Evidence], bool]
     check: Callable[[Evidence], Findings]
+    yields_to: tuple[str, ...] = ()
+    """Rules that report a fault instead, where theirs is at the same place; or `EVERY`."""
+    in_either: bool = False
+    """It compares two answers, and yields to what is wrong in either."""
+    blame: Blamed = "server"
+    """Whose fault it is where the rule is broken."""
+    spec: str | None = None
+    """Where a specification demands it."""
+    since: str = FIRST
+    """The version of the suite that had it first."""
+
+    @property
+    def area(self) -> str:
+        """The first part of its id, which names its module."""
+        return self.id.partition(".")[0]
 
     def applies(self, evidence: Evidence) -> bool:
         """Whether this answer is of the kind that the rule is about."""
@@ -123,30 +153,26 @@ def always(evidence: Evidence) -> bool:
 
 def has_calls(evidence: Evidence) -> bool:
     """Apply to answers that hold a call."""
-    return any(choice.calls for choice in evidence.choices)
-
-
-def of_entry(entry: Entry, field: str, *, expected: str, actual: object) -> Finding:
-    """Find fault with a field of an entry of `tool_calls`."""
-    return Finding(
-        where=f"{entry.where}.{field}",
-        expected=expected,
-        actual=repr(actual)[:80],
-        chunk=entry.chunk,
-    )
+    return any(evidence.calls)
 
 
 def rule(
     id: str,
     level: Level,
-    on: Literal["stream", "complete", "any", "status", "prompt"] = "any",
+    on: On = "any",
     when: Callable[[Evidence], bool] = always,
     *,
     profile: str = OPENAI,
+    yields_to: tuple[str, ...] = (),
+    in_either: bool = False,
+    blame: Blamed | None = None,
+    spec: str | None = None,
+    since: str = FIRST,
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
     """Enter a generator of findings into the catalogue.
 
-    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`.
+    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`. What holds for the whole
+    module it says once: as `BLAME` whose fault it is, as `SPEC` where a specification demands it.
     """
 
     def enter(check: Callable[[Evidence], Findings]) -> Callable[[Evidence], Findings]:
@@ -169,6 +195,11 @@ def rule(
             profile=profile,
             when=when,
             check=check,
+            yields_to=yields_to,
+            in_either=in_either,
+            blame=blame or check.__globals__.get("BLAME", "server"),
+            spec=spec or check.__globals__.get("SPEC"),
+            since=since,
         )
         return check
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -12,6 +12,10 @@ class Level(StrEnum):
     MUST = "must"
     SHOULD = "should"
     INFO = "info"
+
+
+Place = tuple[str, ...]
+"""A part of an answer, from the whole inwards: `("choice 0", "call 1")`. `()` is all of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +28,13 @@ class Finding:
     actual: str
     chunk: int | None = None
     """Number of the offending event, from 0."""
+    place: Place = field(default=(), compare=False)
+    """Which part it is about; a rule yields to another where their parts overlap."""
+
+
+def brief(value: object) -> str:
+    """Show a value in a finding: long ones are cut."""
+    return repr(value)[:80]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from conformance.formats import Unreadable
-from conformance.rules import Evidence
+from conformance.rules import RULES, Evidence
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
 from conformance.verdicts.spoken import Reading
@@ -31,36 +31,6 @@ class Blame(StrEnum):
     """The model's or the parser's: without the tokens nobody can tell."""
 
 
-AREAS = {
-    "args": Blame.PARSER,
-    "choice": Blame.SERVER,
-    "chunk": Blame.SERVER,
-    "client": Blame.SERVER,
-    "content": Blame.PARSER,
-    "echo": Blame.SERVER,
-    "equiv": Blame.PARSER,
-    "err": Blame.SERVER,
-    "finish": Blame.SERVER,
-    "http": Blame.SERVER,
-    "id": Blame.SERVER,
-    "logprobs": Blame.SERVER,
-    "msg": Blame.SERVER,
-    "parallel": Blame.SERVER,
-    "said": Blame.PARSER,
-    "sse": Blame.SERVER,
-    "template": Blame.TEMPLATE,
-    "usage": Blame.SERVER,
-}
-"""Who is at fault where a rule of an area is broken."""
-
-EXCEPTIONS = {
-    "choice.none": Blame.PARSER,
-    "finish.truncated-args": Blame.PARSER,
-    "said.finish": Blame.SERVER,
-    "equiv.finish": Blame.SERVER,
-}
-"""Rules with another owner than their area."""
-
 FORCED = {"choice.named", "choice.required"}
 """Rules that demand a call."""
 
@@ -82,7 +52,7 @@ def owner(rule: str, *, lost: bool = False) -> Blame:
     """Say who is at fault where a rule is broken; `lost` if only the tokens hold a call."""
     if lost and rule in FORCED:
         return Blame.PARSER  # the server has forced the call
-    return EXCEPTIONS.get(rule, AREAS[rule.partition(".")[0]])
+    return Blame(RULES[rule].blame)
 
 
 def excuse(

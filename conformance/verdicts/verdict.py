@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.rules import RULES, Evidence, Rule
+from conformance.rules.rule import EVERY
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Finding, Level, Outcome, Unjudged
 from conformance.verdicts.known_issues import Issue, Known, Said
+from conformance.verdicts.ownership import remaining
 
 SHOWN = 20
 """Findings of one rule that are kept; more of the same say nothing new."""
@@ -51,15 +53,9 @@ class Verdict:
 
 def judge(evidence: Evidence) -> tuple[Judgement, ...]:
     """Ask every rule; a rule that the answer is not about is `n/a`."""
-    judgements = [_ask(rule, evidence) for rule in RULES.values()]
-    if any(
-        found.outcome is Outcome.FAIL
-        and found.rule.level is not Level.INFO  # what is allowed excuses nothing
-        and not found.rule.id.startswith("client.")
-        for found in judgements
-    ):
-        judgements = [_yield_to_others(found) for found in judgements]
-    return tuple(judgements)
+    asked = {id: _ask(rule, evidence) for id, rule in RULES.items()}
+    left = remaining({id: one.findings for id, one in asked.items()}, evidence)
+    return tuple(_judgement(RULES[id], one, left[id]) for id, one in asked.items())
 
 
 def decide(
@@ -152,32 +148,39 @@ def _gravity(outcome: Outcome) -> int:
     return GRAVEST_FIRST.index(outcome)
 
 
-def _ask(rule: Rule, evidence: Evidence) -> Judgement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a rule says of an answer, whatever other rules say."""
+
+    findings: tuple[Finding, ...] = ()
+    unjudged: str | None = None
+    applies: bool = True
+
+
+def _ask(rule: Rule, evidence: Evidence) -> _Asked:
     if evidence.incomparable is not None and rule.id.startswith("equiv."):
-        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.incomparable)
+        return _Asked(unjudged=evidence.incomparable)
     if not rule.applies(evidence):
-        return Judgement(rule=rule, outcome=Outcome.NA)
-    findings: list[Finding] = []
-    total = 0
-    reason: str | None = None
-    for found in rule.check(evidence):
-        if isinstance(found, Unjudged):
-            reason = reason or found.reason
-            continue
-        total += 1
-        if total <= SHOWN:
-            findings.append(found)
-    outcome = Outcome.FAIL if findings else Outcome.INCONCLUSIVE if reason else Outcome.PASS
-    return Judgement(
-        rule=rule, outcome=outcome, findings=tuple(findings), total=total, reason=reason
+        return _Asked(applies=False)
+    found = list(rule.check(evidence))
+    reasons = [one.reason for one in found if isinstance(one, Unjudged)]
+    return _Asked(
+        findings=tuple(one for one in found if isinstance(one, Finding)),
+        unjudged=reasons[0] if reasons else None,
     )
 
 
-def _yield_to_others(found: Judgement) -> Judgement:
-    # A client that stumbles over a fault which has a rule of its own is no second fault.
-    if found.rule.id.startswith("client.") and found.outcome is Outcome.FAIL:
-        return replace(found, outcome=Outcome.NA, findings=(), total=0)
-    return found
+def _judgement(rule: Rule, asked: _Asked, left: Sequence[Finding]) -> Judgement:
+    if not asked.applies or (asked.findings and not left and rule.yields_to == EVERY):
+        return Judgement(rule=rule, outcome=Outcome.NA)
+    outcome = Outcome.INCONCLUSIVE if asked.unjudged else Outcome.PASS
+    return Judgement(
+        rule=rule,
+        outcome=Outcome.FAIL if left else outcome,
+        findings=tuple(left[:SHOWN]),
+        total=len(left),
+        reason=asked.unjudged,
+    )
 
 
 def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive: bool) -> Judgement:

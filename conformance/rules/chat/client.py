@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
-from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.rule import EVERY, MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, Unjudged
 
+BLAME = "server"
 
-@rule("client.openai-python", MUST, "any", lambda evidence: evidence.client is not None)
+
+@rule(
+    "client.openai-python",
+    MUST,
+    "any",
+    lambda evidence: evidence.client is not None,
+    yields_to=EVERY,
+)
 def openai_python(evidence: Evidence) -> Findings:
     """The official Python SDK reads the calls and the text that the answer holds.
 

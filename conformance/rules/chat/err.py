@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
+from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Chunk
+
+BLAME = "server"
 
 
 def _is_well_formed(chunk: Chunk) -> bool:
@@ -23,12 +25,7 @@ def mid_stream(evidence: Evidence) -> Findings:
     """
     for chunk in evidence.answer.chunks:
         if chunk.error is not None and _is_well_formed(chunk):
-            yield Finding(
-                where=f"chunk {chunk.number} error",
-                expected="no error",
-                actual=repr(chunk.error)[:80],
-                chunk=chunk.number,
-            )
+            yield chunk.finding("error", expected="no error", actual=brief(chunk.error))
 
 
 @rule("err.form", MUST, "stream")
@@ -45,6 +42,6 @@ def form(evidence: Evidence) -> Findings:
             yield Finding(
                 where=f"chunk {chunk.number}",
                 expected='{"error": {"message": …}}',
-                actual=repr(dict(chunk.value))[:80],
+                actual=brief(dict(chunk.value)),
                 chunk=chunk.number,
             )

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
-from conformance.rules.common.content import stop_string
-from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
+from conformance.rules.common.choice import claims_calls
+from conformance.rules.common.content import cut_in_a_character
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.truth import is_written
+from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Choice, reasons
+
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 
-def hides_calls(evidence: Evidence, choice: Choice) -> bool:
+def _hides_calls(evidence: Evidence, choice: Choice) -> bool:
     """Whether a choice has calls of the model's own will and a reason that says otherwise."""
     truth = reasons(evidence.expect.ending)
     return (
@@ -22,22 +27,6 @@ def hides_calls(evidence: Evidence, choice: Choice) -> bool:
     )
 
 
-def claims_calls(choice: Choice) -> bool:
-    """Whether a choice has no calls and a reason that says otherwise."""
-    return choice.finish_reason == "tool_calls" and not choice.calls and choice.whole
-
-
-def misleads(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a reason is wrong by itself: another rule of this area owns it."""
-    return (
-        len(choice.finishes) > 1
-        or choice.finish_reason not in REASONS
-        or hides_calls(evidence, choice)
-        or claims_calls(choice)
-        or _withholds_named(evidence, choice)
-    )
-
-
 def _withholds_named(evidence: Evidence, choice: Choice) -> bool:
     return (
         isinstance(evidence.tool_choice, dict)
@@ -45,6 +34,21 @@ def _withholds_named(evidence: Evidence, choice: Choice) -> bool:
         and bool(choice.calls)
         and choice.finish_reason in {"content_filter", "function_call"}
     )
+
+
+def _stop_string(evidence: Evidence, choice: Choice) -> str | None:
+    """Find a stop string of the request in a text without calls, where it must not be.
+
+    With calls, what a parser takes out can bring its two halves together.
+    """
+    request = evidence.request
+    stop = request.get("stop") or []
+    # Fields of vLLM's: the one asks for the string, the other puts off the stop.
+    if choice.calls or request.get("include_stop_str_in_output") or request.get("min_tokens"):
+        return None
+    wanted = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
+    found = (text for text in wanted if isinstance(text, str) and text and text in choice.content)
+    return next(found, None)
 
 
 @rule("finish.present", MUST, "any")
@@ -59,14 +63,10 @@ def present(evidence: Evidence) -> Findings:
     if evidence.answer.damaged:
         return  # the reason may have been in what could not be read
     if not evidence.choices:
-        yield Finding(where="choices", expected="a choice", actual="none")
+        yield Finding(where="choices", expected="a choice", actual="none", place=("choices",))
     for choice in evidence.choices:
         if not choice.finishes:
-            yield Finding(
-                where=f"choice {choice.index} finish_reason",
-                expected="a reason",
-                actual="null to the end",
-            )
+            yield choice.finding("finish_reason", expected="a reason", actual="null to the end")
 
 
 @rule("finish.once", MUST, "stream")
@@ -80,15 +80,12 @@ def once(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         for number, reason in choice.finishes[1:]:
-            yield Finding(
-                where=f"chunk {number} choice {choice.index} finish_reason",
-                expected="null after the first",
-                actual=repr(reason)[:80],
-                chunk=number,
+            yield choice.finding_in(
+                number, "finish_reason", expected="null after the first", actual=brief(reason)
             )
 
 
-@rule("finish.last", MUST, "stream")
+@rule("finish.last", MUST, "stream", yields_to=("finish.once",))
 def last(evidence: Evidence) -> Findings:
     """Nothing of a choice follows its finish_reason.
 
@@ -97,20 +94,18 @@ def last(evidence: Evidence) -> Findings:
     Right: the last arguments, then "finish_reason": "tool_calls"
     """
     for choice in evidence.choices:
-        if len(choice.finishes) != 1:
-            continue
-        end = choice.finishes[0][0]
+        end = choice.finishes[0][0] if choice.finishes else None
         for number, delta in choice.deltas:
             if end is not None and number > end:
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta",
+                yield choice.finding_in(
+                    number,
+                    "delta",
                     expected=f"nothing after chunk {end}",
-                    actual=repr(dict(delta))[:80],
-                    chunk=number,
+                    actual=brief(dict(delta)),
                 )
 
 
-@rule("finish.enum", MUST, "any")
+@rule("finish.enum", MUST, "any", yields_to=("finish.once",))
 def known(evidence: Evidence) -> Findings:
     """finish_reason is one that the specification lists.
 
@@ -119,19 +114,17 @@ def known(evidence: Evidence) -> Findings:
     Right: "finish_reason": "stop"
     """
     for choice in evidence.choices:
-        if len(choice.finishes) > 1:
-            continue  # finish.once
         for number, reason in choice.finishes:
             if not isinstance(reason, str) or reason not in REASONS:
-                yield Finding(
-                    where=f"choice {choice.index} finish_reason",
+                yield choice.finding(
+                    "finish_reason",
                     expected=f"one of {', '.join(sorted(REASONS))}",
-                    actual=repr(reason)[:80],
+                    actual=brief(reason),
                     chunk=number,
                 )
 
 
-@rule("finish.tool_calls", MUST, "any")
+@rule("finish.tool_calls", MUST, "any", yields_to=("finish.once",))
 def tool_calls(evidence: Evidence) -> Findings:
     """An answer that calls a tool of its own will ends with `tool_calls`.
 
@@ -140,16 +133,16 @@ def tool_calls(evidence: Evidence) -> Findings:
     Right: a call, and "finish_reason": "tool_calls"
     """
     for choice in evidence.choices:
-        if len(choice.finishes) == 1 and hides_calls(evidence, choice):
-            yield Finding(
-                where=f"choice {choice.index} finish_reason",
+        if _hides_calls(evidence, choice):
+            yield choice.finding(
+                "finish_reason",
                 expected="'tool_calls'",
                 actual=f"{choice.finish_reason!r} with {len(choice.calls)} calls",
                 chunk=choice.finishes[-1][0],
             )
 
 
-@rule("finish.no-calls", MUST, "any")
+@rule("finish.no-calls", MUST, "any", yields_to=("finish.once",))
 def no_calls(evidence: Evidence) -> Findings:
     """An answer without a call does not end with `tool_calls`.
 
@@ -158,9 +151,9 @@ def no_calls(evidence: Evidence) -> Findings:
     Right: "content": "Hi", "finish_reason": "stop"
     """
     for choice in evidence.choices:
-        if len(choice.finishes) == 1 and claims_calls(choice):
-            yield Finding(
-                where=f"choice {choice.index} finish_reason",
+        if claims_calls(choice):
+            yield choice.finding(
+                "finish_reason",
                 expected="'stop' or 'length'",
                 actual="'tool_calls' with no calls",
                 chunk=choice.finishes[-1][0],
@@ -172,6 +165,7 @@ def no_calls(evidence: Evidence) -> Findings:
     MUST,
     "any",
     lambda evidence: isinstance(evidence.tool_choice, dict),
+    yields_to=("finish.once",),
 )
 def named(evidence: Evidence) -> Findings:
     """A call that the request named ends with `stop` or `tool_calls`.
@@ -182,9 +176,9 @@ def named(evidence: Evidence) -> Findings:
     Right: get_weather is named and called, and "finish_reason": "stop"
     """
     for choice in evidence.choices:
-        if len(choice.finishes) == 1 and _withholds_named(evidence, choice):
-            yield Finding(
-                where=f"choice {choice.index} finish_reason",
+        if _withholds_named(evidence, choice):
+            yield choice.finding(
+                "finish_reason",
                 expected="'stop' or 'tool_calls'",
                 actual=repr(choice.finish_reason),
                 chunk=choice.finishes[-1][0],
@@ -201,11 +195,41 @@ def stops(evidence: Evidence) -> Findings:
     Right: "stop": ["END"], and the content "Done. "
     """
     for choice in evidence.choices:
-        text = stop_string(evidence, choice)
+        text = _stop_string(evidence, choice)
         if text is not None:
             at = choice.content.index(text)
-            yield Finding(
-                where=f"choice {choice.index} content",
+            yield choice.finding(
+                "content",
                 expected=f"an end before {jsonvalue.show(text)}",
                 actual=jsonvalue.show(choice.content[max(0, at - 20) :]),
+            )
+
+
+@rule(
+    "finish.truncated-args",
+    SHOULD,
+    "any",
+    lambda evidence: evidence.said is not None and evidence.truncated,
+    yields_to=("content.no-marker-leak", "args.no-premature-json"),
+    blame="parser",
+)
+def truncated(evidence: Evidence) -> Findings:
+    """The arguments of a call that was cut short are the beginning of what the model wrote.
+
+    Why: a client that repairs them, or shows them as they grow, must not meet what nobody said;
+        a text that was closed for the model looks like a whole call.
+    Wrong: the model was cut at {"city": "San Fr, the answer has {"city": "San Fr"}
+    Right: {"city": "San Fr
+    """
+    for choice in evidence.choices:
+        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+            continue
+        call = choice.calls[-1]
+        if cut_in_a_character(evidence, choice, call.arguments):
+            continue
+        if not is_written(evidence, call):
+            yield call.finding(
+                "arguments",
+                expected="a part of what the model wrote",
+                actual=jsonvalue.show(call.arguments),
             )

@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
-from conformance.rules.chat.usage import counted, raw_choices, same_tokens, token_ids
+from conformance.rules.chat.usage import counted, raw_choices, same_tokens
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
+from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
+
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 def _asked(evidence: Evidence) -> bool:
@@ -26,7 +29,7 @@ def _faults(answer: Answer) -> Iterator[Finding]:
                 yield Finding(
                     where=f"{where}.logprobs.content[{place}]",
                     expected="a token, a string, and its logprob, a number",
-                    actual=repr(entry)[:80],
+                    actual=brief(entry),
                     chunk=number,
                 )
 
@@ -69,17 +72,21 @@ def present(evidence: Evidence) -> Findings:
     Right: a list with the tokens of the words
     """
     if any(_faults(evidence.answer)) or evidence.answer.damaged:
-        return
+        return  # what is not a token cannot be counted
     tokens = _tokens(evidence.answer)
     for choice in evidence.choices:
         # OpenAI's API gives none for calls.
         if choice.content and not choice.calls and not tokens[choice.index]:
-            yield Finding(
-                where=f"choice {choice.index} logprobs", expected="a token or more", actual="none"
-            )
+            yield choice.finding("logprobs", expected="a token or more", actual="none")
 
 
-@rule("logprobs.align", SHOULD, "stream", lambda found: _asked(found) and same_tokens(found))
+@rule(
+    "logprobs.align",
+    SHOULD,
+    "stream",
+    lambda found: _asked(found) and same_tokens(found),
+    yields_to=("logprobs.present",),
+)
 def align(evidence: Evidence) -> Findings:
     """The streamed logprobs are of the tokens of the complete answer's.
 
@@ -91,9 +98,7 @@ def align(evidence: Evidence) -> Findings:
     assert evidence.complete is not None
     answers = (evidence.complete, evidence.answer)
     if any(any(_faults(answer)) or answer.damaged for answer in answers):
-        return
-    if any(present(evidence)):
-        return
+        return  # what is not a token cannot be compared
     complete, streamed = (_tokens(answer) for answer in answers)
     reasons = {choice.index: choice.finish_reason for choice in evidence.complete.choices}
     for choice in evidence.choices:
@@ -103,8 +108,8 @@ def align(evidence: Evidence) -> Findings:
         if left != right:
             pairs = enumerate(zip(left, right, strict=False))
             place = next((at for at, (a, b) in pairs if a != b), min(len(left), len(right)))
-            yield Finding(
-                where=f"choice {choice.index} logprobs.content[{place}]",
+            yield choice.finding(
+                f"logprobs.content[{place}]",
                 expected=_told(left, place) + " as in the complete answer",
                 actual=_told(right, place),
             )
@@ -115,7 +120,14 @@ def _told(tokens: list[str], place: int) -> str:
     return f"{token} of {len(tokens)} tokens"
 
 
-@rule("logprobs.count", SHOULD, "any", _asked, profile=VLLM)
+@rule(
+    "logprobs.count",
+    SHOULD,
+    "any",
+    _asked,
+    profile=VLLM,
+    yields_to=("logprobs.present", "usage.token-ids"),
+)
 def count(evidence: Evidence) -> Findings:
     """There is a logprob for each generated token.
 
@@ -125,14 +137,12 @@ def count(evidence: Evidence) -> Findings:
     Right: 8 logprobs and 8 completion_tokens
     """
     answer = evidence.answer
-    if any(_faults(answer)) or answer.damaged or any(present(evidence)):
-        return
+    if any(_faults(answer)) or answer.damaged:
+        return  # what is not a token cannot be counted
     if answer.stream is not None and same_tokens(evidence):
-        return  # logprobs.align
+        return  # counted in the complete answer, to which logprobs.align holds this one
     generated, shown = counted(answer), sum(map(len, _tokens(answer).values()))
-    if generated is None or not shown or token_ids(answer) not in (0, generated):
-        return  # usage.token-ids
-    if shown != generated:
+    if generated is not None and shown and shown != generated:
         yield Finding(
             where="logprobs", expected=f"{generated} as completion_tokens", actual=f"{shown}"
         )

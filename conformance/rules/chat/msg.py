@@ -6,12 +6,15 @@ from collections.abc import Iterator
 
 from conformance.base.jsonvalue import Json
 from conformance.rules.chat.usage import raw_choices
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
+from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
-@rule("msg.json", MUST, "complete")
+
+@rule("msg.json", MUST, "complete", spec=RFC_8259)
 def is_json(evidence: Evidence) -> Findings:
     """A complete answer is one JSON object.
 
@@ -44,11 +47,11 @@ def required(evidence: Evidence) -> Findings:
             yield Finding(
                 where=field,
                 expected=f"a value of type {kind.__name__}",
-                actual=repr(document.get(field, "absent"))[:80],
+                actual=brief(document.get(field, "absent")),
             )
     if document.get("object") != "chat.completion":
         yield Finding(
-            where="object", expected="chat.completion", actual=repr(document.get("object"))[:80]
+            where="object", expected="chat.completion", actual=brief(document.get("object"))
         )
     choices = document.get("choices")
     for place, choice in enumerate(choices if isinstance(choices, list) else []):
@@ -57,23 +60,23 @@ def required(evidence: Evidence) -> Findings:
 
 def _choice(choice: Json, where: str) -> Iterator[Finding]:
     if not isinstance(choice, dict) or type(choice.get("index")) is not int:
-        yield Finding(where=f"{where}.index", expected="an integer", actual=repr(choice)[:80])
+        yield Finding(where=f"{where}.index", expected="an integer", actual=brief(choice))
         return
     message = choice.get("message")
     if not isinstance(message, dict):
-        yield Finding(where=f"{where}.message", expected="an object", actual=repr(message)[:80])
+        yield Finding(where=f"{where}.message", expected="an object", actual=brief(message))
         return
     if message.get("role") != "assistant":
         yield Finding(
             where=f"{where}.message.role",
             expected="'assistant'",
-            actual=repr(message.get("role", "absent"))[:80],
+            actual=brief(message.get("role", "absent")),
         )
     if not isinstance(message.get("content", 0), str | None):
         yield Finding(
             where=f"{where}.message.content",
             expected="a string or null",
-            actual=repr(message.get("content", "absent"))[:80],
+            actual=brief(message.get("content", "absent")),
         )
 
 
@@ -94,28 +97,6 @@ def nullable_keys(evidence: Evidence) -> Findings:
         held = {"message.refusal": "refusal" in message, "logprobs": "logprobs" in choice}
         for name in (name for name, is_there in held.items() if not is_there):
             yield Finding(where=f"{where}.{name}", expected="null or a value", actual="absent")
-
-
-@rule("content.refusal", MUST, "any")
-def refusal(evidence: Evidence) -> Findings:
-    """A refusal is a string or null.
-
-    Why: openai-go and openai-java decode it as that; openai-python's typed answers hand it on as
-        the text that tells why there is no result.
-    Wrong: "refusal": false
-    Right: "refusal": null
-    """
-    for where, number, choice in raw_choices(evidence.answer):
-        name = "message" if evidence.answer.stream is None else "delta"
-        part = choice.get(name)
-        found = part.get("refusal") if isinstance(part, dict) else None
-        if not isinstance(found, str | None):
-            yield Finding(
-                where=f"{where}.{name}.refusal",
-                expected="a string or null",
-                actual=repr(found)[:80],
-                chunk=number,
-            )
 
 
 @rule("msg.tool_calls-absent", SHOULD, "complete")
@@ -142,12 +123,12 @@ def tool_call_shape(evidence: Evidence) -> Findings:
     for where, message in _messages(evidence.answer):
         calls = message.get("tool_calls") or []
         if not isinstance(calls, list):
-            yield Finding(where=f"{where}.tool_calls", expected="a list", actual=repr(calls)[:80])
+            yield Finding(where=f"{where}.tool_calls", expected="a list", actual=brief(calls))
             continue
         for place, call in enumerate(calls):
             here = f"{where}.tool_calls[{place}]"
             if not isinstance(call, dict):
-                yield Finding(where=here, expected="an object", actual=repr(call)[:80])
+                yield Finding(where=here, expected="an object", actual=brief(call))
                 continue
             function = call.get("function")
             name = function.get("name") if isinstance(function, dict) else None
@@ -156,9 +137,7 @@ def tool_call_shape(evidence: Evidence) -> Findings:
                 good = value == "function" if field == "type" else value and isinstance(value, str)
                 if not good:
                     expected = "'function'" if field == "type" else "a string"
-                    yield Finding(
-                        where=f"{here}.{field}", expected=expected, actual=repr(value)[:80]
-                    )
+                    yield Finding(where=f"{here}.{field}", expected=expected, actual=brief(value))
 
 
 def _messages(answer: Answer) -> Iterator[tuple[str, Json]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.base.sse import Event, Stream
-from conformance.rules.chat.client import openai_python
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import DONE
+
+BLAME = "server"
+SPEC = "https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream"
+
+HEADERS = ("headers",)
 
 
 def _stream(evidence: Evidence) -> Stream:
@@ -29,26 +33,18 @@ def _is_utf8(raw: bytes) -> bool:
     return True
 
 
+def _wrong(event: Event, *, expected: str, actual: str) -> Finding:
+    where = f"chunk {event.number}"
+    return Finding(
+        where=where, expected=expected, actual=actual, chunk=event.number, place=(where,)
+    )
+
+
 def _shown(event: Event) -> str:
     return repr(event.data[:60])
 
 
-@rule("http.ok", MUST, "status", lambda evidence: not evidence.expect.refused)
-def ok(evidence: Evidence) -> Findings:
-    """A good request is answered with status 200.
-
-    Why: a client can only give up on it.
-    Wrong: 400 for a conversation that the API allows, 500 from a parser that raises
-    Right: 200
-    """
-    status = evidence.answer.exchange.status
-    if status != 200:
-        yield Finding(
-            where="status", expected="200", actual=f"{status}: {evidence.answer.text[:200]!r}"
-        )
-
-
-@rule("sse.content-type", SHOULD, "stream")
+@rule("sse.content-type", SHOULD, "stream", yields_to=("sse.framing",))
 def content_type(evidence: Evidence) -> Findings:
     """A stream is announced as text/event-stream.
 
@@ -56,13 +52,13 @@ def content_type(evidence: Evidence) -> Findings:
     Wrong: content-type: application/json
     Right: content-type: text/event-stream; charset=utf-8
     """
-    if _stream(evidence).tail.strip() and not any(e.data_lines for e in _stream(evidence).events):
-        return  # sse.framing owns what is no stream at all
     media, _, parameters = evidence.answer.content_type.partition(";")
     if media.strip() != "text/event-stream":
-        yield Finding(where="headers", expected="text/event-stream", actual=media or "none")
+        actual = media or "none"
+        yield Finding(where="headers", expected="text/event-stream", actual=actual, place=HEADERS)
     elif "charset=" in parameters and "charset=utf-8" not in parameters.replace('"', ""):
-        yield Finding(where="headers", expected="charset=utf-8", actual=parameters.strip())
+        actual = parameters.strip()
+        yield Finding(where="headers", expected="charset=utf-8", actual=actual, place=HEADERS)
 
 
 @rule("sse.utf8", MUST, "stream")
@@ -82,7 +78,7 @@ def utf8(evidence: Evidence) -> Findings:
         )
 
 
-@rule("sse.bom", INFO, "stream")
+@rule("sse.bom", INFO, "stream", yields_to=("client.openai-python",))
 def bom(evidence: Evidence) -> Findings:
     """A stream does not begin with a byte-order mark.
 
@@ -91,8 +87,6 @@ def bom(evidence: Evidence) -> Findings:
     Wrong: EF BB BF, then data: {…}
     Right: data: {…}
     """
-    if any(isinstance(found, Finding) for found in openai_python(evidence)):
-        return  # client.openai-python owns a mark that costs more than an empty event
     if _stream(evidence).bom:
         yield Finding(where="byte 0", expected="data", actual="a byte-order mark")
 
@@ -110,17 +104,18 @@ def framing(evidence: Evidence) -> Findings:
     for event in stream.events:
         if not _is_framed(event):
             named = sorted({name for name, _ in event.fields})
-            yield Finding(
-                where=f"chunk {event.number}",
+            yield _wrong(
+                event,
                 expected="one data line",
                 actual=f"{event.data_lines} data lines, fields {repr(named)[1:-1][:60]}",
-                chunk=event.number,
             )
     if stream.tail.strip():
         yield Finding(
             where="end of the stream",
             expected="a blank line after the last event",
             actual=repr(stream.tail[-60:]),
+            # With no event at all this is not a stream, whatever its headers say.
+            place=("end",) if any(event.data_lines for event in stream.events) else (),
         )
 
 
@@ -135,14 +130,9 @@ def no_event_field(evidence: Evidence) -> Findings:
     """
     for event in _stream(evidence).events:
         for name, value in event.fields:
-            # sse.framing owns an event without data
+            # An event without data is not dispatched, and no client sees its fields.
             if name in {"event", "id", "retry"} and event.data_lines:
-                yield Finding(
-                    where=f"chunk {event.number}",
-                    expected="data only",
-                    actual=f"{name}: {value[:40]!r}",
-                    chunk=event.number,
-                )
+                yield _wrong(event, expected="data only", actual=f"{name}: {value[:40]!r}")
 
 
 @rule("sse.no-empty-data", MUST, "stream")
@@ -156,15 +146,10 @@ def no_empty_data(evidence: Evidence) -> Findings:
     """
     for event in _stream(evidence).events:
         if event.data_lines == 1 and not event.data.strip():
-            yield Finding(
-                where=f"chunk {event.number}",
-                expected="data",
-                actual="an empty data line",
-                chunk=event.number,
-            )
+            yield _wrong(event, expected="data", actual="an empty data line")
 
 
-@rule("sse.line-ends", SHOULD, "stream")
+@rule("sse.line-ends", SHOULD, "stream", yields_to=("sse.framing",))
 def line_ends(evidence: Evidence) -> Findings:
     """Lines end alike: all in LF, or all in CRLF.
 
@@ -174,15 +159,19 @@ def line_ends(evidence: Evidence) -> Findings:
     Right: LF throughout
     """
     stream = _stream(evidence)
-    if stream.tail.strip() or not all(_is_framed(event) for event in stream.events):
-        return  # sse.framing owns line ends in the wrong place
     if len(stream.line_ends) > 1 or b"\r" in stream.line_ends:
         names = {b"\n": "LF", b"\r\n": "CRLF", b"\r": "CR"}
         actual = ", ".join(sorted(names[end] for end in stream.line_ends))
         yield Finding(where="body", expected="LF or CRLF throughout", actual=actual)
 
 
-@rule("sse.json-valid", MUST, "stream")
+@rule(
+    "sse.json-valid",
+    MUST,
+    "stream",
+    yields_to=("sse.framing", "sse.no-empty-data"),
+    spec=RFC_8259,
+)
 def json_valid(evidence: Evidence) -> Findings:
     """Every event but the last is one JSON object.
 
@@ -193,24 +182,24 @@ def json_valid(evidence: Evidence) -> Findings:
     """
     objects = {chunk.number for chunk in evidence.answer.chunks}
     for event in _stream(evidence).events:
-        if event.number in objects or not event.data.strip() or event.data == DONE:
+        if event.number in objects or event.data == DONE:
             continue
-        if not _is_framed(event) or not _is_utf8(event.raw):
-            continue  # sse.framing and sse.utf8 own these, and what was cut with a character
+        if not _is_utf8(event.raw):
+            continue  # what was sent is not known; sse.utf8 reports the first such place only
         try:
             jsonvalue.parse(event.data)
             actual = _shown(event)
         except JsonProblem as problem:
             actual = f"{problem}: {_shown(event)}"
-        yield Finding(
-            where=f"chunk {event.number}",
-            expected="one JSON object",
-            actual=actual,
-            chunk=event.number,
-        )
+        yield _wrong(event, expected="one JSON object", actual=actual)
 
 
-@rule("sse.done", MUST, "stream")
+@rule(
+    "sse.done",
+    MUST,
+    "stream",
+    spec="https://platform.openai.com/docs/api-reference/chat-streaming",
+)
 def done(evidence: Evidence) -> Findings:
     """A stream ends with exactly one `data: [DONE]`.
 
@@ -222,15 +211,10 @@ def done(evidence: Evidence) -> Findings:
     stream = _stream(evidence)
     events = stream.events
     if stream.tail.strip() or any(event.data_lines > 1 for event in events):
-        return  # sse.framing owns what runs together
+        return  # [DONE] may be in what runs together
     places = [event.number for event in events if event.data == DONE]
     if len(places) != 1:
         yield Finding(where="end of the stream", expected="one [DONE]", actual=f"{len(places)}")
     elif places[0] != len(events) - 1:
         late = events[places[0] + 1]
-        yield Finding(
-            where=f"chunk {late.number}",
-            expected="nothing after [DONE]",
-            actual=_shown(late),
-            chunk=late.number,
-        )
+        yield _wrong(late, expected="nothing after [DONE]", actual=_shown(late))

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
+
 COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 # They change how an answer is sent, not what is said.
 _OF_THE_STREAM = {"stream", "stream_options", "stream_interval"}
 
-Place = tuple[str, int | None, Json]
+COUNT = ("usage",)
+"""The place of the count of the whole answer; a chunk's own count is in its chunk."""
+
+Usage = tuple[str, int | None, Json]
 """Where a usage stands, the number of its chunk, and the usage."""
 
 
@@ -27,7 +34,7 @@ def _asked_throughout(evidence: Evidence) -> bool:
     return bool(options.get("continuous_usage_stats"))
 
 
-def _usages(answer: Answer) -> Iterator[Place]:
+def _usages(answer: Answer) -> Iterator[Usage]:
     if answer.stream is None:
         document = answer.document if isinstance(answer.document, dict) else {}
         if document.get("usage") is not None:
@@ -70,7 +77,7 @@ def final_chunk(evidence: Evidence) -> Findings:
             )
 
 
-@rule("usage.empty-choices", SHOULD, "stream")
+@rule("usage.empty-choices", SHOULD, "stream", yields_to=("usage.final-chunk",))
 def empty_choices(evidence: Evidence) -> Findings:
     """A chunk without choices has usage.
 
@@ -79,20 +86,22 @@ def empty_choices(evidence: Evidence) -> Findings:
     Wrong: {"choices": []} before the end
     Right: {"choices": [], "usage": {…}}
     """
-    if _asked(evidence) and not any(_usages(evidence.answer)):
-        return  # usage.final-chunk
+    if _asked(evidence) and evidence.answer.damaged and not any(_usages(evidence.answer)):
+        return  # its usage may have been in what could not be read
     for chunk in evidence.answer.chunks:
         bare = chunk.error is None and chunk.value.get("choices") == []
         if bare and chunk.value.get("usage") is None:
-            yield Finding(
-                where=f"chunk {chunk.number} choices",
-                expected="a choice, or usage beside it",
-                actual="[]",
-                chunk=chunk.number,
-            )
+            yield chunk.finding("choices", expected="a choice, or usage beside it", actual="[]")
 
 
-@rule("usage.continuous", SHOULD, "stream", _asked_throughout, profile=VLLM)
+@rule(
+    "usage.continuous",
+    SHOULD,
+    "stream",
+    _asked_throughout,
+    profile=VLLM,
+    yields_to=("usage.equiv",),
+)
 def continuous(evidence: Evidence) -> Findings:
     """With continuous_usage_stats the count of a choice's tokens never falls.
 
@@ -104,19 +113,17 @@ def continuous(evidence: Evidence) -> Findings:
     for chunk in evidence.answer.chunks:
         usage: Json = chunk.value.get("usage")
         if chunk.error is not None or not _adds_up(usage):
-            continue  # usage.sum
+            continue  # there is no count to compare
         # Chunks count their own choice, and the last chunk counts all.
         count = usage["completion_tokens"]
         told = [choice.get("index") for _, choice in chunk.choices]
         own = [str(index) for index in told] or list(highest)
         before = max((highest.get(index, 0) for index in own), default=0)
-        if count < before and (told or not _differs(evidence)):
-            yield Finding(
-                where=f"chunk {chunk.number} usage.completion_tokens",
-                expected=f"{before} or more",
-                actual=f"{count}",
-                chunk=chunk.number,
+        if count < before:
+            found = chunk.finding(
+                "usage.completion_tokens", expected=f"{before} or more", actual=f"{count}"
             )
+            yield found if told else replace(found, place=COUNT)
         highest |= {index: max(count, before) for index in own}
 
 
@@ -175,7 +182,7 @@ def _adds_up(usage: Json) -> bool:
     "usage.equiv",
     MUST,
     "stream",
-    # usage.absent-unasked owns a usage that nobody asked for, whatever it says
+    # A usage that nobody asked for is wrong whatever it says.
     lambda evidence: _asked(evidence) and same_tokens(evidence),
 )
 def equiv(evidence: Evidence) -> Findings:
@@ -194,7 +201,7 @@ def equiv(evidence: Evidence) -> Findings:
     if not complete or not streamed or reasons[0] != reasons[1]:
         return  # an answer that ended otherwise may have said less
     if not (_adds_up(complete[-1][2]) and _adds_up(streamed[-1][2])):
-        return  # usage.sum owns it
+        return  # there are no counts to compare
     where, number, usage = streamed[-1]
     for name in COUNTS[:2]:
         expected = complete[-1][2][name]
@@ -204,13 +211,8 @@ def equiv(evidence: Evidence) -> Findings:
                 expected=f"{expected} as in the complete answer",
                 actual=f"{usage[name]}",
                 chunk=number,
+                place=COUNT,
             )
-
-
-def _differs(evidence: Evidence) -> bool:
-    # usage.equiv owns a count that is another than the complete answer's.
-    streamed = evidence.answer.stream is not None
-    return streamed and _asked(evidence) and same_tokens(evidence) and any(equiv(evidence))
 
 
 def same_tokens(evidence: Evidence) -> bool:
@@ -252,7 +254,14 @@ def _shows_tokens(evidence: Evidence) -> bool:
     return token_ids(evidence.answer) > 0
 
 
-@rule("usage.token-ids", MUST, "any", _shows_tokens, profile=VLLM)
+@rule(
+    "usage.token-ids",
+    MUST,
+    "any",
+    _shows_tokens,
+    profile=VLLM,
+    yields_to=("usage.equiv",),
+)
 def all_tokens(evidence: Evidence) -> Findings:
     """With return_token_ids there are as many ids as completion_tokens.
 
@@ -263,8 +272,6 @@ def all_tokens(evidence: Evidence) -> Findings:
     """
     count, shown = counted(evidence.answer), token_ids(evidence.answer)
     if count is None or evidence.answer.damaged:
-        return
-    if _differs(evidence):
         return
     if count != shown:
         yield Finding(

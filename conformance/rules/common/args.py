@@ -12,33 +12,28 @@ from referencing import Registry
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
-from conformance.rules.common.content import call_leaks
-from conformance.rules.rule import INFO, MUST, SHOULD, Evidence, Findings, has_calls, rule
-from conformance.terms.outcome import Finding, Unjudged
-from conformance.wires.chat.answers import Choice, ToolCall, reasons
+from conformance.rules.common.content import LEAKS
+from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import Finding, Unjudged, brief
+from conformance.wires.chat.answers import ToolCall, reasons
+
+BLAME = "parser"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
-def finished_calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
+def finished_calls(evidence: Evidence) -> Iterator[ToolCall]:
     """Give the calls whose arguments are all there: not the last one of a truncated choice.
 
     Give none where the model itself wrote no JSON: a stream has sent it before it can know.
     """
     if evidence.expect.broken:
         return
-    truth = reasons(evidence.expect.ending) or ()  # said.finish owns a `length` that is hidden
+    # A limit cuts, though the answer may hide it.
+    truth = reasons(evidence.expect.ending) or ()
     for choice in evidence.choices:
         if choice.whole:
             cut = "length" in (choice.finish_reason, *truth)
-            for call in choice.calls[:-1] if cut else choice.calls:
-                yield choice, call
-
-
-def _where(choice: Choice, call: ToolCall) -> str:
-    return f"choice {choice.index} {call.where} function.arguments"
-
-
-def _last_chunk(call: ToolCall) -> int | None:
-    return call.entries[-1].chunk
+            yield from choice.calls[:-1] if cut else choice.calls
 
 
 @rule("args.string", MUST, "any", has_calls)
@@ -57,11 +52,8 @@ def string(evidence: Evidence) -> Findings:
                 found = entry.function.get("arguments")
                 allowed_null = streamed and found is None
                 if not isinstance(found, str) and not allowed_null and entry.function:
-                    yield Finding(
-                        where=f"{entry.where}.function.arguments",
-                        expected="a string",
-                        actual=repr(found)[:80],
-                        chunk=entry.chunk,
+                    yield entry.finding(
+                        "function.arguments", expected="a string", actual=brief(found)
                     )
 
 
@@ -77,11 +69,8 @@ def no_null_delta(evidence: Evidence) -> Findings:
         for call in choice.calls:
             for entry in call.entries:
                 if entry.function.get("arguments", "") is None:
-                    yield Finding(
-                        where=f"{entry.where}.function.arguments",
-                        expected="absent or a string",
-                        actual="None",
-                        chunk=entry.chunk,
+                    yield entry.finding(
+                        "function.arguments", expected="absent or a string", actual="None"
                     )
 
 
@@ -89,7 +78,14 @@ _BEGINNINGS = '{["-0123456789tfn'
 """What JSON begins with."""
 
 
-@rule("args.json", MUST, "any", has_calls)
+@rule(
+    "args.json",
+    MUST,
+    "any",
+    has_calls,
+    yields_to=(*LEAKS, "args.empty-object", "args.no-premature-json"),
+    spec=RFC_8259,
+)
 def is_json(evidence: Evidence) -> Findings:
     """The arguments of a finished call are exactly one JSON value.
 
@@ -98,20 +94,15 @@ def is_json(evidence: Evidence) -> Findings:
     Wrong: {"city": "Paris"}}
     Right: {"city": "Paris"}
     """
-    for choice, call in finished_calls(evidence):
-        if not call.arguments.strip() or call_leaks(evidence, call):
-            continue  # args.empty-object and content.no-marker-leak own these
-        if any(premature(call)):
-            continue  # args.no-premature-json
+    for call in finished_calls(evidence):
         try:
             jsonvalue.parse(call.arguments)
         except JsonProblem as problem:
-            first = call.arguments.lstrip()[0]
-            yield Finding(
-                where=_where(choice, call),
+            first = call.arguments.lstrip()[:1]
+            yield call.finding(
+                "function.arguments",
                 expected="one JSON value" if first in _BEGINNINGS else f"no {first!r} before JSON",
                 actual=f"{problem}: {jsonvalue.show(call.arguments)}",
-                chunk=_last_chunk(call),
             )
 
 
@@ -124,14 +115,11 @@ def is_object(evidence: Evidence) -> Findings:
     Wrong: [1, 2]
     Right: {"numbers": [1, 2]}
     """
-    for choice, call in finished_calls(evidence):
+    for call in finished_calls(evidence):
         value = _parsed(call)
         if value is not _BROKEN and not isinstance(value, dict):
-            yield Finding(
-                where=_where(choice, call),
-                expected="an object",
-                actual=jsonvalue.show(value),
-                chunk=_last_chunk(call),
+            yield call.finding(
+                "function.arguments", expected="an object", actual=jsonvalue.show(value)
             )
 
 
@@ -144,17 +132,18 @@ def empty_object(evidence: Evidence) -> Findings:
     Wrong: "arguments": ""
     Right: "arguments": "{}"
     """
-    for choice, call in finished_calls(evidence):
+    for call in finished_calls(evidence):
         if not call.arguments.strip():
-            yield Finding(
-                where=_where(choice, call),
-                expected="'{}'",
-                actual=repr(call.arguments),
-                chunk=_last_chunk(call),
-            )
+            yield call.finding("function.arguments", expected="'{}'", actual=repr(call.arguments))
 
 
-@rule("args.no-premature-json", MUST, "stream", has_calls)
+@rule(
+    "args.no-premature-json",
+    MUST,
+    "stream",
+    has_calls,
+    yields_to=(*LEAKS, "chunk.index.stable", "said.calls"),
+)
 def no_premature_json(evidence: Evidence) -> Findings:
     """No delta completes the arguments before the last one does.
 
@@ -163,13 +152,8 @@ def no_premature_json(evidence: Evidence) -> Findings:
     Wrong: {}, then {"city": "Paris"}
     Right: {"city", then : "Paris"}
     """
-    for choice in evidence.choices:
-        if len(choice.calls) < len(evidence.expect.calls or ()):
-            continue  # said.calls owns a call that went into another's arguments
-        for call in choice.calls:
-            # chunk.index.stable owns two calls that run together
-            if not call.others and not call_leaks(evidence, call):
-                yield from premature(call)
+    for call in evidence.calls:
+        yield from premature(call)
 
 
 def premature(call: ToolCall) -> Iterator[Finding]:
@@ -185,11 +169,10 @@ def premature(call: ToolCall) -> Iterator[Finding]:
     for entry, text in call.fragments:
         at += len(text)
         if stop <= at <= more < len(whole):
-            yield Finding(
-                where=f"{entry.where}.function.arguments",
+            yield entry.finding(
+                "function.arguments",
                 expected="a text that parses only when it is whole",
                 actual=f"{jsonvalue.show(whole[:at])}, then {jsonvalue.show(whole[at:])}",
-                chunk=entry.chunk,
             )
             return
 
@@ -200,6 +183,7 @@ def premature(call: ToolCall) -> Iterator[Finding]:
     "any",
     # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
     lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
+    yields_to=(*LEAKS, "args.no-premature-json"),
 )
 def beginning(evidence: Evidence) -> Findings:
     """The arguments of a call that was cut short are the beginning of an object.
@@ -213,14 +197,11 @@ def beginning(evidence: Evidence) -> Findings:
         if choice.finish_reason != "length" or not choice.whole or not choice.calls:
             continue
         call = choice.calls[-1]
-        if call_leaks(evidence, call) or any(premature(call)):
-            continue  # content.no-marker-leak, content.characters and args.no-premature-json
         if not begins_object(call):
-            yield Finding(
-                where=_where(choice, call),
+            yield call.finding(
+                "function.arguments",
                 expected="the beginning of an object",
                 actual=jsonvalue.show(call.arguments),
-                chunk=_last_chunk(call),
             )
 
 
@@ -252,8 +233,8 @@ def liveness(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         for call in choice.calls:
             if len(call.arguments) >= _LONG and len(call.fragments) == 1:
-                yield Finding(
-                    where=_where(choice, call),
+                yield call.finding(
+                    "function.arguments",
                     expected="several deltas",
                     actual=f"{len(call.arguments)} characters in one",
                     chunk=call.fragments[0][0].chunk,
@@ -265,7 +246,13 @@ def _truth_is_unknown(evidence: Evidence) -> bool:
     return has_calls(evidence) and evidence.expect.calls is None
 
 
-@rule("args.schema", SHOULD, "any", _truth_is_unknown)
+@rule(
+    "args.schema",
+    SHOULD,
+    "any",
+    _truth_is_unknown,
+    spec="https://json-schema.org/draft/2020-12/json-schema-validation",
+)
 def schema(evidence: Evidence) -> Findings:
     """Arguments are valid under the tool's own JSON Schema.
 
@@ -274,7 +261,7 @@ def schema(evidence: Evidence) -> Findings:
     Right: {"unit": "celsius"}
     """
     tools = _schemas(evidence.request)
-    for choice, call in finished_calls(evidence):
+    for call in finished_calls(evidence):
         value = _parsed(call)
         if call.name not in tools or not isinstance(value, dict):
             continue
@@ -286,12 +273,11 @@ def schema(evidence: Evidence) -> Findings:
             yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
             continue
         if problem is not None:
-            yield Finding(
-                where=f"{_where(choice, call)} {jsonvalue.path(problem.absolute_path)}",
-                expected=f"valid under {problem.validator}: "
-                f"{jsonvalue.show(problem.validator_value)}",
+            wanted = f"{problem.validator}: {jsonvalue.show(problem.validator_value)}"
+            yield call.finding(
+                f"function.arguments {jsonvalue.path(problem.absolute_path)}",
+                expected=f"valid under {wanted}",
                 actual=jsonvalue.show(problem.instance),
-                chunk=_last_chunk(call),
             )
 
 
@@ -307,7 +293,7 @@ def _validator(schema: Json) -> Any:
 
 
 class _Broken:
-    """Arguments that other rules own."""
+    """Arguments that are not JSON, of which no more can be said."""
 
 
 _BROKEN = _Broken()

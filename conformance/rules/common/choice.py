@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
-from conformance.rules.chat.finish import claims_calls
 from conformance.rules.common.content import call_leaks
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice
 
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
+
+FORBIDDEN_CALLS = (
+    "choice.none",
+    "choice.required",
+    "choice.named",
+    "parallel.false",
+)
+"""Rules that calls break which the request forbids."""
+
 
 def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
     """Whether a call's name is faulty by itself: missing, in parts, or with markup.
 
-    chunk.first-delta.name, msg.tool_call.shape, chunk.name.once and content.no-marker-leak own it.
+    There is no name to compare then, and a rule about names reports it.
     """
     for call in choice.calls:
         named = [entry for entry in call.entries if entry.function.get("name")]
@@ -22,15 +32,9 @@ def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
     return False
 
 
-def disobeys(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a choice has calls other than the request allows; a rule of this area owns it."""
-    return (
-        _calls_despite_none(evidence, choice)
-        or _lacks_a_call(evidence, choice)
-        or _calls_another(evidence, choice)
-        or _calls_too_many(evidence, choice)
-        or _calls_unoffered(evidence, choice)
-    )
+def claims_calls(choice: Choice) -> bool:
+    """Whether a choice has no calls and a reason that says otherwise."""
+    return choice.finish_reason == "tool_calls" and not choice.calls and choice.whole
 
 
 def _calls_despite_none(evidence: Evidence, choice: Choice) -> bool:
@@ -45,7 +49,7 @@ def _lacks_a_call(evidence: Evidence, choice: Choice) -> bool:
         and choice.whole
         and choice.finish_reason not in (None, "length", "content_filter")
         and not evidence.request.get("stop")
-        and not claims_calls(choice)  # finish.no-calls owns it
+        and not claims_calls(choice)  # a call that was made, and lost on the way
     )
 
 
@@ -62,7 +66,8 @@ def _calls_another(evidence: Evidence, choice: Choice) -> bool:
     return any(call.name != name for call in choice.calls)
 
 
-def _calls_too_many(evidence: Evidence, choice: Choice) -> bool:
+def calls_too_many(evidence: Evidence, choice: Choice) -> bool:
+    """Whether a choice has several calls where the request allows one."""
     alone = evidence.request.get("parallel_tool_calls") is False
     return alone and len(choice.calls) > 1 and choice.whole
 
@@ -97,16 +102,23 @@ def _allowed(wanted: Json) -> list[Json] | None:
     return tools if isinstance(tools, list) else None
 
 
-def _at(choice: Choice, *, expected: str) -> Finding:
-    return Finding(
-        where=f"choice {choice.index} tool_calls",
+def wrong_calls(choice: Choice, *, expected: str) -> Finding:
+    """Find fault with the calls of a choice."""
+    return choice.finding(
+        "tool_calls",
         expected=expected,
         actual=", ".join(repr(call.name)[:40] for call in choice.calls)[:200]
         or f"no calls, finish_reason {choice.finish_reason!r}",
     )
 
 
-@rule("choice.none", MUST, "any", lambda evidence: evidence.tool_choice == "none")
+@rule(
+    "choice.none",
+    MUST,
+    "any",
+    lambda evidence: evidence.tool_choice == "none",
+    blame="parser",
+)
 def none(evidence: Evidence) -> Findings:
     """With tool_choice `none`, or without tools, no tool is called.
 
@@ -117,7 +129,7 @@ def none(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_despite_none(evidence, choice):
-            yield _at(choice, expected="no calls")
+            yield wrong_calls(choice, expected="no calls")
 
 
 @rule("choice.required", MUST, "any", lambda evidence: evidence.tool_choice == "required")
@@ -130,7 +142,7 @@ def required(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _lacks_a_call(evidence, choice):
-            yield _at(choice, expected="a call")
+            yield wrong_calls(choice, expected="a call")
 
 
 @rule("choice.named", MUST, "any", lambda evidence: _named(evidence) is not None)
@@ -143,25 +155,7 @@ def named(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_another(evidence, choice) or _lacks_a_call(evidence, choice):
-            yield _at(choice, expected=f"calls of {_named(evidence)!r}")
-
-
-@rule(
-    "parallel.false",
-    MUST,
-    "any",
-    lambda evidence: evidence.request.get("parallel_tool_calls") is False,
-)
-def one_at_a_time(evidence: Evidence) -> Findings:
-    """With parallel_tool_calls false there is one call at most.
-
-    Why: who asks for it runs tools that must not run side by side, or reads the first call only.
-    Wrong: "parallel_tool_calls": false, and two calls
-    Right: "parallel_tool_calls": false, and one call
-    """
-    for choice in evidence.choices:
-        if _calls_too_many(evidence, choice):
-            yield _at(choice, expected="one call at most")
+            yield wrong_calls(choice, expected=f"calls of {_named(evidence)!r}")
 
 
 @rule("choice.offered", MUST, "any", _must_be_offered)
@@ -175,4 +169,4 @@ def offered(evidence: Evidence) -> Findings:
     """
     for choice in evidence.choices:
         if _calls_unoffered(evidence, choice):
-            yield _at(choice, expected=f"calls of {_offered(evidence)}")
+            yield wrong_calls(choice, expected=f"calls of {_offered(evidence)}")

@@ -10,8 +10,16 @@ from itertools import accumulate
 
 from conformance.base import jsonvalue
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
-from conformance.terms.outcome import Finding
+from conformance.rules.truth import calls_are_as_said
 from conformance.wires.chat.answers import Choice, ToolCall
+
+BLAME = "parser"
+
+LEAKS = ("content.no-marker-leak", "content.characters")
+"""Rules on what may not reach the client, in a text or in a call."""
+
+KEPT_OUT_OF_TEXT = (*LEAKS, "finish.stop-string")
+"""Rules on what may not be in a text, whatever else it says."""
 
 Pieces = list[tuple[int | None, str]]
 """A text in parts, each with the number of its chunk, if it has one."""
@@ -31,15 +39,15 @@ def no_marker_leak(evidence: Evidence) -> Findings:
             text = "".join(piece for _, piece in pieces)
             for mark in _marks(evidence, text, said):
                 at = text.index(mark)
-                yield Finding(
-                    where=f"choice {choice.index} {where}",
+                yield choice.finding(
+                    f"{where}",
                     expected=f"no {mark}",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
                     chunk=_chunk_at(pieces, at + len(mark)),
                 )
 
 
-@rule("content.order", SHOULD, "stream", has_calls)
+@rule("content.order", SHOULD, "stream", has_calls, yields_to=LEAKS)
 def order(evidence: Evidence) -> Findings:
     """No text stands between two deltas of one call's arguments.
 
@@ -49,7 +57,7 @@ def order(evidence: Evidence) -> Findings:
     Right: the content "Hm.", then {"city", then : "Paris"}
     """
     for choice in evidence.choices:
-        if not choice.whole or content_leaks(evidence, choice):
+        if not choice.whole:
             continue
         # White space alone is a habit of templates, and nobody reads it.
         texts = {
@@ -63,11 +71,11 @@ def order(evidence: Evidence) -> Findings:
             after = bisect(places, numbers[0]) if numbers else len(places)
             if after < len(places) and places[after] < numbers[-1]:
                 number = places[after]
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta.content",
+                yield choice.finding_in(
+                    number,
+                    "delta.content",
                     expected=f"no text before the end of {call.where}",
                     actual=jsonvalue.show(texts[number]),
-                    chunk=number,
                 )
 
 
@@ -91,8 +99,8 @@ def characters(evidence: Evidence) -> Findings:
             cut = choice.finish_reason == "length"
             if found := _broken_character(evidence, text.rstrip(_LOST) if cut else text):
                 at = text.index(found)
-                yield Finding(
-                    where=f"choice {choice.index} {where}",
+                yield choice.finding(
+                    f"{where}",
                     expected="whole characters",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 20]),
                     chunk=_chunk_at(pieces, at + len(found)),
@@ -129,19 +137,9 @@ def _source(evidence: Evidence) -> str | None:
     return "".join([*(choice.content + choice.reasoning for choice in choices), *calls])
 
 
-def content_leaks(evidence: Evidence, choice: Choice) -> bool:
-    """Whether the text beside the calls holds what another rule keeps out of it."""
-    text = choice.content
-    return (
-        bool(_marks(evidence, text, evidence.expect.content or ""))
-        or _broken_character(evidence, text) is not None
-        or stop_string(evidence, choice) is not None
-    )
-
-
-def thoughts_leak(evidence: Evidence, choice: Choice) -> bool:
-    """Whether the reasoning holds a broken character."""
-    return _broken_character(evidence, choice.reasoning) is not None
+def cut_in_a_character(evidence: Evidence, choice: Choice, text: str) -> bool:
+    """Whether a limit has cut a text within a character: its end is not what was said."""
+    return choice.finish_reason == "length" and _broken_character(evidence, text) is not None
 
 
 def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
@@ -151,21 +149,6 @@ def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
         _marks(evidence, text, said) or _broken_character(evidence, text)
         for text in (call.name or "", call.arguments)
     )
-
-
-def stop_string(evidence: Evidence, choice: Choice) -> str | None:
-    """Find a stop string of the request in a text without calls, where it must not be.
-
-    With calls, what a parser takes out can bring its two halves together.
-    """
-    request = evidence.request
-    stop = request.get("stop") or []
-    # Fields of vLLM's: the one asks for the string, the other puts off the stop.
-    if choice.calls or request.get("include_stop_str_in_output") or request.get("min_tokens"):
-        return None
-    wanted = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
-    found = (text for text in wanted if isinstance(text, str) and text and text in choice.content)
-    return next(found, None)
 
 
 def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, Pieces, str]]:
@@ -206,3 +189,38 @@ def _chunk_at(pieces: Pieces, length: int) -> int | None:
 def _contents(choice: Choice) -> Pieces:
     texts = [(number, delta.get("content")) for number, delta in choice.deltas]
     return [(number, text) for number, text in texts if isinstance(text, str)]
+
+
+@rule(
+    "content.lossless",
+    SHOULD,
+    "any",
+    lambda evidence: bool(evidence.expect.calls) and evidence.expect.content is not None,
+    yields_to=(*LEAKS, "equiv.content"),
+)
+def lossless(evidence: Evidence) -> Findings:
+    """Text beside calls is neither lost nor doubled nor invented.
+
+    Why: users read it, and agents send it back; no specification says that calls swallow it.
+    Wrong: the model says "I will look." and calls, the answer has no content
+    Right: "content": "I will look."
+    """
+    yield from other_text(evidence)
+
+
+def other_text(evidence: Evidence) -> Findings:
+    """Find fault with text that is not what the model said."""
+    said = evidence.expect.content
+    if said is None:
+        return
+    for choice in evidence.choices:
+        if not choice.whole or not calls_are_as_said(evidence, choice):
+            continue  # with other calls goes other text
+        if cut_in_a_character(evidence, choice, choice.content):
+            continue
+        # A format sets text apart from calls by white space of its own.
+        if "".join(choice.content.split()) != "".join(said.split()) or (
+            not evidence.expect.calls and choice.content.strip() != said.strip()
+        ):
+            expected, actual = jsonvalue.show_apart(said.strip(), choice.content.strip())
+            yield choice.finding("content", expected=expected, actual=actual)

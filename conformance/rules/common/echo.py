@@ -7,6 +7,8 @@ from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Choice
 
+BLAME = "server"
+
 
 @rule("echo.roundtrip", MUST, "any", lambda evidence: evidence.echo is not None)
 def roundtrip(evidence: Evidence) -> Findings:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
-from conformance.rules.chat.finish import misleads
 from conformance.rules.common.args import begins_object
-from conformance.rules.common.choice import disobeys, has_faulty_names
-from conformance.rules.common.content import call_leaks, content_leaks, thoughts_leak
-from conformance.rules.common.said import calls_are_as_said, is_written, lost_words, names_of
+from conformance.rules.common.choice import FORBIDDEN_CALLS, has_faulty_names
+from conformance.rules.common.content import (
+    KEPT_OUT_OF_TEXT,
+    LEAKS,
+    cut_in_a_character,
+)
+from conformance.rules.common.said import MISLEADING
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
-from conformance.wires.chat.answers import Answer, Choice, reasons
+from conformance.rules.truth import is_written, names_of
+from conformance.wires.chat.answers import Choice, ToolCall, reasons
+
+BLAME = "parser"
 
 
 def has_complete(evidence: Evidence) -> bool:
@@ -28,58 +32,22 @@ def _pairs(evidence: Evidence) -> Iterator[tuple[Choice, Choice]]:
     complete = {choice.index: choice for choice in evidence.complete.choices}
     for choice in evidence.choices:
         other = complete.get(choice.index)
-        if other is None or not (choice.whole and other.whole):
-            continue
-        if lost_words(evidence, choice) or lost_words(evidence, other):
-            continue  # said.kept owns an answer that was swallowed
-        yield other, choice
-
-
-ID_FORMS = {
-    "call_…": r"call_\w+",
-    "chatcmpl-tool-…": r"chatcmpl-tool-\w+",
-    "toolu_…": r"toolu_\w+",
-    "functions.NAME:NUMBER": r"functions\.[\w-]+:\d+",
-    "a UUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
-    "nine letters and digits": r"[a-zA-Z0-9]{9}",
-}
-"""Forms of ids that servers are known to use, none of which fits another's pattern."""
-
-
-@rule("id.equiv-shape", SHOULD, "stream", lambda evidence: _form(evidence.complete) is not None)
-def id_shape(evidence: Evidence) -> Findings:
-    """The ids of calls have the same form, complete and streamed.
-
-    Why: templates and other servers accept some forms and refuse others, so a conversation that
-        was asked for in both ways can break at its next turn.
-    Wrong: chatcmpl-tool-9af5e2cd complete, call_9af5e2cd streamed
-    Right: chatcmpl-tool-… either way
-    """
-    if evidence.format is not None and evidence.format.call_id:
-        return  # id.format owns it
-    complete, streamed = _form(evidence.complete), _form(evidence.answer)
-    if streamed is not None and complete != streamed:
-        yield Finding(
-            where="tool_calls id",
-            expected=f"{complete} as in the complete answer",
-            actual=streamed,
-        )
-
-
-def _form(answer: Answer | None) -> str | None:
-    """Name the form that all ids of an answer have, if it is a known one."""
-    ids = [call.id for choice in (answer.choices if answer else ()) for call in choice.calls]
-    for name, pattern in ID_FORMS.items():
-        if ids and all(id is not None and re.fullmatch(pattern, id) for id in ids):
-            return name
-    return None
+        if other is not None and choice.whole and other.whole:
+            yield other, choice
 
 
 def _calls_agree(complete: Choice, streamed: Choice) -> bool:
     return names_of(complete) == names_of(streamed)
 
 
-@rule("equiv.calls", MUST, "stream", has_complete)
+@rule(
+    "equiv.calls",
+    MUST,
+    "stream",
+    has_complete,
+    yields_to=("said.kept", "said.calls", *FORBIDDEN_CALLS, "choice.offered"),
+    in_either=True,
+)
 def calls(evidence: Evidence) -> Findings:
     """The streamed answer has the calls of the complete one.
 
@@ -91,20 +59,23 @@ def calls(evidence: Evidence) -> Findings:
         if len(complete.calls) == len(streamed.calls) and any(
             has_faulty_names(evidence, choice) for choice in (complete, streamed)
         ):
-            continue
-        if not _calls_agree(complete, streamed) and all(
-            # said.calls and the rules of choice own what is wrong by itself, in either answer
-            calls_are_as_said(evidence, choice) and not disobeys(evidence, choice)
-            for choice in (complete, streamed)
-        ):
-            yield Finding(
-                where=f"choice {streamed.index} tool_calls",
+            continue  # a name that is missing, or in parts, is no other name
+        if not _calls_agree(complete, streamed):
+            yield streamed.finding(
+                "tool_calls",
                 expected=f"{names_of(complete)} as in the complete answer",
                 actual=f"{names_of(streamed)}",
             )
 
 
-@rule("equiv.arguments", MUST, "stream", has_complete)
+@rule(
+    "equiv.arguments",
+    MUST,
+    "stream",
+    has_complete,
+    yields_to=("said.kept", *LEAKS),
+    in_either=True,
+)
 def arguments(evidence: Evidence) -> Findings:
     """The streamed arguments are those of the complete answer, as typed JSON.
 
@@ -113,40 +84,45 @@ def arguments(evidence: Evidence) -> Findings:
     Right: {"days": 1} either way
     """
     if evidence.expect.calls is not None:
-        return  # said.arguments holds both to the truth
+        return  # both are held to the truth, by said.arguments
     for complete, streamed in _pairs(evidence):
         if not _calls_agree(complete, streamed):
             continue
         for left, right in zip(complete.calls, streamed.calls, strict=True):
-            if call_leaks(evidence, left) or call_leaks(evidence, right):
-                continue
+            # What was cut short can be compared if both are the beginning of the same object.
             cut = streamed.finish_reason == "length"
-            if cut and not (begins_object(left) and begins_object(right)):
-                continue  # args.beginning and finish.truncated-args
-            if cut and not all(is_written(evidence, call) for call in (left, right)):
-                continue  # finish.truncated-args
+            parts = ((complete, left), (streamed, right))
+            if cut and not all(_can_go_on(evidence, *part) for part in parts):
+                continue
             if evidence.expect.broken:
                 difference = _broken_difference(left.arguments, right.arguments)
             else:
                 difference = _difference(left.arguments, right.arguments, cut)
             if difference is not None:
-                yield Finding(
-                    where=f"choice {streamed.index} {right.where} arguments {difference.path}",
+                yield right.finding(
+                    f"arguments {difference.path}",
                     expected=f"{difference.expected} as in the complete answer",
                     actual=difference.actual,
-                    chunk=right.entries[-1].chunk,
                 )
+
+
+def _can_go_on(evidence: Evidence, choice: Choice, call: ToolCall) -> bool:
+    return (
+        begins_object(call)
+        and is_written(evidence, call)
+        and not cut_in_a_character(evidence, choice, call.arguments)
+    )
 
 
 def _difference(left: str, right: str, cut: bool) -> jsonvalue.Difference | None:
     try:
         complete, streamed = jsonvalue.parse(left), jsonvalue.parse(right)
         if not isinstance(streamed, dict):
-            return None  # args.object owns it
+            return None  # there are no members to compare
         return jsonvalue.difference(complete, streamed)
     except JsonProblem:
         if left == right or not cut:
-            return None  # args.json owns a finished text that is no JSON
+            return None  # there is no value to compare, if the text is finished
         return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
 
 
@@ -163,7 +139,14 @@ def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
     return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
 
 
-@rule("equiv.content", MUST, "stream", has_complete)
+@rule(
+    "equiv.content",
+    MUST,
+    "stream",
+    has_complete,
+    yields_to=("said.kept", *KEPT_OUT_OF_TEXT),
+    in_either=True,
+)
 def content(evidence: Evidence) -> Findings:
     """The streamed text is that of the complete answer, but for outer white space.
 
@@ -175,20 +158,28 @@ def content(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             continue
         if evidence.expect.calls == () and evidence.expect.content is not None:
-            continue  # said.content holds both to the truth
-        if content_leaks(evidence, streamed) or content_leaks(evidence, complete):
+            continue  # both are held to the truth, by said.content
+        if cut_in_a_character(evidence, complete, complete.content):
             continue
-        where = f"choice {streamed.index} content"
-        yield from _apart(where, complete.content, streamed.content)
+        if not cut_in_a_character(evidence, streamed, streamed.content):
+            yield from _apart(streamed, "content", complete.content, streamed.content)
 
 
-def _apart(where: str, complete: str, streamed: str) -> Findings:
+def _apart(choice: Choice, field: str, complete: str, streamed: str) -> Findings:
     if complete.strip() != streamed.strip():
         expected, actual = jsonvalue.show_apart(complete.strip(), streamed.strip())
-        yield Finding(where=where, expected=f"{expected} as in the complete answer", actual=actual)
+        yield choice.finding(field, expected=f"{expected} as in the complete answer", actual=actual)
 
 
-@rule("equiv.finish", MUST, "stream", has_complete)
+@rule(
+    "equiv.finish",
+    MUST,
+    "stream",
+    has_complete,
+    yields_to=("said.kept", *MISLEADING),
+    in_either=True,
+    blame="server",
+)
 def finish(evidence: Evidence) -> Findings:
     """The streamed finish_reason is that of the complete answer.
 
@@ -197,27 +188,28 @@ def finish(evidence: Evidence) -> Findings:
     Right: "tool_calls" either way
     """
     for complete, streamed in _pairs(evidence):
-        reasons = (complete.finish_reason, streamed.finish_reason)
-        if None in reasons or reasons[0] == reasons[1] or not _calls_agree(complete, streamed):
+        words = (complete.finish_reason, streamed.finish_reason)
+        if None in words or words[0] == words[1] or not _calls_agree(complete, streamed):
             continue
-        if any(_is_wrong_by_itself(evidence, choice) for choice in (complete, streamed)):
-            continue
-        yield Finding(
-            where=f"choice {streamed.index} finish_reason",
-            expected=f"{reasons[0]!r} as in the complete answer",
-            actual=f"{reasons[1]!r}",
+        allowed = reasons(evidence.expect.ending)
+        if allowed is not None and not set(words) <= set(allowed):
+            continue  # both are held to the truth, by said.finish
+        yield streamed.finding(
+            "finish_reason",
+            expected=f"{words[0]!r} as in the complete answer",
+            actual=f"{words[1]!r}",
             chunk=streamed.finishes[-1][0],
         )
 
 
-def _is_wrong_by_itself(evidence: Evidence, choice: Choice) -> bool:
-    # said.finish and the rules of finish own such a reason.
-    allowed = reasons(evidence.expect.ending)
-    unsaid = allowed is not None and choice.finish_reason not in allowed
-    return unsaid or misleads(evidence, choice)
-
-
-@rule("equiv.reasoning", SHOULD, "stream", has_complete)
+@rule(
+    "equiv.reasoning",
+    SHOULD,
+    "stream",
+    has_complete,
+    yields_to=("said.kept", "content.characters"),
+    in_either=True,
+)
 def reasoning(evidence: Evidence) -> Findings:
     """The streamed reasoning is that of the complete answer, but for outer white space.
 
@@ -229,8 +221,8 @@ def reasoning(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             continue
         if complete.content.strip() != streamed.content.strip():
-            continue  # equiv.content owns thoughts that went into the text
-        if thoughts_leak(evidence, streamed) or thoughts_leak(evidence, complete):
-            continue  # content.characters
-        where = f"choice {streamed.index} reasoning"
-        yield from _apart(where, complete.reasoning, streamed.reasoning)
+            continue  # the thoughts may have gone into the text
+        if cut_in_a_character(evidence, complete, complete.reasoning):
+            continue
+        if not cut_in_a_character(evidence, streamed, streamed.reasoning):
+            yield from _apart(streamed, "reasoning", complete.reasoning, streamed.reasoning)

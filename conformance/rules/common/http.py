@@ -5,23 +5,24 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.terms.outcome import Finding
+from conformance.terms.outcome import Finding, brief
+
+BLAME = "server"
 
 
-@rule("err.tools-invalid", MUST, "status", lambda evidence: evidence.expect.refused)
-def tools_invalid(evidence: Evidence) -> Findings:
-    """A request that makes no sense is refused with a 4xx status, streamed or not.
+@rule("http.ok", MUST, "status", lambda evidence: not evidence.expect.refused)
+def ok(evidence: Evidence) -> Findings:
+    """A good request is answered with status 200.
 
-    Why: a client that gets an answer never learns that its tools were not used as it wrote them;
-        a 500 makes SDKs send the same request again, and a stream that begins with 200 is read as
-        an answer.
-    Wrong: 200 for a tool_choice that names no tool of the request
-    Right: 400 and an error that names tool_choice
+    Why: a client can only give up on it.
+    Wrong: 400 for a conversation that the API allows, 500 from a parser that raises
+    Right: 200
     """
-    status = evidence.answer.exchange.status or 0
-    if not 400 <= status < 500:
-        actual = f"{status}: {evidence.answer.text[:200]!r}"
-        yield Finding(where="status", expected="a 4xx status", actual=actual)
+    status = evidence.answer.exchange.status
+    if status != 200:
+        yield Finding(
+            where="status", expected="200", actual=f"{status}: {evidence.answer.text[:200]!r}"
+        )
 
 
 @rule(
@@ -29,6 +30,7 @@ def tools_invalid(evidence: Evidence) -> Findings:
     MUST,
     "status",
     lambda evidence: evidence.answer.exchange.status != 200,
+    spec="https://platform.openai.com/docs/guides/error-codes",
 )
 def error_json(evidence: Evidence) -> Findings:
     """An error's body is a JSON object whose `error` has a message.
@@ -48,7 +50,7 @@ def error_json(evidence: Evidence) -> Findings:
         yield Finding(
             where="error.message",
             expected="a string that is not empty",
-            actual=repr(message)[:80],
+            actual=brief(message),
         )
 
 

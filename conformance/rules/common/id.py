@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from conformance.rules.rule import (
-    MUST,
-    SHOULD,
-    Evidence,
-    Findings,
-    has_calls,
-    of_entry,
-    rule,
-)
-from conformance.wires.chat.answers import ToolCall
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import Finding, brief
+from conformance.wires.chat.answers import Answer
 
-
-def _calls(evidence: Evidence) -> Iterator[ToolCall]:
-    return (call for choice in evidence.choices for call in choice.calls)
+BLAME = "server"
 
 
 @rule("id.unique", MUST, "any", has_calls)
@@ -31,15 +21,21 @@ def unique(evidence: Evidence) -> Findings:
     Right: "call_1", "call_2"
     """
     seen: set[str] = set()
-    for call in _calls(evidence):
+    for call in evidence.calls:
         if call.id is None:
             continue
         if call.id in seen:
-            yield of_entry(call.entries[0], "id", expected="an id of its own", actual=call.id)
+            yield call.entries[0].finding("id", expected="an id of its own", actual=brief(call.id))
         seen.add(call.id)
 
 
-@rule("id.place", SHOULD, "any", has_calls)
+@rule(
+    "id.place",
+    SHOULD,
+    "any",
+    has_calls,
+    spec="https://platform.openai.com/docs/api-reference/chat/object",
+)
 def place(evidence: Evidence) -> Findings:
     """A call's id stands beside `function`, not in it too.
 
@@ -48,12 +44,14 @@ def place(evidence: Evidence) -> Findings:
     Wrong: {"id": "call_1", "function": {"id": "f1", "name": "f"}}
     Right: {"id": "call_1", "function": {"name": "f"}}
     """
-    for call in _calls(evidence):
+    for call in evidence.calls:
         if call.id is None:
-            continue  # chunk.first-delta.id and msg.tool_call.shape
+            continue  # the other id is not one too many
         for entry in call.entries:
             if "id" in entry.function:
-                yield of_entry(entry, "function.id", expected="absent", actual=entry.function["id"])
+                yield entry.finding(
+                    "function.id", expected="absent", actual=brief(entry.function["id"])
+                )
 
 
 @rule(
@@ -71,8 +69,53 @@ def form(evidence: Evidence) -> Findings:
     Right: "id": "aB3dE6gH9"
     """
     pattern = evidence.format.call_id if evidence.format else None
-    for call in _calls(evidence):
+    for call in evidence.calls:
         if pattern and call.id and not re.fullmatch(pattern, call.id):
-            yield of_entry(
-                call.entries[0], "id", expected=f"an id that matches {pattern}", actual=call.id
+            yield call.entries[0].finding(
+                "id", expected=f"an id that matches {pattern}", actual=brief(call.id)
             )
+
+
+ID_FORMS = {
+    "call_…": r"call_\w+",
+    "chatcmpl-tool-…": r"chatcmpl-tool-\w+",
+    "toolu_…": r"toolu_\w+",
+    "functions.NAME:NUMBER": r"functions\.[\w-]+:\d+",
+    "a UUID": r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "nine letters and digits": r"[a-zA-Z0-9]{9}",
+}
+"""Forms of ids that servers are known to use, none of which fits another\'s pattern."""
+
+
+@rule(
+    "id.equiv-shape",
+    SHOULD,
+    "stream",
+    lambda evidence: _form(evidence.complete) is not None,
+    yields_to=("id.format",),
+    in_either=True,
+)
+def id_shape(evidence: Evidence) -> Findings:
+    """The ids of calls have the same form, complete and streamed.
+
+    Why: templates and other servers accept some forms and refuse others, so a conversation that
+        was asked for in both ways can break at its next turn.
+    Wrong: chatcmpl-tool-9af5e2cd complete, call_9af5e2cd streamed
+    Right: chatcmpl-tool-… either way
+    """
+    complete, streamed = _form(evidence.complete), _form(evidence.answer)
+    if streamed is not None and complete != streamed:
+        yield Finding(
+            where="tool_calls id",
+            expected=f"{complete} as in the complete answer",
+            actual=streamed,
+        )
+
+
+def _form(answer: Answer | None) -> str | None:
+    """Name the form that all ids of an answer have, if it is a known one."""
+    ids = [call.id for choice in (answer.choices if answer else ()) for call in choice.calls]
+    for name, pattern in ID_FORMS.items():
+        if ids and all(id is not None and re.fullmatch(pattern, id) for id in ids):
+            return name
+    return None

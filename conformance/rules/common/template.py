@@ -15,6 +15,8 @@ from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, Unjudged
 from conformance.terms.said import Call
 
+BLAME = "template"
+
 TELLING = 8
 """Characters from which on a text is not found in a prompt by chance."""
 
@@ -117,6 +119,7 @@ def tools(evidence: Evidence) -> Findings:
                     where=f"prompt tools[{place}].{what}",
                     expected=jsonvalue.show(text, 200),
                     actual="not in the prompt",
+                    place=(f"tools[{place}]",),
                 )
 
 
@@ -134,7 +137,13 @@ def _properties(function: Json) -> Mapping[str, Json]:
     return found if isinstance(found, dict) else {}
 
 
-@rule("template.tools-json", SHOULD, "prompt", lambda evidence: bool(_functions(evidence)))
+@rule(
+    "template.tools-json",
+    SHOULD,
+    "prompt",
+    lambda evidence: bool(_functions(evidence)),
+    yields_to=("template.tools",),
+)
 def tools_json(evidence: Evidence) -> Findings:
     r"""Every tool is written as a JSON object that parses, with its whole schema.
 
@@ -145,13 +154,12 @@ def tools_json(evidence: Evidence) -> Findings:
     """
     shown = [value for value in _values(_prompt(evidence)) if isinstance(value, dict)]
     for place, function in enumerate(_functions(evidence)):
-        if any(not _times(_prompt(evidence), text) for _, text in _facts(function)):
-            continue  # template.tools owns it
         if not any(_shows(value, function) for value in shown):
             yield Finding(
                 where=f"prompt tools[{place}]",
                 expected=f"JSON with the whole of {function['name']!r}",
                 actual=_excerpt(_prompt(evidence), f'"{function["name"]}"'),
+                place=(f"tools[{place}]",),
             )
 
 

@@ -5,8 +5,9 @@ Nothing here judges. What is malformed is left out and noted, so that a rule can
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import UnionType
 from typing import Any
 
@@ -14,6 +15,7 @@ from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.terms.case import Ending
 from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Finding, Place
 from conformance.wires.answer import Part, Text, Thought
 from conformance.wires.chat.parts import ordered, reasoning_of
 
@@ -25,6 +27,8 @@ ENDINGS: Mapping[str, tuple[Ending, ...]] = {
     "content_filter": ("filtered",),
 }
 """A finish_reason to the endings that it may mean; a stop string has no word of its own."""
+
+_PART = re.compile(r"(?:delta(?:\.|$))?(call \d+|\w+)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +47,16 @@ class Chunk:
         bare = self.value if self.value.get("object") == "error" else None
         return self.value.get("error", bare)
 
+    def finding(self, field: str, *, expected: str, actual: str) -> Finding:
+        """Find fault with a field of the chunk."""
+        return Finding(
+            where=f"chunk {self.number} {field}",
+            expected=expected,
+            actual=actual,
+            chunk=self.number,
+            place=(f"chunk {self.number}",),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -51,12 +65,24 @@ class Entry:
     where: str
     chunk: int | None
     value: Mapping[str, Json]
+    place: Place = ()
+    """Its choice and its call."""
 
     @property
     def function(self) -> Mapping[str, Json]:
         """The `function` object; empty if it is none."""
         found = self.value.get("function")
         return found if isinstance(found, dict) else {}
+
+    def finding(self, field: str, *, expected: str, actual: str) -> Finding:
+        """Find fault with a field of the entry."""
+        return Finding(
+            where=f"{self.where}.{field}",
+            expected=expected,
+            actual=actual,
+            chunk=self.chunk,
+            place=self.place,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +117,19 @@ class ToolCall:
     def events(self) -> tuple[int, ...]:
         """The chunks that brought it."""
         return tuple(entry.chunk for entry in self.entries if entry.chunk is not None)
+
+    def finding(
+        self, field: str, *, expected: str, actual: str, chunk: int | None = None
+    ) -> Finding:
+        """Find fault with a field of the call, which its last entry shows if no chunk is given."""
+        place = self.entries[-1].place
+        return Finding(
+            where=" ".join((*place, field)),
+            expected=expected,
+            actual=actual,
+            chunk=self.entries[-1].chunk if chunk is None else chunk,
+            place=place,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +181,30 @@ class Choice:
             return tuple(ordered(self.deltas, {call.index: call for call in self.calls}))
         thought, text = Thought(text=self.reasoning), Text(text=self.content)
         return (*(part for part in (thought, text) if part.text), *self.calls)
+
+    def finding(
+        self, field: str, *, expected: str, actual: str, chunk: int | None = None
+    ) -> Finding:
+        """Find fault with a field of the choice, which the chunk shows."""
+        return Finding(
+            where=f"choice {self.index} {field}".rstrip(),
+            expected=expected,
+            actual=actual,
+            chunk=chunk,
+            place=(f"choice {self.index}", *_part(field)),
+        )
+
+    def finding_in(self, chunk: int | None, field: str, *, expected: str, actual: str) -> Finding:
+        """Find fault with a field of what a chunk brings for the choice."""
+        found = self.finding(field, expected=expected, actual=actual, chunk=chunk)
+        place = (*found.place, f"chunk {chunk}") if len(found.place) > 1 else found.place
+        return replace(found, where=f"chunk {chunk} {found.where}", place=place)
+
+
+def _part(field: str) -> Place:
+    """Name the part of a choice that a field is in: `content`, `call 0`; a delta is no part."""
+    found = _PART.match(field)
+    return (found[1],) if found and found[1] else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +308,8 @@ class _Gathering:
             if type(index) is not int or not _entry_is_whole(value, str | None):
                 self.whole = False
             if type(index) is int:
-                entry = Entry(where=f"{where}.delta.tool_calls[{place}]", chunk=chunk, value=value)
+                here = f"{where}.delta.tool_calls[{place}]"
+                entry = _entry(here, chunk, value, choice["index"], index)
                 self.entries.setdefault(index, []).append(entry)
 
     def choice(self, index: int, damaged: bool) -> Choice:
@@ -327,15 +391,16 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
         listed = message.get("tool_calls") or []
         calls = listed if isinstance(listed, list) else []
         content = message.get("content")
-        index = choice.get("index")
+        found_index = choice.get("index")
+        index = found_index if type(found_index) is int else place
         reason = choice.get("finish_reason")
         where = f"choices[{place}].message"
         yield Choice(
-            index=index if type(index) is int else place,
+            index=index,
             content=content if isinstance(content, str) else "",
             reasoning=reasoning_of(message),
             calls=tuple(
-                _call(at, [Entry(where=f"{where}.tool_calls[{at}]", chunk=None, value=value)])
+                _call(at, [_entry(f"{where}.tool_calls[{at}]", None, value, index, at)])
                 for at, value in enumerate(calls)
                 if isinstance(value, dict)
             ),
@@ -344,6 +409,11 @@ def _complete_choices(document: Json) -> Iterator[Choice]:
             and isinstance(content, str | None)
             and all(_entry_is_whole(value, str) for value in calls),
         )
+
+
+def _entry(where: str, chunk: int | None, value: Json, choice: int, call: int) -> Entry:
+    place = (f"choice {choice}", f"call {call}")
+    return Entry(where=where, chunk=chunk, value=value, place=place)
 
 
 def _call(index: int, entries: Sequence[Entry]) -> ToolCall:

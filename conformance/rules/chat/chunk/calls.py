@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance.base.jsonvalue import Json
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, of_entry, rule
-from conformance.terms.outcome import Finding
+from conformance.rules.rule import MUST, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import brief
 from conformance.wires.chat.answers import Choice, ToolCall
+
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
@@ -19,53 +22,9 @@ def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
                 yield number, choice, delta["tool_calls"]
 
 
-def _calls(evidence: Evidence) -> Iterator[tuple[Choice, ToolCall]]:
-    return ((choice, call) for choice in evidence.choices for call in choice.calls)
-
-
 def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
     """Give the calls whose first delta is at hand: no entry was left out as malformed."""
-    return (call for choice, call in _calls(evidence) if choice.whole)
-
-
-@rule("chunk.content-xor-tools", MUST, "stream", has_calls)
-def content_xor_tools(evidence: Evidence) -> Findings:
-    """A delta has text or calls, never both.
-
-    Why: AutoGen goes on to the next chunk after text, so the call in that chunk is lost.
-    Wrong: {"content": "ok", "tool_calls": [{…}]}
-    Right: {"content": "ok"}, then {"tool_calls": [{…}]}
-    """
-    for choice in evidence.choices:
-        for number, delta in choice.deltas:
-            text = delta.get("content")  # chunk.content.string owns what is none
-            if isinstance(text, str) and text and delta.get("tool_calls"):
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta",
-                    expected="content or tool_calls",
-                    actual=f"content {repr(text)[:40]} and tool_calls",
-                    chunk=number,
-                )
-
-
-@rule("chunk.tool-calls.not-empty", SHOULD, "stream")
-def tool_calls_not_empty(evidence: Evidence) -> Findings:
-    """`tool_calls` is absent where there is no call data.
-
-    Why: Spring AI takes an empty list for a tool turn and swallows the text; the specification
-        knows no null.
-    Wrong: {"content": "Hi", "tool_calls": []}
-    Right: {"content": "Hi"}
-    """
-    for choice in evidence.choices:
-        for number, delta in choice.deltas:
-            if "tool_calls" in delta and not delta["tool_calls"]:
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
-                    expected="absent",
-                    actual=repr(delta["tool_calls"]),
-                    chunk=number,
-                )
+    return (call for choice in evidence.choices if choice.whole for call in choice.calls)
 
 
 @rule("chunk.tool-calls.single-entry", MUST, "stream", has_calls)
@@ -80,11 +39,11 @@ def single_entry(evidence: Evidence) -> Findings:
     for number, choice, entries in _lists(evidence):
         indexes = set(_indexes(entries))
         if len(indexes) > 1:
-            yield Finding(
-                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+            yield choice.finding_in(
+                number,
+                "delta.tool_calls",
                 expected="one entry",
                 actual=f"{len(entries)} entries of {len(indexes)} calls",
-                chunk=number,
             )
 
 
@@ -100,11 +59,11 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
     for number, choice, entries in _lists(evidence):
         twice = sorted(index for index, times in Counter(_indexes(entries)).items() if times > 1)
         if twice:
-            yield Finding(
-                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+            yield choice.finding_in(
+                number,
+                "delta.tool_calls",
                 expected="one entry for each index",
                 actual=f"several of index {', '.join(map(str, twice))[:80]}",
-                chunk=number,
             )
 
 
@@ -121,21 +80,18 @@ def index_present(evidence: Evidence) -> Findings:
         for number, delta in choice.deltas:
             listed = delta.get("tool_calls") or []
             if not isinstance(listed, list):
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta.tool_calls",
-                    expected="a list",
-                    actual=repr(listed)[:80],
-                    chunk=number,
+                yield choice.finding_in(
+                    number, "delta.tool_calls", expected="a list", actual=brief(listed)
                 )
     for number, choice, entries in _lists(evidence):
         for place, entry in enumerate(entries):
             index = entry.get("index", "absent") if isinstance(entry, dict) else entry
             if type(index) is not int or index < 0:
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} delta.tool_calls[{place}].index",
+                yield choice.finding_in(
+                    number,
+                    f"delta.tool_calls[{place}].index",
                     expected="an integer from 0",
-                    actual=repr(index)[:80],
-                    chunk=number,
+                    actual=brief(index),
                 )
 
 
@@ -151,8 +107,8 @@ def index_contiguous(evidence: Evidence) -> Findings:
     for choice in evidence.choices:
         indexes = list(dict.fromkeys(index for _, index in _order(choice)))
         if indexes != list(range(len(indexes))) and min(indexes) >= 0:
-            yield Finding(
-                where=f"choice {choice.index} tool_calls",
+            yield choice.finding(
+                "tool_calls",
                 expected=f"indexes {list(range(len(indexes)))}",
                 actual=f"{indexes}",
                 chunk=_order(choice)[0][0],
@@ -168,11 +124,11 @@ def index_stable(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "id": "call_1", …}, then {"index": 0, "id": "call_2", …}
     Right: {"index": 0, "id": "call_1", …}, then {"index": 1, "id": "call_2", …}
     """
-    for _, call in _calls(evidence):
+    for call in evidence.calls:
         for entry in call.others:
             actual = (entry.value["id"], entry.function["name"])
             expected = f"{call.index} for {repr(call.id)[:40]} only"
-            yield of_entry(entry, "index", expected=expected, actual=actual)
+            yield entry.finding("index", expected=expected, actual=brief(actual))
 
 
 def _order(choice: Choice) -> list[tuple[int, int]]:
@@ -200,11 +156,11 @@ def index_sequential(evidence: Evidence) -> Findings:
     """
     for number, choice, before, after in _steps(evidence):
         if after < before:
-            yield Finding(
-                where=f"chunk {number} choice {choice.index} delta.tool_calls",
+            yield choice.finding_in(
+                number,
+                "delta.tool_calls",
                 expected=f"index {before} or later",
                 actual=f"index {after}",
-                chunk=number,
             )
 
 
@@ -231,11 +187,8 @@ def function_object(evidence: Evidence) -> Findings:
             found = entry.get("function", "absent") if isinstance(entry, dict) else entry
             if not isinstance(found, dict):
                 where = f"delta.tool_calls[{place}].function"
-                yield Finding(
-                    where=f"chunk {number} choice {choice.index} {where}",
-                    expected="an object",
-                    actual=repr(found)[:80],
-                    chunk=number,
+                yield choice.finding_in(
+                    number, f"{where}", expected="an object", actual=brief(found)
                 )
 
 
@@ -250,11 +203,8 @@ def first_delta_id(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].value.get("id")
         if not isinstance(found, str) or not found:
-            yield of_entry(
-                call.entries[0],
-                "id",
-                expected="a string",
-                actual=call.entries[0].value.get("id", "absent"),
+            yield call.entries[0].finding(
+                "id", expected="a string", actual=brief(call.entries[0].value.get("id", "absent"))
             )
 
 
@@ -267,13 +217,13 @@ def id_once(evidence: Evidence) -> Findings:
     Wrong: "id": "call_a" in every delta
     Right: "id": "call_a" in the first delta, no id afterwards
     """
-    for _, call in _calls(evidence):
-        # chunk.index.stable owns another call, chunk.first-delta.id an id that comes late
+    for call in evidence.calls:
+        # An id that comes late comes once; an entry of another call has an id of its own.
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.own[1:]:
             if entry is not first and entry.value.get("id", "") != "":
-                yield of_entry(
-                    entry, "id", expected="no id after the first delta", actual=entry.value["id"]
+                yield entry.finding(
+                    "id", expected="no id after the first delta", actual=brief(entry.value["id"])
                 )
 
 
@@ -288,11 +238,10 @@ def first_delta_type(evidence: Evidence) -> Findings:
     """
     for call in _whole_calls(evidence):
         if call.entries[0].value.get("type") != "function":
-            yield of_entry(
-                call.entries[0],
+            yield call.entries[0].finding(
                 "type",
                 expected="'function'",
-                actual=call.entries[0].value.get("type", "absent"),
+                actual=brief(call.entries[0].value.get("type", "absent")),
             )
 
 
@@ -304,11 +253,11 @@ def type_not_null(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "type": null, "function": {"arguments": "{"}}
     Right: {"index": 0, "function": {"arguments": "{"}}
     """
-    for _, call in _calls(evidence):
+    for call in evidence.calls:
         for entry in call.entries[1:]:
             if entry.value.get("type", "function") != "function":
                 actual = entry.value["type"]
-                yield of_entry(entry, "type", expected="absent or 'function'", actual=actual)
+                yield entry.finding("type", expected="absent or 'function'", actual=brief(actual))
 
 
 @rule("chunk.first-delta.name", MUST, "stream", has_calls)
@@ -323,7 +272,7 @@ def first_delta_name(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
         if not isinstance(found, str) or not found:
-            yield of_entry(call.entries[0], "function.name", expected="a string", actual=found)
+            yield call.entries[0].finding("function.name", expected="a string", actual=brief(found))
 
 
 @rule("chunk.name.once", MUST, "stream", has_calls)
@@ -335,11 +284,11 @@ def name_once(evidence: Evidence) -> Findings:
     Wrong: "name": "get_weather" in every delta
     Right: "name": "get_weather" in the first delta, no name afterwards
     """
-    for _, call in _calls(evidence):
-        # chunk.index.stable owns another call
+    for call in evidence.calls:
+        # An entry of another call has a name of its own.
         named = [entry for entry in call.own if entry.function.get("name")]
         for entry in named[1:]:
             actual = entry.function["name"]
-            yield of_entry(
-                entry, "function.name", expected="no name after the first", actual=actual
+            yield entry.finding(
+                "function.name", expected="no name after the first", actual=brief(actual)
             )

@@ -1,0 +1,1 @@
+"""Chunks of a stream: their envelope, what a delta holds, and the deltas of calls."""

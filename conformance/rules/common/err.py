@@ -1,0 +1,24 @@
+"""Requests that make no sense."""
+
+from __future__ import annotations
+
+from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.outcome import Finding
+
+BLAME = "server"
+
+
+@rule("err.tools-invalid", MUST, "status", lambda evidence: evidence.expect.refused)
+def tools_invalid(evidence: Evidence) -> Findings:
+    """A request that makes no sense is refused with a 4xx status, streamed or not.
+
+    Why: a client that gets an answer never learns that its tools were not used as it wrote them;
+        a 500 makes SDKs send the same request again, and a stream that begins with 200 is read as
+        an answer.
+    Wrong: 200 for a tool_choice that names no tool of the request
+    Right: 400 and an error that names tool_choice
+    """
+    status = evidence.answer.exchange.status or 0
+    if not 400 <= status < 500:
+        actual = f"{status}: {evidence.answer.text[:200]!r}"
+        yield Finding(where="status", expected="a 4xx status", actual=actual)

@@ -1,0 +1,27 @@
+"""How many calls a request allows at once."""
+
+from __future__ import annotations
+
+from conformance.rules.common.choice import calls_too_many, wrong_calls
+from conformance.rules.rule import MUST, Evidence, Findings, rule
+
+BLAME = "server"
+SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
+
+
+@rule(
+    "parallel.false",
+    MUST,
+    "any",
+    lambda evidence: evidence.request.get("parallel_tool_calls") is False,
+)
+def one_at_a_time(evidence: Evidence) -> Findings:
+    """With parallel_tool_calls false there is one call at most.
+
+    Why: who asks for it runs tools that must not run side by side, or reads the first call only.
+    Wrong: "parallel_tool_calls": false, and two calls
+    Right: "parallel_tool_calls": false, and one call
+    """
+    for choice in evidence.choices:
+        if calls_too_many(evidence, choice):
+            yield wrong_calls(choice, expected="one call at most")
