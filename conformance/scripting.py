@@ -6,7 +6,7 @@ import json
 
 from conformance.formats import FORMATS, Format, Inexpressible
 from conformance.formats.format import text_of
-from conformance.terms.case import CHARACTERS, PROMPT, Case, Mode
+from conformance.terms.case import CHARACTERS, Case, Mode
 from conformance.terms.said import Call, Script
 from conformance.terms.server import Server
 
@@ -101,9 +101,6 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
     for omitted in names:
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])
-    # A prompt is the template's, whatever a model would make of it.
-    if server.emission == "sampled" and not case.sampled and mode != PROMPT:
-        raise NotApplicable("only a scripted model says this")
 
 
 def _forced_shapes(case: Case, own: Script, format: Format) -> list[Script]:

@@ -92,7 +92,7 @@ def play(
             parser=format.partition("-")[0],
             format=format,
             emission="sampled",
-            tokens=Variant.NO_TOKEN_IDS not in chosen,
+            shows_token_ids=Variant.NO_TOKEN_IDS not in chosen,
         )
         asker = Asker(Live(server.url, limits=limits, concurrency=concurrency))
         session = Session(server, known=Known(), level=Level.SHOULD, asker=asker, repeat=repeat)

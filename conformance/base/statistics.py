@@ -9,7 +9,7 @@ from itertools import count
 Z = 1.959964
 """Standard deviations on either side that hold 95 % of a normal distribution."""
 
-DEFAULT_BAR = 0.5
+REQUIRED_RATE = 0.5
 """Does it mostly, or mostly not."""
 
 
@@ -43,10 +43,10 @@ class Rate:
         high = 1.0 if self.met == self.of else min(1.0, middle + half)
         return low, high
 
-    def is_clear(self, bar: float) -> bool:
+    def is_clear(self, required_rate: float) -> bool:
         """Whether the interval lies on one side of a rate."""
         low, high = self.interval
-        return low > bar or high < bar
+        return low > required_rate or high < required_rate
 
     def __str__(self) -> str:
         """Write it for a person: `3 of 4, 75 % (30 to 95 %)`."""
@@ -54,10 +54,12 @@ class Rate:
         return f"{self.met} of {self.of}, {round(100 * self.value)} % ({low} to {high} %)"
 
 
-def fewest(bar: float) -> int:
-    """Give the number of attempts below which no rate is clearly on one side of `bar`."""
+def fewest(required_rate: float) -> int:
+    """Give the number of attempts below which no rate is clear."""
     return next(
-        size for size in count(1) if Rate(size, size).is_clear(bar) or Rate(0, size).is_clear(bar)
+        size
+        for size in count(1)
+        if Rate(size, size).is_clear(required_rate) or Rate(0, size).is_clear(required_rate)
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 
 from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Mode
 from conformance.terms.said import Text
@@ -67,8 +66,6 @@ What a cut does, it does to short answers too, and four long ones were half of a
 
 def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
     """List the ways to ask this server for any case."""
-    if server.emission == "sampled":
-        return (COMPLETE, STREAM)
     return tuple(mode for mode in CUTS[cuts] if _is_possible(mode, server))
 
 
@@ -77,8 +74,8 @@ def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     if length(case) > LONG:
         asked = [mode for mode in asked if mode in DEFAULT]
     wanted = dict.fromkeys([*asked, *case.modes])
-    if case.expect.refused or case.echo:
-        # How an answer is cut makes no difference to a request that has none, or to the next one.
+    if case.echo is not None:
+        # How an answer is cut makes no difference to the next request.
         return [mode for mode in wanted if mode in (COMPLETE, STREAM)]
     return [
         mode
@@ -93,15 +90,5 @@ def length(case: Case) -> int:
     return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
 
 
-def varies(case: Case, mode: Mode, server: Server) -> bool:
-    """Whether answers to one request may differ: a sampled model has a part in them."""
-    return server.emission == "sampled" and mode != PROMPT and not case.expect.refused
-
-
 def _is_possible(mode: Mode, server: Server) -> bool:
-    if mode == PROMPT:
-        return server.prompts is not None
-    plain = replace(mode, name="") in (replace(COMPLETE, name=""), replace(STREAM, name=""))
-    if server.emission == "sampled" and not plain:
-        return False
-    return mode.interval is None or server.intervals
+    return mode.interval is None or server.takes_interval

@@ -201,9 +201,9 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        intervals=_has_field(openapi, "stream_interval"),
-        prompts=_prompts(openapi),
-        tokens=not scripted and probe.shows_tokens(model),
+        takes_interval=_has_field(openapi, "stream_interval"),
+        render_path=_prompts(openapi),
+        shows_token_ids=not scripted and probe.shows_tokens(model),
     )
 
 

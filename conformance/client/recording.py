@@ -2,6 +2,9 @@
 
 `DIR/tapes.json` tells which server it was; `DIR/exchanges/ITEM.DIGEST.N.json` is one exchange: the
 item that it was for, a digest of path and request, and a number where one was asked several times.
+
+The keys of `server` in `tapes.json` keep the names that they had first, whatever the fields of
+`Server` are called now, so that a folder recorded by any version of the suite can be read.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ from conformance.base.jsonfile import JsonFileProblem, NotRead
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
 from conformance.base.sse import Read
+from conformance.base.suggest import did_you_mean
 from conformance.client.sender import ASKED_FOR, NotAsked, Sender
+from conformance.formats import FORMATS
 from conformance.terms.exchange import Exchange
 from conformance.terms.server import Server
 
@@ -33,6 +38,15 @@ MANY = 200_000
 FACTS = "tapes.json"
 EXCHANGES = "exchanges"
 NOT_THERE = "not on the tape"
+KEYS = {
+    "takes_interval": "intervals",
+    "render_path": "prompts",
+    "shows_token_ids": "tokens",
+    "answer_tokens": "room",
+}
+"""Fields of `Server` whose key on disk has another name."""
+OBSOLETE = {"grammar"}
+"""Keys that earlier versions wrote, and nothing reads."""
 _NAME = re.compile(r"(?P<item>.+)[.](?P<digest>[0-9a-f]{16})[.](?P<turn>[0-9]{1,6})[.]json")
 
 
@@ -61,7 +75,7 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
         (folder / EXCHANGES).mkdir(parents=True)
     except OSError as problem:
         raise TapeProblem(f"{folder}: cannot be made: {problem.strerror}") from None
-    told = asdict(server)
+    told = {KEYS.get(name, name): value for name, value in asdict(server).items()}
     del told["url"]  # tapes are for others too, whom it does not concern
     facts = {
         "schema": 1,
@@ -77,8 +91,15 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
 def facts(folder: Path) -> Facts:
     """Read what was recorded; raises `TapeProblem`."""
     found = _read(folder / FACTS, "tapes")
+    fields = {key: name for name, key in KEYS.items()}
+    told = {
+        fields.get(key, key): value for key, value in found["server"].items() if key not in OBSOLETE
+    }
+    if told["format"] not in FORMATS:
+        hint = did_you_mean(told["format"], FORMATS)
+        raise TapeProblem(f"{folder / FACTS}: format {told['format']!r} is unknown; {hint}")
     return Facts(
-        server=Server(url="a tape", **found["server"]),
+        server=Server(url="a tape", **told),
         via=found["via"],
         repeat=found["repeat"],
         recorded=found["recorded"],

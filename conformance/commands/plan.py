@@ -12,7 +12,7 @@ from conformance.commands import judged_file
 from conformance.commands.check import sort_files
 from conformance.formats import registry
 from conformance.runs import plan
-from conformance.terms.server import ROOM
+from conformance.terms.server import ANSWER_TOKENS
 
 
 def add(commands: Any) -> None:
@@ -37,7 +37,7 @@ def add(commands: Any) -> None:
         "--max-tokens",
         type=_times,
         metavar="N",
-        default=ROOM,
+        default=ANSWER_TOKENS,
         help="how long a sampled answer may be, where a case says nothing (default: %(default)s)",
     )
     one.add_argument("--cuts", choices=list(modes.CUTS), default="default")

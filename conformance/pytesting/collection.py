@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from conformance.base.strictyaml import FileProblem
-from conformance.casefiles import casefile, modes
+from conformance.casefiles import casefile
 from conformance.client.recording import TapeProblem
 from conformance.client.sender import NotAsked
 from conformance.report import terminal
+from conformance.runs.emissions import modes_of_case
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 from conformance.verdicts.item import Item, Judged
@@ -67,7 +68,7 @@ class CaseFile(pytest.File):
         self.run.files.add(self.path)
         self.run.cases |= {case.id: case for case in cases}
         for case in cases:
-            for mode in modes.of_case(case, self.run.modes, self.run.server):
+            for mode in modes_of_case(case, self.run.modes, self.run.server):
                 item = Item(case=case, mode=mode)
                 self.run.collected += 1
                 yield CaseItem.from_parent(

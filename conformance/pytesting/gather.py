@@ -14,6 +14,7 @@ from conformance.formats.registry import server_id
 from conformance.pytesting.state import RUN, Run
 from conformance.report import changes, sampled, terminal
 from conformance.results import comparison, reader, writer
+from conformance.runs.emissions import emission_of
 from conformance.verdicts.known_issues import Issue
 
 NOTHING_TESTED = 5
@@ -55,7 +56,7 @@ class _Gatherer:
             return
         yield ""
         yield f"since the baseline, {run.baseline.target.id}:"
-        if run.server.emission == "sampled":
+        if emission_of(run.server).strategy.varies:
             yield from sampled.against_baseline(run.baseline, run.written)
         else:
             yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
@@ -113,7 +114,7 @@ def _write(run: Run, interrupted: bool) -> None:
     if run.waits.times:
         waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
         facts = {**facts, "waited": waited}
-    if run.server.emission == "sampled":
+    if emission_of(run.server).strategy.varies:
         facts = {**facts, "repeats": run.options.repeat_sampled}
     if run.options.require_calls is not None:
         facts = {**facts, "require_calls": run.options.require_calls}

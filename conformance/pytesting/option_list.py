@@ -10,7 +10,7 @@ from conformance.client.sender import CONCURRENCY
 from conformance.engines import vllm
 from conformance.pytesting.options import FEW, SHORT
 from conformance.reference import FAULTS, Variant
-from conformance.terms.server import ROOM
+from conformance.terms.server import ANSWER_TOKENS
 
 
 def add(parser: pytest.Parser) -> None:
@@ -70,7 +70,7 @@ def add(parser: pytest.Parser) -> None:
         metavar="N",
         type=int,
         help="how long a sampled answer may be, where a case says nothing "
-        f"(default: {ROOM}; {SHORT} for a real model launched here)",
+        f"(default: {ANSWER_TOKENS}; {SHORT} for a real model launched here)",
     )
     add(
         "--require-calls",

@@ -17,6 +17,7 @@ from conformance.engines import target
 from conformance.formats import FORMATS, PARSERS
 from conformance.pytesting.options import Options, usual_concurrency, usual_room
 from conformance.reference import Variant
+from conformance.runs.emissions import emission_of
 from conformance.terms.outcome import Level
 from conformance.terms.server import Server, Target
 
@@ -135,8 +136,8 @@ def _check_rate(rate: float | None) -> None:
 
 
 def check_sampling(chosen: Options, server: Server) -> None:
-    """Raise `pytest.UsageError` for options that say nothing of a scripted server."""
-    if server.emission == "sampled":
+    """Raise `pytest.UsageError` for options about answers that vary, where none does."""
+    if emission_of(server).strategy.varies:
         return
     for name, given in (
         ("--repeat", chosen.repeat_sampled > 1),
@@ -145,7 +146,7 @@ def check_sampling(chosen: Options, server: Server) -> None:
     ):
         if given:
             raise pytest.UsageError(
-                f"{name}: this server is scripted, and says what it is told each time; "
+                f"{name}: this server is {server.emission}, and says what it is told each time; "
                 "leave it out, or let the model answer as it likes with --emission sampled"
             )
 

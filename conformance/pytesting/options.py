@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.base.statistics import DEFAULT_BAR
+from conformance.base.statistics import REQUIRED_RATE
 from conformance.client import access
 from conformance.client.access import Access, AccessProblem, Header
 from conformance.client.budget import Budget
@@ -17,7 +17,7 @@ from conformance.client.sender import CONCURRENCY
 from conformance.engines import target, vllm
 from conformance.reference import Variant
 from conformance.terms.outcome import Level
-from conformance.terms.server import ROOM, Target
+from conformance.terms.server import ANSWER_TOKENS, Target
 
 FEW = 16
 """Requests at once to a real model on a CPU. A step reads the prompts of all that are new, and of
@@ -71,9 +71,9 @@ class Options:
         return Access(api_key=key, headers=self.headers, authority=believed)
 
     @property
-    def bar(self) -> float:
+    def required_rate(self) -> float:
         """The rate of wanted calls on whose one side a sampled item's must clearly be."""
-        return DEFAULT_BAR if self.require_calls is None else self.require_calls
+        return REQUIRED_RATE if self.require_calls is None else self.require_calls
 
     @property
     def via(self) -> str:
@@ -130,4 +130,4 @@ def usual_concurrency(launched: Target | None) -> int:
 
 def usual_room(launched: Target | None) -> int:
     """Say how many tokens for a sampled answer are usual."""
-    return SHORT if launched is not None and launched.is_real else ROOM
+    return SHORT if launched is not None and launched.is_real else ANSWER_TOKENS

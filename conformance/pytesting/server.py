@@ -22,7 +22,7 @@ from conformance.terms.server import Server
 def reach(config: pytest.Config, chosen: Options) -> Server:
     """Find the server or start it, for as long as the session lasts; raises `pytest.UsageError`."""
     try:
-        return replace(_find(config, chosen), room=chosen.room)
+        return replace(_find(config, chosen), answer_tokens=chosen.room)
     except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
         raise pytest.UsageError(str(problem)) from None
 
@@ -96,6 +96,6 @@ def _unstarted(chosen: Options) -> Server:
         parser=chosen.launch.parser,
         format=chosen.format or chosen.launch.format,
         emission="sampled" if chosen.emission == "sampled" or chosen.launch.is_real else "scripted",
-        intervals=True,
-        prompts=RENDER,
+        takes_interval=True,
+        render_path=RENDER,
     )

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conformance.base.jsonvalue import Json
-from conformance.casefiles import casefile, modes
+from conformance.casefiles import casefile
 from conformance.client.budget import Budget, Purse
 from conformance.client.live import Limits, Live
 from conformance.client.recording import Facts, Player, Recorder
@@ -22,6 +22,7 @@ from conformance.pytesting import collection
 from conformance.pytesting.collection import CaseItem
 from conformance.pytesting.options import Options
 from conformance.results.reader import Results
+from conformance.runs.emissions import modes_of_server
 from conformance.runs.session import NO_BASELINE, NO_RATES, Session
 from conformance.terms.case import Case, Mode
 from conformance.terms.server import Server
@@ -51,7 +52,7 @@ class Run:
         self.tapes = tapes
         self.via = tapes.via if tapes else options.via
         self.recipe = tapes.repeat if tapes else options.recipe
-        self.modes: tuple[Mode, ...] = modes.of_server(server, options.cuts)
+        self.modes: tuple[Mode, ...] = modes_of_server(server, options.cuts)
         self.started = datetime.now(UTC)
         self.clock = time.monotonic()
         self.items: list[dict[str, Any]] = []
@@ -86,7 +87,7 @@ class Run:
                 level=self.options.level,
                 asker=Asker(self._sender()),
                 repeat=self.options.repeat_sampled,
-                bar=self.options.bar,
+                required_rate=self.options.required_rate,
             )
         share = collection.share_of(item.nodeid, self.shares)
         if share not in self._begun:

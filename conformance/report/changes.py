@@ -24,7 +24,7 @@ Group = tuple[str, list[Change]]
 
 def groups(comparison: Comparison) -> list[Group]:
     """Sort what changed by what it means to someone who wants to upgrade; empty ones stay out."""
-    bar = comparison.new.run.level
+    failing_level = comparison.new.run.level
     found: dict[str, list[Change]] = {
         "regressed": [],
         "regressed, and listed as known": [],
@@ -34,7 +34,7 @@ def groups(comparison: Comparison) -> list[Group]:
         "broken before, and not judged now": [],
     }
     for change in comparison.changes:
-        name = _group(change, counts(change.level, bar))
+        name = _group(change, counts(change.level, failing_level))
         if name:
             found[name].append(change)
     return [(name, changes) for name, changes in found.items() if changes]

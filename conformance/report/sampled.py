@@ -10,15 +10,16 @@ from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.report.terminal import WIDTH
 from conformance.results.reader import ItemResult, Results
+from conformance.runs.emissions import emission_of
 from conformance.terms.case import Case
 from conformance.terms.server import Server
-from conformance.verdicts.blame import Fault
+from conformance.verdicts.blame import Blame
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
-    """Say how many cases are not asked of a sampled model."""
-    count = sum(not case.sampled for case in cases)
-    if server.emission == "sampled" and count:
+    """Say how many cases cannot be asked of such a server."""
+    why_not = emission_of(server).strategy.why_not
+    if count := sum(why_not(case) is not None for case in cases):
         cases_told = "1 case" if count == 1 else f"{count} cases"
         yield f"left out: {cases_told}, because only a script makes a model say that"
 
@@ -31,7 +32,7 @@ def lines(results: Results) -> Iterator[str]:
     yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
     owners = Counter(item.fault for item in results.items if item.fault)
     if owners:
-        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Fault) if owners[fault])
+        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault])
         yield f"failed or not decided, by whose fault it is: {told}"
     unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
     if unsteady:

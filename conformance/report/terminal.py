@@ -12,6 +12,7 @@ from conformance.base import jsonvalue
 from conformance.client.retry import Waits
 from conformance.formats.registry import server_id
 from conformance.rules import RULES
+from conformance.runs.emissions import emission_of
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item, Judged
@@ -30,15 +31,10 @@ Result = Mapping[str, Any]
 
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
-    known = "what it said is read from its tokens" if server.tokens else "the truth is not known"
-    emission = {
-        "scripted": "scripted: the server says exactly what each case wants",
-        "sampled": f"sampled: the model answers as it likes; {known}",
-    }
     lines = [
         f"conformance: {server_id(server)} at {server.url}, model {server.model}, "
         f"format {server.format}",
-        f"emission: {emission[server.emission]}",
+        f"emission: {server.emission}: {emission_of(server).about(server)}",
     ]
     if server.template:
         lines.append(f"template: {server.template}")

@@ -109,11 +109,11 @@ def _judged(results: Json) -> Mapping[str, set[Place]]:
 
 
 def _failures(results: Json) -> Mapping[Fault, set[Place]]:
-    bar = Level(results["run"]["level"])
+    failing_level = Level(results["run"]["level"])
     found: dict[Fault, set[Place]] = defaultdict(set)
     for item in results["results"]:
         for finding in item["findings"]:
-            if finding["outcome"] == "fail" and counts(Level(finding["level"]), bar):
+            if finding["outcome"] == "fail" and counts(Level(finding["level"]), failing_level):
                 fault = (finding["rule"], _first_words(finding["expected"]))
                 found[fault].add((item["case"], item["mode"]))
     return found

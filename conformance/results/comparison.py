@@ -92,8 +92,8 @@ class Comparison:
     @property
     def regressed(self) -> bool:
         """Whether a rule that can fail a run regressed, listed as known or not."""
-        bar = self.new.run.level
-        return any(counts(change.level, bar) for change in self.of(Kind.REGRESSED))
+        failing_level = self.new.run.level
+        return any(counts(change.level, failing_level) for change in self.of(Kind.REGRESSED))
 
 
 def check(old: Results, new: Results) -> None:
@@ -109,10 +109,11 @@ def check(old: Results, new: Results) -> None:
     _check_alike(old, "parser", target.parser, other.parser, str(new.path))
     _check_alike(old, "format", target.format, other.format, str(new.path))
     _check_emission(old, other.emission, str(new.path))
-    if other.emission == "sampled":
+    if any(item.attempts for item in (*old.items, *new.items)):
         raise Incomparable(
-            f"{new.path}: sampled, so that one answer differs from the next by chance; weigh rates "
-            "with --baseline, or give both servers the script plugin (README, 'Test your own vLLM')"
+            f"{new.path}: {other.emission}, so that one answer differs from the next by chance; "
+            "weigh rates with --baseline, or give both servers the script plugin "
+            "(docs/servers.md, 'A vLLM of your own')"
         )
 
 

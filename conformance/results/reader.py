@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from conformance.base import jsonfile
 from conformance.base.jsonfile import JsonFileProblem
@@ -51,7 +51,7 @@ class Target:
     template: str | None
     model: str
     packages: Mapping[str, str]
-    emission: Literal["scripted", "sampled"]
+    emission: str
     tokens: bool = False
     """A sampled answer's tokens are shown."""
 

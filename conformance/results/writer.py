@@ -134,6 +134,7 @@ def document(
     """Write a run's results; `schemas/results.json` describes them."""
     kept = sorted(items, key=lambda item: (item["case"], item["mode"]))
     met = {finding["known"] for item in kept for finding in item["findings"]}
+    answers_vary = any("attempts" in item for item in kept)
     return {
         "schema": 1,
         "suite": {
@@ -152,7 +153,7 @@ def document(
             "model": server.model,
             "packages": dict(sorted(server.packages.items())),
             "emission": server.emission,
-            **({"tokens": server.tokens} if server.emission == "sampled" else {}),
+            **({"tokens": server.shows_token_ids} if answers_vary else {}),
         },
         "run": {**run, **{name: version(name) for name in ("pytest", "openai")}},
         "issues": {

@@ -36,7 +36,7 @@ class Evidence:
     """How the model behind the server writes calls."""
     complete: Answer | None = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
-    unlike: str | None = None
+    incomparable: str | None = None
     """Why there is none, where a sampled model was asked both ways."""
     client: ClientView | None = None
     """What the official SDK made of the same bytes."""
@@ -97,7 +97,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by its id, in the order of the catalogue."""
+"""Every rule by its id, in the order of the ids."""
 
 _ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
 _PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)

@@ -9,31 +9,27 @@ from dataclasses import dataclass, field
 
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
-from conformance.casefiles import modes
 from conformance.client.budget import Cost
 from conformance.client.probe import RENDER
-from conformance.formats.format import text_of
-from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
-from conformance.terms.case import COMPLETE, PROMPT, Case, Mode
-from conformance.terms.said import Call, Script
-from conformance.terms.server import ROOM, Server
+from conformance.runs import emissions
+from conformance.runs.channel import CHAT
+from conformance.runs.emissions import strategy_for
+from conformance.runs.emissions.emission import Foreseen, supposed
+from conformance.runs.emissions.sampled import WORDINESS
+from conformance.scripting import NotApplicable
+from conformance.terms.case import Case, Mode
+from conformance.terms.said import Call
+from conformance.terms.server import ANSWER_TOKENS, Server
 from conformance.wires.chat import cost, follow_up
-from conformance.wires.chat.request import build
 
-FREE = 4
-"""Requests that read a prompt back: with and without its end, as tokens and as text."""
-READS = 3
-"""Requests that read a sampled answer's tokens: with and without the last, and its prompt's."""
-ATTEMPTS = statistics.fewest(statistics.DEFAULT_BAR)
+ATTEMPTS = statistics.fewest(statistics.REQUIRED_RATE)
 """At an item whose answers agree: then a run with `--repeat` asks no more."""
-WORDY = 2
-"""Tokens that a real model says, to one that the case supposes: it explains itself."""
 NOTHING = Cost()
 HOW = (
     f"prompts: a token for {cost.BYTES} bytes of messages and tools as JSON, and "
     f"{cost.TEMPLATE} for the template's words about tools",
     f"answers: a token for {cost.BYTES} bytes of the answer that the case supposes, "
-    f"{WORDY} times as many if sampled; in stream-characters one for each character",
+    f"{WORDINESS} times as many if sampled; in stream-characters one for each character",
     "at most: every answer goes on to the limit that its request sets",
 )
 AGAIN = f"{ATTEMPTS} attempts at an item whose answers agree; at most: all of --repeat"
@@ -56,7 +52,7 @@ class Plan:
     """Requests that no model answers."""
 
 
-def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Server:
+def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS) -> Server:
     """Suppose a vLLM, which has all that can be asked."""
     return Server(
         url="http://127.0.0.1/v1",
@@ -65,29 +61,29 @@ def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Serv
         version=None,
         parser=parser,
         format=format,
-        emission="scripted" if emission == "scripted" else "sampled",
-        intervals=True,
-        prompts=RENDER,
-        room=room,
+        emission=emission,
+        takes_interval=True,
+        render_path=RENDER,
+        answer_tokens=room,
     )
 
 
 def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:
     """Count what a run of these cases asks of such a server."""
     found = Plan(repeat=repeat)
-    asked = modes.of_server(server, cuts)
+    asked = emissions.modes_of_server(server, cuts)
     for case in cases:
         found.cases += 1
-        heard: set[str] = set()
-        for mode in modes.of_case(case, asked, server):
+        tried: set[str] = set()
+        for mode in emissions.modes_of_case(case, asked, server):
             try:
-                check_applies(case, mode, server)
-                once = _once(case, mode, server, heard)
+                emissions.check_applies(case, mode, server)
+                once = _once(case, mode, server, tried)
             except NotApplicable as reason:
                 found.idle[str(reason)] += 1
                 continue
             found.items += 1
-            most = repeat if modes.varies(case, mode, server) else 1
+            most = repeat if strategy_for(case, mode, server).varies else 1
             likely = min(most, ATTEMPTS)
             found.likely += likely * once.likely
             found.most += most * once.most
@@ -95,64 +91,54 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat
     return found
 
 
-def _once(case: Case, mode: Mode, server: Server, heard: set[str]) -> Plan:
-    """Count one attempt at one item."""
-    found = Plan()
-    if mode == PROMPT:
-        found.free += FREE
+def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
+    """Count one attempt at one item; in `tried` are the cuts whose scripts were tried before."""
+    foreseen = strategy_for(case, mode, server).foresee(CHAT, case, mode, server)
+    found = Plan(free=foreseen.free)
+    if foreseen.body is None:
         return found
-    if modes.varies(case, mode, server):
-        found.free += READS
-    silent = server.emission == "sampled" or case.expect.refused
-    scripts = [] if silent else scripts_of(case, server)
-    script = scripts[0] if scripts else None
-    body = build(case, mode, server, script)
-    if script is not None and is_bound(case, server) and mode.cut not in heard:
-        heard.add(mode.cut)
-        first, *others = (build(case, COMPLETE, server, one) for one in scripts)
-        _count(found, first, script, mode)
+    answer = _answer(foreseen, mode)
+    if foreseen.trials and mode.cut not in tried:
+        tried.add(mode.cut)
+        first, *others = foreseen.trials
+        _count(found, first, answer)
         found.free += 1
         for other in others:  # asked only if a grammar forbids the first
             found.most += _most(other)
-    _count(found, body, script, mode, case)
+    _count(found, foreseen.body, answer)
     if case.echo is not None and case.says is not None:
         calls = sum(isinstance(one, Call) for one in case.says)
         if calls == len(case.echo.results):
-            said = "".join([_said(case), *case.echo.results])
-            longer = {**body, **follow_up.options(case), "messages": [*body["messages"], said]}
-            _count(found, longer, script, mode, case)
+            said = "".join([supposed(case), *case.echo.results])
+            messages = [*foreseen.body["messages"], said]
+            longer = {**foreseen.body, **follow_up.options(case), "messages": messages}
+            _count(found, longer, answer)
     return found
 
 
-def _count(
-    found: Plan, body: Json, script: Script | None, mode: Mode, case: Case | None = None
-) -> None:
+def _answer(foreseen: Foreseen, mode: Mode) -> int | None:
+    """Estimate the tokens of an answer; `None` if there will be none."""
+    if foreseen.says is None:
+        return None
+    characters = mode.cut == "characters"
+    tokens = len(foreseen.says) if characters else cost.tokens_of(foreseen.says)
+    return foreseen.wordiness * tokens
+
+
+def _count(found: Plan, body: Json, answer: int | None) -> None:
+    """Count a request whose answer has about so many tokens."""
     most = _most(body)
-    if script is not None:
-        text = text_of(script)
-        answer = len(text) if mode.cut == "characters" else cost.tokens_of(text)
-    elif case is not None and case.expect.refused:
-        most = Cost(requests=1, prompt=most.prompt, answer=most.answer)
+    found.most += most
+    if answer is None:
         found.likely += Cost(requests=1)
-        found.most += most
         return
-    else:
-        answer = WORDY * cost.tokens_of(_said(case) if case else "")
     choices = body["n"] if isinstance(body.get("n"), int) else 1
     likely = min(most.answer, answer * choices)
     found.likely += Cost(requests=1, prompt=most.prompt, answer=likely)
-    found.most += most
 
 
 def _most(body: Json) -> Cost:
     return Cost(requests=1, prompt=cost.prompt_of(body), answer=cost.limit_of(body))
-
-
-def _said(case: Case) -> str:
-    parts = case.says or ()
-    return "".join(
-        f"{part.name}{part.arguments}" if isinstance(part, Call) else part.text for part in parts
-    )
 
 
 def text(found: Plan, server: Server) -> str:
@@ -190,7 +176,7 @@ def document(found: Plan, server: Server) -> Json:
         "parser": server.parser,
         "format": server.format,
         "repeat": found.repeat,
-        "max_tokens": server.room,
+        "max_tokens": server.answer_tokens,
         "cases": found.cases,
         "items": found.items,
         "idle": dict(sorted(found.idle.items())),

@@ -1,4 +1,7 @@
-"""One run against one server: ask ahead, wait, judge."""
+"""One run against one server: ask ahead, wait, judge.
+
+Which kind of server it is, and which kind of request, only the strategies in `emissions` know.
+"""
 
 from __future__ import annotations
 
@@ -6,51 +9,24 @@ import asyncio
 import concurrent.futures
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from conformance.base import statistics
 from conformance.base.statistics import Rate
-from conformance.casefiles import modes
-from conformance.casefiles.expectation import CUTS, derive
-from conformance.client.sender import ASKED_FOR, Asker
+from conformance.client.sender import Asker
 from conformance.formats import FORMATS
-from conformance.formats.format import text_of
 from conformance.rules import Evidence
-from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
-from conformance.terms.case import COMPLETE, PROMPT, Case, Expectation
-from conformance.terms.exchange import Exchange, Prompt
+from conformance.runs.channel import Channel, announce
+from conformance.runs.emissions import check_applies, emission_of, strategy_for
+from conformance.runs.emissions.emission import Counterpart, Received, Strategy
+from conformance.scripting import NotApplicable
+from conformance.terms.case import COMPLETE
 from conformance.terms.outcome import Level, Outcome
-from conformance.terms.said import Script
 from conformance.terms.server import Server
-from conformance.verdicts import blame, relevance, transcript
-from conformance.verdicts.blame import Fault
-from conformance.verdicts.item import Item, Judged, is_clear, summed_up
+from conformance.verdicts import relevance
+from conformance.verdicts.item import Item, Judged, is_clear
 from conformance.verdicts.known_issues import Known
-from conformance.verdicts.spoken import Reading
-from conformance.verdicts.transcript import Hearing, hear
 from conformance.verdicts.verdict import Verdict, decide, judge
-from conformance.wires.chat import answers, client, follow_up, token_ids
-from conformance.wires.chat.answers import Answer
-from conformance.wires.chat.request import SPARE_TOKENS, build, is_too_long, refusal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
-    """An answer, and the script that was to be said in it, or what a sampled model said."""
-
-    answer: Answer
-    script: Script | None
-    hearing: Hearing | None = None
-    prompt: Prompt | None = None
-    echo: Heard | None = None
-    unforced: bool = False
-    """The request fails without its script too, so that no grammar stumbled over that."""
-
-    @property
-    def reading(self) -> Reading | None:
-        """What the text of a sampled model comes to, where it is known."""
-        return self.hearing.reading if self.hearing else None
-
 
 Baseline = Mapping[tuple[str, str], Mapping[str, Outcome]]
 """What each rule came to in each item, by case and mode, when it was asked before."""
@@ -62,7 +38,7 @@ Earlier = Mapping[tuple[str, str], Mapping[str, Rate]]
 
 NO_RATES: Earlier = {}
 
-Future = concurrent.futures.Future[Heard]
+Future = concurrent.futures.Future[Received]
 
 
 class Session:
@@ -81,26 +57,26 @@ class Session:
         level: Level = Level.MUST,
         asker: Asker,
         repeat: int = 1,
-        bar: float = statistics.DEFAULT_BAR,
+        required_rate: float = statistics.REQUIRED_RATE,
     ) -> None:
         """Start the thread; ask nothing yet. The session closes the asker.
 
-        A sampled model is asked each item up to `repeat` times, until its rate of wanted calls is
-        clearly on one side of `bar`.
+        Where answers vary, each item is asked up to `repeat` times, until its rate of wanted calls
+        is clearly on one side of `required_rate`.
         """
         self.server = server
+        self._emission = emission_of(server)
         self._known = known
         self._before = before
         self._earlier = earlier
         self._level = level
         self._repeat = repeat
-        self._bar = bar
+        self._required_rate = required_rate
         self._asked: dict[tuple[str, str, int], Future] = {}
-        self._choosing: dict[tuple[str, str], asyncio.Future[Script]] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._asker = asker
+        self._channel = Channel(server=server, asker=asker)
 
     def close(self) -> None:
         """Break off what is under way and end the thread."""
@@ -114,166 +90,102 @@ class Session:
         for task in under_way:
             task.cancel()
         await asyncio.gather(*under_way, return_exceptions=True)
-        await self._asker.close()
+        await self._channel.asker.close()
 
     def ask_ahead(self, items: Iterable[Item]) -> None:
-        """Begin the exchanges of these items, the longest scripts first.
-
-        A long answer begun last would leave the server with one request to do. The modes of a case
-        stay together, so that little is asked in vain if the run must end early. How long a model
-        talks is its own affair: it is asked in the order of judgement, so that progress shows.
-        """
-        if self.server.emission == "scripted":
-            items = sorted(items, key=lambda item: modes.length(item.case), reverse=True)
-        for item in items:
-            for attempt in range(1, min(self._times(item), statistics.fewest(self._bar)) + 1):
+        """Begin the exchanges of these items; as often as an item must be asked in any case."""
+        for item in self._emission.in_order(items):
+            fewest = min(self._times(item), statistics.fewest(self._required_rate))
+            for attempt in range(1, fewest + 1):
                 self._ask(replace(item, attempt=attempt))
 
     def judge(self, item: Item) -> Judged:
-        """Wait for an item's exchange and judge it; a sampled one as often as it takes."""
-        if self.server.emission == "scripted":
-            return self._judge(item)
+        """Wait for an item's exchange and judge it; where answers vary, as often as it takes."""
         attempts: list[Judged] = []
         rest = [replace(item, attempt=number) for number in range(1, self._times(item) + 1)]
-        while rest and not is_clear(attempts, self._bar):
-            if len(attempts) >= statistics.fewest(self._bar):
+        while rest and not is_clear(attempts, self._required_rate):
+            if len(attempts) >= statistics.fewest(self._required_rate):
                 for one in rest:  # all at once: waiting for each in turn would take as many times
                     self._ask(one)
             attempts.append(self._judge(rest.pop(0)))
         for one in rest:
             self._forget(one)
-        return summed_up(item, attempts, earlier=self._earlier.get(item.key, {}), level=self._level)
+        earlier = self._earlier.get(item.key, {})
+        return self._emission.sum_up(item, attempts, earlier=earlier, level=self._level)
 
     def _times(self, item: Item) -> int:
-        return self._repeat if modes.varies(item.case, item.mode, self.server) else 1
+        return self._repeat if self._strategy(item).varies else 1
+
+    def _strategy(self, item: Item) -> Strategy:
+        return strategy_for(item.case, item.mode, self.server)
 
     def _judge(self, item: Item) -> Judged:
         try:
-            heard = self._ask(item).result()
+            received = self._ask(item).result()
         except NotApplicable as reason:
             return Judged(item=item, verdict=Verdict(outcome=Outcome.NA, reason=str(reason)))
-        answer = heard.answer
-        if trouble := self._trouble(item, heard):
-            verdict = Verdict(outcome=Outcome.ERROR, reason=trouble)
-            return Judged(item=item, verdict=verdict, answer=answer, fault=self._fault(verdict))
-        evidence, reading = self._evidence(item, heard), heard.reading
-        scripted = heard.script is not None
-        judgements = judge(evidence)
-        if not scripted and not heard.prompt:
-            judgements = blame.excuse(judgements, evidence, reading)
-        unexercised = relevance.missed(item, evidence, reading)
+        if received.trouble is not None:
+            verdict = Verdict(outcome=Outcome.ERROR, reason=received.trouble)
+            blamed = self._emission.blame(verdict, received, False)
+            return Judged(item=item, verdict=verdict, answer=received.answer, fault=blamed)
+        return self._weighed(item, received)
+
+    def _weighed(self, item: Item, received: Received) -> Judged:
+        """Judge an answer that is whole."""
+        strategy, reading = self._strategy(item), received.transcript.reading
+        evidence = self._evidence(item, received)
+        irrelevant = relevance.why_irrelevant(strategy.relevance, item, evidence, reading)
         verdict = decide(
-            judgements,
+            strategy.excuse(judge(evidence), evidence, reading),
             known=self._known,
             case=item.case,
             mode=item.mode,
-            bar=self._level,
-            unexercised=unexercised,
-            sampled=not (scripted or item.case.expect.refused or heard.prompt),
+            failing_level=self._level,
+            irrelevant=irrelevant,
+            varies=strategy.varies,
             said=reading.classes if reading else None,
             before=self._before.get(item.key, {}),
         )
         return Judged(
             item=item,
             verdict=verdict,
-            answer=answer,
-            fault=self._fault(verdict, heard, unexercised=unexercised is not None),
+            answer=received.answer,
+            fault=self._emission.blame(verdict, received, irrelevant is not None),
             said=reading.text if reading else None,
-            called=None if scripted else relevance.called(item, evidence, reading),
+            called=strategy.called(item, evidence, reading),
         )
 
-    def _evidence(self, item: Item, heard: Heard) -> Evidence:
+    def _evidence(self, item: Item, received: Received) -> Evidence:
         """Put an answer together with what is known about it."""
-        exchange = heard.answer.exchange
-        reading = heard.reading
-        expect = Expectation()
-        said = reading.text if reading else None
-        if heard.script is not None:
-            expect, said = item.case.expect, text_of(heard.script)
-        elif item.case.expect.refused:
-            expect = item.case.expect
-        elif reading is not None:
-            expect = reading.expect
-        complete, unlike = self._complete(item, heard) if item.mode.stream else (None, None)
+        complete, incomparable = self._counterpart(item, received)
         return Evidence(
-            answer=heard.answer,
-            request=exchange.request,
-            expect=expect,
-            said=said,
+            answer=received.answer,
+            request=received.answer.exchange.request,
+            expect=received.expect,
+            said=received.said,
             format=FORMATS[self.server.format],
             complete=complete,
-            unlike=unlike,
-            client=client.read(exchange) if exchange.status == 200 and not heard.prompt else None,
-            prompt=heard.prompt,
+            incomparable=incomparable,
+            client=self._strategy(item).view(self._channel.wire, received.answer),
+            prompt=received.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
-            echo=self._next(item, heard),
+            echo=_next(received.follow_up),
         )
 
-    def _fault(
-        self, verdict: Verdict, heard: Heard | None = None, *, unexercised: bool = False
-    ) -> Fault | None:
-        """Say whose fault it is, of a sampled server; a scripted model has none of its own."""
-        if self.server.emission == "scripted":
-            return None
-        hearing = (heard.hearing if heard else None) or Hearing()
-        made = heard is not None and any(choice.calls for choice in heard.answer.choices)
-        return blame.of(
-            verdict,
-            hearing.reading,
-            unexercised=unexercised,
-            unshown=hearing.unshown,
-            lost=hearing.reading is not None and "call" in hearing.reading.classes and not made,
-        )
-
-    def _next(self, item: Item, heard: Heard) -> Evidence | None:
-        """Put the answer to the answer together with what it must be."""
-        if heard.echo is None or item.case.echo is None:
-            return None
-        answer, reading = heard.echo.answer, heard.echo.reading
-        expect = reading.expect if reading else Expectation()
-        if heard.echo.script is not None:
-            # Not from the request, whose limit of tokens is the suite's own and cuts nothing.
-            expect = derive(item.case.echo.says, follow_up.options(item.case))
-        return Evidence(answer=answer, request=answer.exchange.request, expect=expect)
-
-    def _trouble(self, item: Item, heard: Heard) -> str | None:
-        """Say why there is no answer to judge, if so."""
-        if heard.echo is not None and heard.echo.answer.exchange.error is not None:
-            return f"its own answer sent back: {heard.echo.answer.exchange.error}"
-        exchange = heard.answer.exchange
-        if exchange.error is not None or exchange.status != 500:
-            return exchange.error
-        if item.case.expect.refused or item.mode == PROMPT:
-            return None
-        told = f"the server answered 500: {heard.answer.text[:300]}"
-        if heard.script is None:
-            return told
-        if is_bound(item.case, self.server) and not heard.unforced:
-            return f"{told} (a grammar that forbids the script may be why)"
-        return None  # the server's own failure over a good request
-
-    def _complete(self, item: Item, heard: Heard) -> tuple[Answer | None, str | None]:
-        """Give the answer to the same case asked without `stream`, if it is a good one.
-
-        Of a sampled model, only one of the same tokens, or why there is none.
-        """
-        sampled = heard.script is None
-        if sampled and (heard.hearing is None or not self.server.tokens):
+    def _counterpart(self, item: Item, received: Received) -> Counterpart:
+        """Give the answer to the same case asked without `stream`, if it is a good one."""
+        strategy = self._strategy(item)
+        if not item.mode.stream or not strategy.is_compared(self.server):
             return None, None
         try:
-            other = self._ask(replace(item, mode=COMPLETE)).result()
+            complete = self._ask(replace(item, mode=COMPLETE)).result()
         except NotApplicable:
             return None, None
-        answer = other.answer
-        if answer.exchange.error is not None or answer.exchange.status != 200:
+        exchange = complete.answer.exchange
+        if exchange.error is not None or exchange.status != 200:
             return None, None
-        if sampled and (other.hearing is None or other.hearing.ids is None):
-            return None, None
-        if sampled and heard.hearing is not None and other.hearing is not None:
-            unlike = transcript.apart(other.hearing, heard.hearing)
-            return (None, unlike) if unlike else (answer, None)
-        return answer, None
+        return strategy.compare(complete, received)
 
     def _ask(self, item: Item) -> Future:
         key = (*item.key, item.attempt)
@@ -288,97 +200,15 @@ class Session:
         if begun is not None and item.mode != COMPLETE:
             begun.cancel()
 
-    async def _run(self, item: Item) -> Heard:
-        ASKED_FOR.set(f"{item.case.id} {item.mode.name} {item.attempt}")
+    async def _run(self, item: Item) -> Received:
+        announce(item)
         check_applies(item.case, item.mode, self.server)
-        if item.mode == PROMPT:
-            return await self._read_prompt(item.case)
-        script = await self._script(item.case, item.mode.cut)
-        body = build(item.case, item.mode, self.server, script)
-        answer = answers.read(await self._asker.ask(body))
-        if script is not None and (reason := refusal(answer)):
-            raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
-        if script is None and is_too_long(answer, self.server):
-            raise NotApplicable(
-                f"the prompt and {self.server.room} tokens are more than the server's context"
-            )
-        heard = await self._hear(item.case, answer) if script is None else None
-        doubtful = script is not None and is_bound(item.case, self.server)
-        failed = answer.exchange.status == 500
-        unforced = doubtful and failed and await self._fails_unforced(item)
-        following = follow_up.answered(item.case, answer)
-        echo = await self._run(replace(item, case=following)) if following else None
-        return Heard(script=script, answer=answer, hearing=heard, echo=echo, unforced=unforced)
+        return await self._strategy(item).ask(self._channel, item)
 
-    async def _fails_unforced(self, item: Item) -> bool:
-        """Ask a request that was answered 500 again, and let the model say what it likes."""
-        body = build(item.case, item.mode, self.server, None)
-        body["max_completion_tokens"] = SPARE_TOKENS
-        return (await self._asker.ask(body)).status == 500
 
-    async def _hear(self, case: Case, answer: Answer) -> Hearing | None:
-        if not self.server.tokens or case.expect.refused:
-            return None
-        wanted = [call.name for call in case.expect.calls or ()]
-        return await hear(self._asker, answer, FORMATS[self.server.format], wanted=wanted)
-
-    async def _read_prompt(self, case: Case) -> Heard:
-        """Ask which prompt the case makes; raises `NotApplicable` where the server cannot tell."""
-        path = self.server.prompts or ""
-        body = build(case, PROMPT, self.server, None)
-        answer = answers.read(await self._asker.render(path, body))
-        if answer.exchange.status != 200 or answer.exchange.error:
-            return Heard(script=None, answer=answer)
-        text = await self._asker.detokenize(list(token_ids.prompt(answer)))
-        if text is None:
-            raise NotApplicable(f"{path} and /detokenize do not show the prompt")
-        without = body | {"add_generation_prompt": False}
-        shorter = answers.read(await self._asker.render(path, without))
-        bare = await self._asker.detokenize(list(token_ids.prompt(shorter)))
-        return Heard(script=None, answer=answer, prompt=Prompt(text=text, bare=bare))
-
-    async def _script(self, case: Case, cut: str) -> Script | None:
-        """Choose the script; raises `NotApplicable` where the server lets none be said."""
-        if self.server.emission == "sampled" or case.expect.refused:
-            return None
-        scripts = scripts_of(case, self.server)
-        if not is_bound(case, self.server):
-            return scripts[0]
-        key = (case.id, cut)
-        if key not in self._choosing:
-            self._choosing[key] = asyncio.ensure_future(self._choose(case, cut, scripts))
-        return await self._choosing[key]
-
-    async def _choose(self, case: Case, cut: str, scripts: list[Script]) -> Script:
-        """Try which script is said to the end: a grammar of the server may forbid some.
-
-        A script that leads to no answer at all decides nothing: if every one does, the case's own
-        exchange will tell what is wrong.
-        """
-        ASKED_FOR.set(f"{case.id} script")
-        mode = replace(COMPLETE, cut=cut)
-        diverted = False
-        for script in scripts:
-            body = build(case, mode, self.server, script) | {"return_token_ids": True}
-            exchange = await self._asker.ask(body)
-            if exchange.error is not None or exchange.status != 200:
-                continue
-            if await self._is_said(case, exchange, text_of(script)):
-                return script
-            diverted = True
-        if diverted:
-            raise NotApplicable("a grammar of the server forbids what the model would say")
-        return scripts[0]
-
-    async def _is_said(self, case: Case, exchange: Exchange, script: str) -> bool:
-        """Whether the model said the script to its end, or as far as the case lets it."""
-        ids = token_ids.of_first_choice(answers.read(exchange))
-        if len(ids) < 2:
-            return True  # a server that shows no tokens has none that a grammar could bind
-        if case.cut_after is None:
-            ids = ids[:-1]  # the end of the sequence
-        said = await self._asker.detokenize(ids)
-        if said is None or said == script:
-            return True
-        limited = case.cut_after is not None or bool(CUTS & case.options.keys())
-        return limited and script.startswith(said)
+def _next(received: Received | None) -> Evidence | None:
+    """Put the answer to the answer together with what it must be."""
+    if received is None:
+        return None
+    answer = received.answer
+    return Evidence(answer=answer, request=answer.exchange.request, expect=received.expect)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from conformance.base.jsonvalue import Json
 
@@ -20,9 +19,9 @@ class Target:
     parser: str
     format: str
     tokenizer: Mapping[str, Json]
-    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`.
+    """How to build the weightless model's tokenizer; see `conformance.engines.vllm.model_folder`.
 
-    Of the kind `gguf`: which real model to serve; see `conformance.launch.weights`.
+    Of the kind `gguf`: which real model to serve; see `conformance.engines.vllm.weights`.
     """
     template: str | None = None
     """File name in the `examples` folder of that vLLM version; `None` for the tokenizer's own."""
@@ -35,7 +34,7 @@ class Target:
         return bool(self.tokenizer["kind"] == "gguf")
 
 
-ROOM = 1024
+ANSWER_TOKENS = 1024
 """Tokens for a sampled answer, where nobody says how many; without an end it fills the context."""
 
 
@@ -53,14 +52,13 @@ class Server:
     template: str | None = None
     """`NAME sha256:HEX` or None if unknown."""
     packages: Mapping[str, str] = field(default_factory=dict)
-    emission: Literal["scripted", "sampled"] = "sampled"
-    intervals: bool = False
+    emission: str = "sampled"
+    """Where its answers come from: the name of a file in `runs/emissions`."""
+    takes_interval: bool = False
     """The request has a field for tokens per delta."""
-    grammar: bool = False
-    """A grammar may bind what the model says: a script must be heard before it is trusted."""
-    prompts: str | None = None
+    render_path: str | None = None
     """Where the server shows the tokens of the prompt that it makes of a request."""
-    tokens: bool = False
+    shows_token_ids: bool = False
     """It shows the tokens of a sampled answer, and tells their text to the letter."""
-    room: int = ROOM
+    answer_tokens: int = ANSWER_TOKENS
     """Tokens that a sampled answer may have, where a case says nothing."""

@@ -14,7 +14,7 @@ from conformance.verdicts.spoken import Reading
 from conformance.verdicts.verdict import Judgement, Verdict
 
 
-class Fault(StrEnum):
+class Blame(StrEnum):
     """Whose a fault is."""
 
     MODEL = "model"
@@ -32,32 +32,32 @@ class Fault(StrEnum):
 
 
 AREAS = {
-    "args": Fault.PARSER,
-    "choice": Fault.SERVER,
-    "chunk": Fault.SERVER,
-    "client": Fault.SERVER,
-    "content": Fault.PARSER,
-    "echo": Fault.SERVER,
-    "equiv": Fault.PARSER,
-    "err": Fault.SERVER,
-    "finish": Fault.SERVER,
-    "http": Fault.SERVER,
-    "id": Fault.SERVER,
-    "logprobs": Fault.SERVER,
-    "msg": Fault.SERVER,
-    "parallel": Fault.SERVER,
-    "said": Fault.PARSER,
-    "sse": Fault.SERVER,
-    "template": Fault.TEMPLATE,
-    "usage": Fault.SERVER,
+    "args": Blame.PARSER,
+    "choice": Blame.SERVER,
+    "chunk": Blame.SERVER,
+    "client": Blame.SERVER,
+    "content": Blame.PARSER,
+    "echo": Blame.SERVER,
+    "equiv": Blame.PARSER,
+    "err": Blame.SERVER,
+    "finish": Blame.SERVER,
+    "http": Blame.SERVER,
+    "id": Blame.SERVER,
+    "logprobs": Blame.SERVER,
+    "msg": Blame.SERVER,
+    "parallel": Blame.SERVER,
+    "said": Blame.PARSER,
+    "sse": Blame.SERVER,
+    "template": Blame.TEMPLATE,
+    "usage": Blame.SERVER,
 }
 """Who is at fault where a rule of an area is broken."""
 
 EXCEPTIONS = {
-    "choice.none": Fault.PARSER,
-    "finish.truncated-args": Fault.PARSER,
-    "said.finish": Fault.SERVER,
-    "equiv.finish": Fault.SERVER,
+    "choice.none": Blame.PARSER,
+    "finish.truncated-args": Blame.PARSER,
+    "said.finish": Blame.SERVER,
+    "equiv.finish": Blame.SERVER,
 }
 """Rules with another owner than their area."""
 
@@ -74,14 +74,14 @@ MODELS_OWN = {
 }
 """Rules that an answer breaks too if a good parser passes on what a model wrote badly."""
 
-UNHEARD = "the server does not tell what the model said, which may have said this"
+NO_TRANSCRIPT = "the server does not tell what the model said, which may have said this"
 OWN_TEXT = "the model said this itself"
 
 
-def owner(rule: str, *, lost: bool = False) -> Fault:
+def owner(rule: str, *, lost: bool = False) -> Blame:
     """Say who is at fault where a rule is broken; `lost` if only the tokens hold a call."""
     if lost and rule in FORCED:
-        return Fault.PARSER  # the server has forced the call
+        return Blame.PARSER  # the server has forced the call
     return EXCEPTIONS.get(rule, AREAS[rule.partition(".")[0]])
 
 
@@ -102,7 +102,7 @@ def _doubt(found: Judgement, evidence: Evidence, reading: Reading | None) -> str
     if found.rule.id not in MODELS_OWN:
         return None
     if reading is None:
-        return None if _is_a_lost_call(found, evidence) else UNHEARD
+        return None if _is_a_lost_call(found, evidence) else NO_TRANSCRIPT
     if reading.calls is None or reading.odd is not None:
         return f"{OWN_TEXT}: {reading.odd or 'it was cut short'}"
     # Arguments that were read are JSON, and nobody but the model has them from.
@@ -127,39 +127,39 @@ def _is_a_lost_call(found: Judgement, evidence: Evidence) -> bool:
     return False
 
 
-def of(
+def blame_for(
     verdict: Verdict,
     reading: Reading | None,
     *,
-    unexercised: bool,
+    irrelevant: bool,
     unshown: str | None,
     lost: bool = False,
-) -> Fault | None:
+) -> Blame | None:
     """Say whose fault an item's outcome is; `None` where there is none.
 
-    `unexercised` if the model did not do what the case is about, and `unshown` what it could not
+    `irrelevant` if the model did not do what the case is about, and `unshown` what it could not
     know of it from its prompt. `lost` if the model called, and the client got no call.
     """
     broken = verdict.of(Outcome.FAIL)
     match verdict.outcome:
         case Outcome.ERROR:
-            return Fault.SERVER
+            return Blame.SERVER
         case Outcome.STALE:
-            return Fault.SUITE
+            return Blame.SUITE
         case Outcome.FAIL:
             return _worst(broken, lost=lost)
-        case Outcome.INCONCLUSIVE if unexercised:
+        case Outcome.INCONCLUSIVE if irrelevant:
             if unshown is not None:
-                return Fault.TEMPLATE
-            return Fault.MODEL if reading is not None else Fault.UNCLEAR
+                return Blame.TEMPLATE
+            return Blame.MODEL if reading is not None else Blame.UNCLEAR
         case Outcome.INCONCLUSIVE:
             return _undecided(verdict, reading)
     return None
 
 
-def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
+def _worst(broken: Iterable[Judgement], *, lost: bool) -> Blame:
     """Choose among the owners of broken rules the one whose fault explains the others'."""
-    order = list(Fault)
+    order = list(Blame)
     owners = {
         (found.rule.level != "must", order.index(owner(found.rule.id, lost=lost)))
         for found in broken
@@ -167,13 +167,13 @@ def _worst(broken: Iterable[Judgement], *, lost: bool) -> Fault:
     return order[min(owners)[1]]
 
 
-def _undecided(verdict: Verdict, reading: Reading | None) -> Fault:
+def _undecided(verdict: Verdict, reading: Reading | None) -> Blame:
     for found in verdict.of(Outcome.INCONCLUSIVE):
         reason = found.reason or ""
         if reason.startswith(OWN_TEXT):
-            return Fault.MODEL
-        if reason == UNHEARD:
-            return Fault.UNCLEAR
+            return Blame.MODEL
+        if reason == NO_TRANSCRIPT:
+            return Blame.UNCLEAR
         if found.rule.id.startswith("equiv."):
-            return Fault.MODEL if reading is not None else Fault.SERVER
-    return Fault.SUITE
+            return Blame.MODEL if reading is not None else Blame.SERVER
+    return Blame.SUITE

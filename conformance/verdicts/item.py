@@ -9,7 +9,7 @@ from conformance.base import statistics
 from conformance.base.statistics import Rate
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Level, Outcome
-from conformance.verdicts.blame import Fault
+from conformance.verdicts.blame import Blame
 from conformance.verdicts.verdict import BROKEN, Verdict, merge
 from conformance.wires.chat.answers import Answer
 
@@ -36,7 +36,7 @@ class Judged:
     item: Item
     verdict: Verdict
     answer: Answer | None = None
-    fault: Fault | None = None
+    fault: Blame | None = None
     """Whose fault it is, where a sampled item failed or was not decided."""
     called: bool | None = None
     """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
@@ -52,20 +52,20 @@ class Judged:
         return Rate(broken, len(asked))
 
 
-def is_clear(attempts: Sequence[Judged], bar: float) -> bool:
+def is_clear(attempts: Sequence[Judged], required_rate: float) -> bool:
     """Whether more attempts would change nothing: the item has failed, or its rate is sure.
 
-    The rate is that of wanted calls, and sure if it is clearly on one side of `bar`. After an
-    error there is no more asking either: the next wait may be as long.
+    The rate is that of wanted calls, and sure if it is clearly on one side of `required_rate`.
+    After an error there is no more asking either: the next wait may be as long.
     """
     ends = {Outcome.FAIL, Outcome.ERROR, Outcome.NA}
     if any(one.verdict.outcome in ends for one in attempts):
         return True
     calls = [one.called for one in attempts if one.called is not None]
     if calls:
-        return Rate(sum(calls), len(calls)).is_clear(bar)
+        return Rate(sum(calls), len(calls)).is_clear(required_rate)
     # Where no call is wanted, as many as would tell what the model mostly does.
-    return len(attempts) >= statistics.fewest(statistics.DEFAULT_BAR)
+    return len(attempts) >= statistics.fewest(statistics.REQUIRED_RATE)
 
 
 def summed_up(
@@ -80,7 +80,7 @@ def summed_up(
     worse = {
         rule for rule, rate in earlier.items() if statistics.rose(rate, whole.times_broken(rule))
     }
-    verdict = merge([one.verdict for one in attempts], worse=worse, bar=level)
+    verdict = merge([one.verdict for one in attempts], worse=worse, failing_level=level)
     # The first one that came to the same is told in full.
     alike = [one for one in attempts if one.verdict.outcome is verdict.outcome] or [attempts[0]]
     calls = [one.called for one in attempts if one.called is not None]

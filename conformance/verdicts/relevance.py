@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from conformance.base.jsonvalue import Json
 from conformance.rules import Evidence
 from conformance.rules.common.args import schema
@@ -10,50 +12,69 @@ from conformance.verdicts.item import Item
 from conformance.verdicts.spoken import Reading
 from conformance.wires.chat.answers import Choice
 
+Check = Callable[[Item, Evidence, Reading | None], str | None]
+"""Says in what way an answer did not exercise what its item is about, if so."""
 
-def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[list[str | None]]:
-    """Give the names of the calls that a sampled model made, as well as they are known."""
-    if reading is not None:
-        return [[call.name for call in reading.calls or ()]]
-    return [[call.name for call in choice.calls] for choice in evidence.choices]
+LONG = 40
+"""Characters of an answer that a server has no reason to send at once."""
+WHOLE = 1000
+"""Tokens per delta with which the parser is given the whole answer at once."""
+
+
+def why_irrelevant(
+    checks: Iterable[Check], item: Item, evidence: Evidence, reading: Reading | None
+) -> str | None:
+    """Say why an answer did not exercise what its item is about, if so; an error always did."""
+    if evidence.answer.exchange.status != 200:
+        return None
+    reasons = (check(item, evidence, reading) for check in checks)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def other_calls(item: Item, evidence: Evidence, reading: Reading | None) -> str | None:
+    """Say that a model made other calls than those that the case is about."""
+    if item.case.expect.calls is None:
+        return None
+    wanted = [call.name for call in item.case.expect.calls]
+    made = _calls_of_the_model(evidence, reading)
+    if all(names == wanted for names in made):
+        return None
+    odd = f" ({reading.odd})" if reading and reading.odd else ""
+    return f"the model called {made}, and the case is about {wanted}{odd}"
+
+
+def not_sent_back(item: Item, evidence: Evidence, reading: Reading | None) -> str | None:
+    """Say that there was no follow-up to an answer, where the case is about that."""
+    if item.case.echo is None or evidence.echo is not None:
+        return None
+    return "the answer has not the calls that the results are for, so it was not sent back"
+
+
+def in_one_chunk(item: Item, evidence: Evidence, reading: Reading | None) -> str | None:
+    """Say that nothing was streamed, where the parser was not given everything at once."""
+    fed_whole = item.mode.interval is not None and item.mode.interval >= WHOLE
+    if not item.mode.stream or fed_whole or evidence.truncated:
+        return None
+    if max((_length(choice) for choice in evidence.choices), default=0) <= LONG:
+        return None
+    full = [delta for choice in evidence.choices for _, delta in choice.deltas if _carries(delta)]
+    return "the stream came in one chunk" if len(full) == 1 else None
 
 
 def called(item: Item, evidence: Evidence, reading: Reading | None) -> bool | None:
-    """Whether a sampled model made the wanted call, with arguments that its tool allows."""
+    """Whether a model made the wanted call, with arguments that its tool allows."""
     wanted = [call.name for call in item.case.expect.calls or ()]
-    if (
-        not wanted
-        or item.case.expect.refused
-        or evidence.prompt
-        or evidence.answer.exchange.status != 200
-    ):
+    if not wanted or evidence.answer.exchange.status != 200:
         return None
     made = _calls_of_the_model(evidence, reading)
     return bool(made) and all(names == wanted for names in made) and _keep_to_schema(evidence)
 
 
-def missed(item: Item, evidence: Evidence, reading: Reading | None) -> str | None:
-    """Say why an answer did not exercise what its item is about, if so."""
-    answer = evidence.answer
-    if answer.exchange.status != 200 or evidence.prompt is not None or item.case.expect.refused:
-        return None
-    if evidence.said is None or reading is not None:
-        wanted = [call.name for call in item.case.expect.calls or ()]
-        got = _calls_of_the_model(evidence, reading)
-        if item.case.expect.calls is not None and any(names != wanted for names in got):
-            odd = f" ({reading.odd})" if reading and reading.odd else ""
-            return f"the model called {got}, and the case is about {wanted}{odd}"
-    if item.case.echo is not None and evidence.echo is None:
-        return "the answer has not the calls that the results are for, so it was not sent back"
-    if evidence.said is None or reading is not None:
-        return None
-    fed_whole = item.mode.interval is not None and item.mode.interval >= 1000
-    sent = max((_length(choice) for choice in answer.choices), default=0)
-    if item.mode.stream and not fed_whole and sent > 40 and not evidence.truncated:
-        full = [delta for choice in answer.choices for _, delta in choice.deltas if _carries(delta)]
-        if len(full) == 1:
-            return "the stream came in one chunk"
-    return None
+def _calls_of_the_model(evidence: Evidence, reading: Reading | None) -> list[list[str | None]]:
+    """Give the names of the calls that a model made, as well as they are known."""
+    if reading is not None:
+        return [[call.name for call in reading.calls or ()]]
+    return [[call.name for call in choice.calls] for choice in evidence.choices]
 
 
 def _keep_to_schema(evidence: Evidence) -> bool:

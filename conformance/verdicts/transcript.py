@@ -18,7 +18,7 @@ from conformance.wires.chat.token_ids import Ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hearing:
+class Transcript:
     """What is known of a sampled answer beside its bytes."""
 
     reading: Reading | None = None
@@ -28,15 +28,17 @@ class Hearing:
     """What the conversation has and the prompt does not show, if the model did not do as asked."""
 
 
-async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str]) -> Hearing:
+async def transcribe(
+    asker: Asker, answer: Answer, format: Format, *, wanted: list[str]
+) -> Transcript:
     """Read the tokens of an answer; `wanted` are the names of the calls that were asked for."""
     ids = token_ids.said(answer)
     if ids is None or answer.exchange.status != 200:
-        return Hearing()
+        return Transcript()
     whole = await asker.detokenize(list(ids))
     before = await asker.detokenize(list(ids[:-1])) if len(ids) > 1 else ""
     if whole is None or before is None:
-        return Hearing(ids=ids)
+        return Transcript(ids=ids)
     text, ended = spoken.without_end(whole, before)
     request = answer.exchange.request
     found = spoken.read(text, _end(ids, request, ended=ended), request, format)
@@ -45,7 +47,7 @@ async def hear(asker: Asker, answer: Answer, format: Format, *, wanted: list[str
     if called != wanted:
         prompt = await asker.detokenize(list(token_ids.prompt(answer)))
         unshown = missing_in(prompt, request) if prompt is not None else None
-    return Hearing(reading=found, ids=ids, unshown=unshown)
+    return Transcript(reading=found, ids=ids, unshown=unshown)
 
 
 def _end(ids: Ids, request: Mapping[str, Json], *, ended: bool) -> End:
@@ -75,7 +77,7 @@ def missing_in(prompt: str, request: Mapping[str, Json]) -> str | None:
     return None
 
 
-def apart(complete: Hearing, streamed: Hearing) -> str | None:
+def difference(complete: Transcript, streamed: Transcript) -> str | None:
     """Say why a stream cannot be held to the complete answer, if so: not the same tokens."""
     if streamed.ids is None:
         return "not all token ids of the stream are shown"
@@ -85,5 +87,5 @@ def apart(complete: Hearing, streamed: Hearing) -> str | None:
     return f"the model said {left} complete, and {right} streamed"
 
 
-def _text(hearing: Hearing) -> str:
-    return hearing.reading.text if hearing.reading else ""
+def _text(transcript: Transcript) -> str:
+    return transcript.reading.text if transcript.reading else ""

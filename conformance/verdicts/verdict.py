@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.rules import RULES, Evidence, Rule
@@ -63,23 +63,23 @@ def judge(evidence: Evidence) -> tuple[Judgement, ...]:
 
 
 def decide(
-    judgements: Sequence[Judgement],
+    judgements: Iterable[Judgement],
     *,
     known: Known,
     case: Case,
     mode: Mode,
-    bar: Level = Level.MUST,
-    unexercised: str | None = None,
-    sampled: bool = False,
+    failing_level: Level = Level.MUST,
+    irrelevant: str | None = None,
+    varies: bool = False,
     said: Said = None,
     before: Mapping[str, Outcome] = NO_BASELINE,
 ) -> Verdict:
-    """Weigh an item's judgements: rules below the bar are told but decide nothing.
+    """Weigh an item's judgements: rules below `failing_level` are shown but decide nothing.
 
+    `irrelevant` says why the answer did not exercise what the item is about, if so. Then a pass
+    makes no issue stale, nor where an answer `varies`: the model may have said something else.
     `said` are the classes of what a sampled model said, where that is known.
     `before` has the outcome of each rule in the same item of the baseline, if there is one.
-    `unexercised` says why the answer did not exercise what the item is about, if so. A sampled
-    answer may pass a rule by saying something else, so it makes no issue stale.
     """
     weighed = tuple(
         _forgive(
@@ -87,25 +87,27 @@ def decide(
                 found,
                 known.find(found.rule.id, case, mode.name, said),
                 mode,
-                exercised=not (unexercised or sampled),
+                conclusive=irrelevant is None and not varies,
             ),
             before.get(found.rule.id),
         )
         for found in judgements
     )
-    deciding = [found for found in weighed if counts(found.rule.level, bar)]
-    for outcome in (Outcome.FAIL, Outcome.STALE):
+    return _concluded(weighed, failing_level, irrelevant)
+
+
+def _concluded(
+    weighed: tuple[Judgement, ...], failing_level: Level, irrelevant: str | None
+) -> Verdict:
+    """Make a verdict of weighed judgements: the gravest counts, and then what stayed open."""
+    deciding = [found for found in weighed if counts(found.rule.level, failing_level)]
+    for outcome in (Outcome.FAIL, Outcome.STALE, Outcome.KNOWN):
         if any(found.outcome is outcome for found in deciding):
             return Verdict(outcome=outcome, judgements=weighed)
-    if any(found.outcome is Outcome.KNOWN for found in deciding):
-        return Verdict(outcome=Outcome.KNOWN, judgements=weighed)
-    if unexercised:
-        return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=unexercised)
-    for found in deciding:
-        if found.outcome is Outcome.INCONCLUSIVE:
-            reason = f"{found.rule.id}: {found.reason}"
-            return Verdict(outcome=Outcome.INCONCLUSIVE, judgements=weighed, reason=reason)
-    return Verdict(outcome=Outcome.PASS, judgements=weighed)
+    undecided = (found for found in deciding if found.outcome is Outcome.INCONCLUSIVE)
+    reason = irrelevant or next((f"{one.rule.id}: {one.reason}" for one in undecided), None)
+    outcome = Outcome.INCONCLUSIVE if reason else Outcome.PASS
+    return Verdict(outcome=outcome, judgements=weighed, reason=reason)
 
 
 GRAVEST_FIRST = (
@@ -124,7 +126,7 @@ def merge(
     verdicts: Sequence[Verdict],
     *,
     worse: Collection[str] = (),
-    bar: Level = Level.MUST,
+    failing_level: Level = Level.MUST,
 ) -> Verdict:
     """Make one verdict of several on the same item, the gravest; rule by rule too.
 
@@ -139,7 +141,8 @@ def merge(
             judged[found.rule.id] = found
     gravest = min(verdicts, key=lambda verdict: _gravity(verdict.outcome))
     failed = any(
-        found.outcome is Outcome.FAIL and counts(found.rule.level, bar) for found in judged.values()
+        found.outcome is Outcome.FAIL and counts(found.rule.level, failing_level)
+        for found in judged.values()
     )
     outcome = Outcome.FAIL if failed else gravest.outcome
     return replace(gravest, outcome=outcome, judgements=tuple(judged.values()))
@@ -150,8 +153,8 @@ def _gravity(outcome: Outcome) -> int:
 
 
 def _ask(rule: Rule, evidence: Evidence) -> Judgement:
-    if evidence.unlike is not None and rule.id.startswith("equiv."):
-        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.unlike)
+    if evidence.incomparable is not None and rule.id.startswith("equiv."):
+        return Judgement(rule=rule, outcome=Outcome.INCONCLUSIVE, reason=evidence.incomparable)
     if not rule.applies(evidence):
         return Judgement(rule=rule, outcome=Outcome.NA)
     findings: list[Finding] = []
@@ -177,7 +180,7 @@ def _yield_to_others(found: Judgement) -> Judgement:
     return found
 
 
-def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: bool) -> Judgement:
+def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive: bool) -> Judgement:
     found = replace(
         found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
     )
@@ -185,7 +188,7 @@ def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, exercised: 
         told = [_first_that_tells(finding, issues) for finding in found.findings]
         # A finding that no issue tells of is a new fault.
         return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
-    if found.outcome is Outcome.PASS and exercised:
+    if found.outcome is Outcome.PASS and conclusive:
         gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
     return found
@@ -202,7 +205,7 @@ def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None
     return next(told, None)
 
 
-def counts(level: Level, bar: Level) -> bool:
+def counts(level: Level, failing_level: Level) -> bool:
     """Whether a rule of this level can fail a run."""
     order = [Level.INFO, Level.SHOULD, Level.MUST]
-    return order.index(level) >= order.index(bar)
+    return order.index(level) >= order.index(failing_level)

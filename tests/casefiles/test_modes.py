@@ -6,12 +6,11 @@ from pathlib import Path
 import pytest
 
 from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
-from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Echo, Mode
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 
-SERVER = replace(SCRIPTED, intervals=True, prompts="/tokenize")
-SAMPLED = replace(SERVER, emission="sampled")
+SERVER = replace(SCRIPTED, takes_interval=True, render_path="/tokenize")
 CASE = Case(id="a/b", about="x", path=Path("a.yaml"), line=1, messages=())
 STOP = Mode(name="stream-stop-8", stream=True, stop=8)
 
@@ -23,12 +22,7 @@ def names(*found: Mode) -> list[str]:
 def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     plain = ["complete", "stream", "stream-characters"]
     assert names(*of_server(SERVER)) == [*plain, "stream-interval-5", "stream-interval-1000"]
-    assert names(*of_server(replace(SERVER, intervals=False))) == plain
-
-
-def test_a_sampled_server_cannot_be_told_how_to_cut() -> None:
-    assert names(*of_server(SAMPLED)) == ["complete", "stream"]
-    assert names(*of_server(SAMPLED, "thorough")) == ["complete", "stream"]
+    assert names(*of_server(replace(SERVER, takes_interval=False))) == plain
 
 
 def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:
@@ -81,12 +75,6 @@ def test_a_case_adds_modes_of_its_own_once() -> None:
     assert of_case(case, (COMPLETE, STREAM), SERVER) == [COMPLETE, STREAM, PROMPT, STOP]
 
 
-def test_a_mode_that_the_server_cannot_be_asked_in_is_left_out() -> None:
-    case = replace(CASE, modes=(PROMPT, STOP))
-    assert of_case(case, (COMPLETE,), replace(SERVER, prompts=None)) == [COMPLETE, STOP]
-    assert of_case(case, (COMPLETE,), SAMPLED) == [COMPLETE, PROMPT]
-
-
 def test_a_stop_string_of_the_case_leaves_no_room_for_another() -> None:
     case = replace(CASE, modes=(STOP,), options={"stop": "x"})
     assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE]
@@ -100,6 +88,13 @@ def test_a_long_answer_is_cut_in_the_default_ways_and_its_own_alone() -> None:
     assert of_case(long, THOROUGH, SERVER) == [*DEFAULT, PROMPT]
 
 
-def test_a_request_that_is_refused_is_asked_complete_and_streamed_only() -> None:
-    case = replace(CASE, expect=Expectation(refused=True))
+def test_an_answer_that_is_sent_back_is_asked_complete_and_streamed_only() -> None:
+    case = replace(CASE, echo=Echo(results=(), says=()), modes=(STOP,))
     assert of_case(case, THOROUGH, SERVER) == [COMPLETE, STREAM]
+
+
+def test_a_server_without_intervals_is_asked_for_none() -> None:
+    interval = Mode(name="stream-interval-5", stream=True, interval=5)
+    case = replace(CASE, modes=(interval,))
+    assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE, interval]
+    assert of_case(case, (COMPLETE,), replace(SERVER, takes_interval=False)) == [COMPLETE]

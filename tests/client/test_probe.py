@@ -67,8 +67,8 @@ def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
             parser=parser,
             format=format,
             emission="scripted",
-            intervals=True,
-            prompts=probe.RENDER,
+            takes_interval=True,
+            render_path=probe.RENDER,
         )
 
 
@@ -214,7 +214,7 @@ def test_a_server_that_answers_nothing_else_is_sampled_and_unknown() -> None:
     with serve(pages({"/v1/models": MODELS, "/openapi.json": b"["})) as url:
         found = probe.examine(url, parser="hermes")
     assert (found.implementation, found.version) == ("unknown", None)
-    assert (found.emission, found.intervals) == ("sampled", False)
+    assert (found.emission, found.takes_interval) == ("sampled", False)
 
 
 def test_an_unknown_parser_without_a_format_is_a_problem() -> None:
@@ -296,10 +296,10 @@ def test_tokens_are_trusted_if_their_text_comes_back_to_the_letter(
         "/detokenize": detokenized,
     }
     with serve(pages(documents)) as url:
-        assert probe.examine(url, parser="hermes", emission="sampled").tokens is trusted
+        assert probe.examine(url, parser="hermes", emission="sampled").shows_token_ids is trusted
 
 
 def test_a_scripted_server_is_not_asked_for_tokens() -> None:
     with Reference("hermes") as running:
-        assert not probe.examine(running.url, parser="hermes").tokens
-        assert probe.examine(running.url, parser="hermes", emission="sampled").tokens
+        assert not probe.examine(running.url, parser="hermes").shows_token_ids
+        assert probe.examine(running.url, parser="hermes", emission="sampled").shows_token_ids

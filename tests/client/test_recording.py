@@ -19,7 +19,7 @@ from conformance.client import recording
 from conformance.client.recording import EXCHANGES, Player, Recorder, TapeProblem
 from conformance.client.sender import ASKED_FOR, CHAT, NotAsked
 from conformance.terms.exchange import Exchange
-from conformance.terms.server import Server
+from conformance.terms.server import ANSWER_TOKENS, Server
 from tests.pytest_run import (
     CASES,
     COMPLETED,
@@ -92,6 +92,12 @@ def exchange(body: Json, text: str = "one", **fields: Any) -> Exchange:
     return Exchange(request=body, status=200, reads=(Read(0.1, text.encode()),), **fields)
 
 
+def test_a_tape_of_a_format_that_is_not_known_is_refused_by_name(tmp_path: Path) -> None:
+    recording.begin(tmp_path, replace(SERVER, format="hermse"), via="server-url", repeat="")
+    with pytest.raises(TapeProblem, match=r"tapes\.json: format 'hermse' is unknown; did you mean"):
+        recording.facts(tmp_path)
+
+
 def test_an_exchange_comes_back_byte_for_byte_with_its_times(tmp_path: Path) -> None:
     body = {"model": "m", "n": 1, "temperature": 0.5, "messages": ["\ud800 é", 2**60, None]}
     whole = Exchange(
@@ -106,6 +112,26 @@ def test_an_exchange_comes_back_byte_for_byte_with_its_times(tmp_path: Path) -> 
     assert file.name.startswith("mine.zig.stream.")
     assert play(Player(tmp_path / "tapes"), body) == whole
     assert recording.facts(tmp_path / "tapes").server == replace(SERVER, url="a tape")
+
+
+def test_a_folder_recorded_by_an_earlier_version_is_read(tmp_path: Path) -> None:
+    recording.begin(tmp_path / "tapes", SERVER, via="launch", repeat="--launch=hermes")
+    file = tmp_path / "tapes" / "tapes.json"
+    found = json.loads(file.read_text("utf-8"))
+    found["server"] |= {"intervals": True, "grammar": False, "prompts": "/p", "tokens": True}
+    found["server"]["room"] = 9
+    file.write_text(json.dumps(found), "utf-8")
+    assert recording.facts(tmp_path / "tapes").server == replace(
+        SERVER,
+        url="a tape",
+        takes_interval=True,
+        render_path="/p",
+        shows_token_ids=True,
+        answer_tokens=9,
+    )
+    del found["server"]["room"]  # the oldest ones have none
+    file.write_text(json.dumps(found), "utf-8")
+    assert recording.facts(tmp_path / "tapes").server.answer_tokens == ANSWER_TOKENS
 
 
 def test_tapes_are_as_their_schemas_say(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from conformance.commands import main
 from conformance.report import changes
 from conformance.results import reader
 from conformance.results.comparison import Comparison, Incomparable, Kind, check, compare
+from conformance.results.reader import Attempt
 from conformance.terms.outcome import Outcome
 from tests.made import Items, document, item, results, write
 
@@ -168,9 +170,20 @@ def test_what_cannot_be_compared_is_refused_by_name(
 
 
 def test_sampled_runs_have_no_single_answers_to_compare(tmp_path: Path) -> None:
+    attempt = Attempt(
+        outcome=Outcome.PASS,
+        reason=None,
+        seconds=0.1,
+        fault=None,
+        called=True,
+        said=None,
+        broken=(),
+        wire=None,
+    )
     one = results(tmp_path / "a.json", SAME, target_emission="sampled")
-    with pytest.raises(Incomparable, match="by chance; weigh rates with --baseline"):
-        check(one, one)
+    asked = replace(one, items=tuple(replace(item, attempts=(attempt,)) for item in one.items))
+    with pytest.raises(Incomparable, match=r"a.json: sampled, .* by chance; weigh rates with"):
+        check(asked, asked)
 
 
 def test_another_version_is_compared(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from conformance.reference.fault import Fault
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts import blame
-from conformance.verdicts.blame import Fault as Owner
+from conformance.verdicts.blame import Blame
 from conformance.verdicts.item import Judged
 from tests.sampling import CASES, play
 
@@ -24,7 +24,7 @@ OF_THE_PARSER = [
     fault
     for fault in FAULTS.values()
     if fault.owner != "error"
-    and blame.owner(fault.owner) is Owner.PARSER
+    and blame.owner(fault.owner) is Blame.PARSER
     and RULES[fault.owner].level is not Level.INFO
 ]
 SAME_TOKENS = "only a complete answer of the same tokens shows it, and this model has one by chance"
@@ -62,7 +62,7 @@ def test_a_parsers_fault_turns_a_run_red_and_is_the_parsers(fault: Fault) -> Non
     found = play(fault=fault, format=fault.format, concurrency=pairs)
     failed = [one for one in found if one.verdict.outcome is Outcome.FAIL]
     assert failed or fault.name in BY_CHANCE
-    assert {one.fault for one in failed} <= {Owner.PARSER, Owner.SERVER}
+    assert {one.fault for one in failed} <= {Blame.PARSER, Blame.SERVER}
 
 
 @pytest.mark.parametrize("name", ["name-twice", "arguments-as-object", "complete-call-as-text"])
@@ -74,7 +74,7 @@ def test_without_tokens_a_fault_that_no_model_can_make_turns_a_run_red(name: str
 def test_without_tokens_nobody_is_accused_of_what_the_model_may_have_said(name: str) -> None:
     found = play(fault=FAULTS[name], variants=UNHEARD)
     assert not bad(found)
-    assert {one.fault for one in found} == {None, Owner.UNCLEAR}
+    assert {one.fault for one in found} == {None, Blame.UNCLEAR}
 
 
 def test_the_same_fault_is_found_with_tokens_however_the_answers_fall() -> None:
@@ -91,7 +91,7 @@ def test_what_the_model_said_otherwise_is_shown_where_the_stream_is_not_compared
     assert unlike
     assert unlike.startswith("the model said ")
     assert " complete, and " in unlike
-    assert (complete.fault, streamed.fault) == (None, Owner.MODEL)
+    assert (complete.fault, streamed.fault) == (None, Blame.MODEL)
     assert streamed.verdict.outcome is Outcome.INCONCLUSIVE
 
 

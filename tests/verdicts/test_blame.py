@@ -8,9 +8,9 @@ from conformance.base.jsonvalue import Json
 from conformance.rules import RULES
 from conformance.terms.outcome import Finding, Outcome
 from conformance.verdicts import blame
-from conformance.verdicts.blame import Fault
+from conformance.verdicts.blame import Blame
 from conformance.verdicts.spoken import Reading
-from conformance.verdicts.transcript import Hearing, apart, missing_in
+from conformance.verdicts.transcript import Transcript, difference, missing_in
 from conformance.verdicts.verdict import Judgement, Verdict
 
 HEARD = Reading(text="Hi.", calls=())
@@ -29,16 +29,16 @@ def fault(
     found: Verdict,
     reading: Reading | None = HEARD,
     *,
-    unexercised: bool = False,
+    irrelevant: bool = False,
     unshown: str | None = None,
     lost: bool = False,
-) -> Fault | None:
-    return blame.of(found, reading, unexercised=unexercised, unshown=unshown, lost=lost)
+) -> Blame | None:
+    return blame.blame_for(found, reading, irrelevant=irrelevant, unshown=unshown, lost=lost)
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_has_somebody_to_blame(rule: str) -> None:
-    assert blame.owner(rule) in {Fault.TEMPLATE, Fault.PARSER, Fault.SERVER}
+    assert blame.owner(rule) in {Blame.TEMPLATE, Blame.PARSER, Blame.SERVER}
 
 
 def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
@@ -50,15 +50,15 @@ def test_no_table_names_a_rule_or_an_area_that_is_none() -> None:
 @pytest.mark.parametrize(
     ("rules", "owner"),
     [
-        (["said.calls"], Fault.PARSER),
-        (["said.finish"], Fault.SERVER),
-        (["chunk.name.once"], Fault.SERVER),
-        (["template.tools"], Fault.TEMPLATE),
-        (["sse.done", "said.arguments"], Fault.PARSER),
-        (["args.schema", "sse.done"], Fault.SERVER),  # SHOULD yields to MUST
+        (["said.calls"], Blame.PARSER),
+        (["said.finish"], Blame.SERVER),
+        (["chunk.name.once"], Blame.SERVER),
+        (["template.tools"], Blame.TEMPLATE),
+        (["sse.done", "said.arguments"], Blame.PARSER),
+        (["args.schema", "sse.done"], Blame.SERVER),  # SHOULD yields to MUST
     ],
 )
-def test_a_failure_is_of_whom_its_rule_is(rules: list[str], owner: Fault) -> None:
+def test_a_failure_is_of_whom_its_rule_is(rules: list[str], owner: Blame) -> None:
     assert fault(verdict(Outcome.FAIL, *(judged(one, Outcome.FAIL) for one in rules))) is owner
 
 
@@ -69,36 +69,36 @@ def test_who_passes_is_at_no_fault() -> None:
 
 
 def test_an_answer_that_does_not_come_is_the_servers_and_a_stale_list_ours() -> None:
-    assert fault(verdict(Outcome.ERROR)) is Fault.SERVER
-    assert fault(verdict(Outcome.STALE)) is Fault.SUITE
+    assert fault(verdict(Outcome.ERROR)) is Blame.SERVER
+    assert fault(verdict(Outcome.STALE)) is Blame.SUITE
 
 
 @pytest.mark.parametrize("rule", sorted(blame.FORCED))
 def test_a_forced_call_that_the_tokens_hold_and_the_client_lacks_is_the_parsers(rule: str) -> None:
     found = verdict(Outcome.FAIL, judged(rule, Outcome.FAIL))
-    assert fault(found) is Fault.SERVER
-    assert fault(found, lost=True) is Fault.PARSER
+    assert fault(found) is Blame.SERVER
+    assert fault(found, lost=True) is Blame.PARSER
     other = verdict(Outcome.FAIL, judged("usage.final-chunk", Outcome.FAIL))
-    assert fault(other, lost=True) is Fault.SERVER
+    assert fault(other, lost=True) is Blame.SERVER
 
 
 def test_a_model_that_does_not_call_is_at_fault_if_it_could_know_and_we_do() -> None:
     found = verdict(Outcome.INCONCLUSIVE)
-    assert fault(found, unexercised=True) is Fault.MODEL
-    assert fault(found, None, unexercised=True) is Fault.UNCLEAR
-    assert fault(found, unexercised=True, unshown="the tool") is Fault.TEMPLATE
+    assert fault(found, irrelevant=True) is Blame.MODEL
+    assert fault(found, None, irrelevant=True) is Blame.UNCLEAR
+    assert fault(found, irrelevant=True, unshown="the tool") is Blame.TEMPLATE
 
 
 @pytest.mark.parametrize(
     ("reason", "reading", "owner"),
     [
-        (f"{blame.OWN_TEXT}: odd", HEARD, Fault.MODEL),
-        (blame.UNHEARD, None, Fault.UNCLEAR),
-        ("the schema of 'f' cannot be used: no", HEARD, Fault.SUITE),
+        (f"{blame.OWN_TEXT}: odd", HEARD, Blame.MODEL),
+        (blame.NO_TRANSCRIPT, None, Blame.UNCLEAR),
+        ("the schema of 'f' cannot be used: no", HEARD, Blame.SUITE),
     ],
 )
 def test_an_open_rule_is_of_whom_its_reason_says(
-    reason: str, reading: Reading | None, owner: Fault
+    reason: str, reading: Reading | None, owner: Blame
 ) -> None:
     open_rule = judged("args.schema", Outcome.INCONCLUSIVE, reason)
     assert fault(verdict(Outcome.INCONCLUSIVE, open_rule), reading) is owner
@@ -106,15 +106,15 @@ def test_an_open_rule_is_of_whom_its_reason_says(
 
 def test_a_stream_of_other_tokens_is_the_models_and_one_without_them_the_servers() -> None:
     unlike = verdict(Outcome.INCONCLUSIVE, judged("equiv.calls", Outcome.INCONCLUSIVE, "x"))
-    assert fault(unlike) is Fault.MODEL
-    assert fault(unlike, None) is Fault.SERVER
+    assert fault(unlike) is Blame.MODEL
+    assert fault(unlike, None) is Blame.SERVER
 
 
 def test_streams_are_compared_with_the_same_tokens_only() -> None:
-    one, two = Hearing(ids=(1, 2), reading=HEARD), Hearing(ids=(1, 3), reading=HEARD)
-    assert apart(one, one) is None
-    assert apart(one, two) == 'the model said "Hi." complete, and "Hi." streamed'
-    assert apart(one, Hearing()) == "not all token ids of the stream are shown"
+    one, two = Transcript(ids=(1, 2), reading=HEARD), Transcript(ids=(1, 3), reading=HEARD)
+    assert difference(one, one) is None
+    assert difference(one, two) == 'the model said "Hi." complete, and "Hi." streamed'
+    assert difference(one, Transcript()) == "not all token ids of the stream are shown"
 
 
 CALL: Json = {"id": "c", "type": "function", "function": {"name": "get_time", "arguments": "{}"}}

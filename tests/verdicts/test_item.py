@@ -79,7 +79,7 @@ def test_asking_ends_when_more_answers_would_change_nothing(
     assert is_clear(attempts, 0.5) is clear
 
 
-def test_a_higher_bar_takes_more_answers() -> None:
+def test_a_higher_required_rate_takes_more_answers() -> None:
     assert not is_clear([attempt(PASS, called=True)] * 20, 0.9)
     assert is_clear([attempt(PASS, called=True)] * 40, 0.9)
     assert is_clear([attempt(INCONCLUSIVE, called=False)], 0.9)

@@ -372,7 +372,7 @@ def weighed(
         known=listed,
         case=case("single/one", PARIS),
         mode=mode,
-        sampled=said is not None,
+        varies=said is not None,
         said=said,
     )
     return verdict.judgements[0]

@@ -63,17 +63,19 @@ def judgement(
 def verdict(
     *judgements: Judgement,
     issues: tuple[Issue, ...] = (),
-    bar: Level = Level.MUST,
-    unexercised: str | None = None,
+    failing_level: Level = Level.MUST,
+    irrelevant: str | None = None,
     before: Outcome | None = None,
+    varies: bool = False,
 ) -> Verdict:
     return decide(
         judgements,
         known=Known(issues=issues),
         case=CASE,
         mode=MODE,
-        bar=bar,
-        unexercised=unexercised,
+        failing_level=failing_level,
+        irrelevant=irrelevant,
+        varies=varies,
         before={} if before is None else {RULE.id: before},
     )
 
@@ -162,7 +164,7 @@ def test_the_weightiest_outcome_decides(
 ) -> None:
     listed = replace(issue(), rules=("args.listed",))
     found = [BY_OUTCOME[outcome] for outcome in outcomes]
-    decided = verdict(*found, issues=(listed,), unexercised=unexercised)
+    decided = verdict(*found, issues=(listed,), irrelevant=unexercised)
     # An answer that did not exercise its case is no proof that an issue is gone.
     weighed = {PASS if one is STALE and unexercised else one for one in outcomes}
     weighed |= {INCONCLUSIVE} if unexercised else {PASS}
@@ -183,7 +185,7 @@ def test_the_weightiest_outcome_decides(
 def test_an_inconclusive_item_says_why(
     outcome: Outcome, unexercised: str | None, reason: str | None
 ) -> None:
-    assert verdict(judgement(outcome), unexercised=unexercised).reason == reason
+    assert verdict(judgement(outcome), irrelevant=unexercised).reason == reason
 
 
 LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
@@ -191,15 +193,15 @@ LEVELS = [Level.INFO, Level.SHOULD, Level.MUST]
 
 @pytest.mark.parametrize("outcome", [FAIL, STALE, KNOWN, INCONCLUSIVE])
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("bar", LEVELS)
+@pytest.mark.parametrize("failing_level", LEVELS)
 def test_a_rule_below_the_bar_is_told_and_decides_nothing(
-    outcome: Outcome, level: Level, bar: Level
+    outcome: Outcome, level: Level, failing_level: Level
 ) -> None:
     found = {STALE: PASS, KNOWN: FAIL}.get(outcome, outcome)
     issues = (issue(),) if outcome in (STALE, KNOWN) else ()
-    decided = verdict(judgement(found, level), issues=issues, bar=bar)
+    decided = verdict(judgement(found, level), issues=issues, failing_level=failing_level)
     assert decided.judgements[0].outcome is outcome
-    below = LEVELS.index(level) < LEVELS.index(bar)
+    below = LEVELS.index(level) < LEVELS.index(failing_level)
     assert decided.outcome is (PASS if below else outcome)
 
 
@@ -237,15 +239,15 @@ def test_trouble_is_never_excused() -> None:
 
 def test_a_sampled_answer_makes_no_issue_stale() -> None:
     known = Known(issues=(issue(),))
-    found = decide([judgement(PASS)], known=known, case=CASE, mode=MODE, sampled=True)
+    found = verdict(judgement(PASS), issues=known.issues, varies=True)
     assert found.outcome is PASS
     assert verdict(judgement(PASS), issues=known.issues).outcome is STALE
 
 
 # What a rule comes to, how it is listed, and then, as `weighed item`: what both are if the rule
-# counts, if it is below the bar, if the answer was sampled, if it did not exercise its case.
+# counts, if it is below the level, if the answer was sampled, if it did not exercise its case.
 TABLE = """
-found         listed         counts                     below the bar       sampled                    unexercised
+found         listed         counts                     below the level       sampled                    unexercised
 pass          not-listed     pass pass                  pass pass           pass pass                  pass inconclusive
 pass          fails          stale stale                stale pass          pass pass                  pass inconclusive
 pass          flaky          pass pass                  pass pass           pass pass                  pass inconclusive
@@ -270,7 +272,7 @@ LISTED = {
     "flaky": (issue(flaky=True),),
     "otherwise": (issue(says="something else"),),
 }
-WAYS = {"counts": 2, "below the bar": 4, "sampled": 6, "unexercised": 8}
+WAYS = {"counts": 2, "below the level": 4, "sampled": 6, "unexercised": 8}
 
 
 def test_the_table_has_every_outcome_and_every_listing_once() -> None:
@@ -281,25 +283,23 @@ def test_the_table_has_every_outcome_and_every_listing_once() -> None:
 
 
 ASKED = [
-    (way, level, bar)
-    for way, level, bar in product(WAYS, LEVELS, LEVELS)
-    if (LEVELS.index(level) < LEVELS.index(bar)) == (way == "below the bar")
+    (way, level, failing_level)
+    for way, level, failing_level in product(WAYS, LEVELS, LEVELS)
+    if (LEVELS.index(level) < LEVELS.index(failing_level)) == (way == "below the level")
 ]
 
 
-@pytest.mark.parametrize(("way", "level", "bar"), ASKED)
+@pytest.mark.parametrize(("way", "level", "failing_level"), ASKED)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0]}-{row[1]}")
 def test_every_outcome_comes_to_what_the_table_says(
-    row: list[str], way: str, level: Level, bar: Level
+    row: list[str], way: str, level: Level, failing_level: Level
 ) -> None:
-    decided = decide(
-        [judgement(Outcome(row[0]), level)],
-        known=Known(issues=LISTED[row[1]]),
-        case=CASE,
-        mode=MODE,
-        bar=bar,
-        unexercised="one chunk" if way == "unexercised" else None,
-        sampled=way == "sampled",
+    decided = verdict(
+        judgement(Outcome(row[0]), level),
+        issues=LISTED[row[1]],
+        failing_level=failing_level,
+        irrelevant="one chunk" if way == "unexercised" else None,
+        varies=way == "sampled",
     )
     place = WAYS[way]
     assert [decided.judgements[0].outcome, decided.outcome] == row[place : place + 2]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import text_of
 from conformance.scripting import SCRIPT_FIELD, encode, never, tokens_until
-from conformance.terms.case import PROMPT, Case, Mode
+from conformance.terms.case import Case, Mode
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.wires.chat.answers import Answer
@@ -35,32 +33,32 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body["stream_interval"] = mode.interval
     if mode.stop is not None:
         body["stop"] = never(mode.stop, script)
-    # Nothing else stops a model that a grammar keeps from its script, or that is asked although
-    # the request makes no sense.
-    limit = SPARE_TOKENS if case.expect.refused else None
-    if server.emission == "sampled" and not case.expect.refused and mode != PROMPT:
-        limit = server.room
-        body |= _for_sampling(body, server)
     if script is not None:
+        # Nothing else stops a model that a grammar keeps from its script.
         limit = len(text_of(script).encode("utf-8", "surrogatepass")) + SPARE_TOKENS
         cut = mode.cut
         if case.cut_after is not None:
             limit, cut = tokens_until(script, case.cut_after), "characters"
         body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, cut)}
-    if limit is not None and not {"max_tokens", "max_completion_tokens"} & body.keys():
-        body["max_completion_tokens"] = limit
+        body = limited(body, limit)
     return body
 
 
-def _for_sampling(body: Mapping[str, Json], server: Server) -> dict[str, Json]:
-    """Give the fields that make a model's answer repeatable, and its tokens known."""
+def limited(body: Json, tokens: int) -> Json:
+    """Limit the answer to so many tokens, unless the case sets a limit of its own."""
+    own = {"max_tokens", "max_completion_tokens"} & body.keys()
+    return body if own else {**body, "max_completion_tokens": tokens}
+
+
+def sampled(body: Json, server: Server) -> Json:
+    """Add what makes a model's own answer end, repeatable, and its tokens known."""
     fields: dict[str, Json] = {"seed": body.get("seed", SEED)}
-    if server.tokens:
+    if server.shows_token_ids:
         fields["return_token_ids"] = True
         if body.get("stream"):
             # The count tells whether all ids of a stream were shown.
             fields["stream_options"] = {"include_usage": True, **(body.get("stream_options") or {})}
-    return fields
+    return limited({**body, **fields}, server.answer_tokens)
 
 
 def refusal(answer: Answer) -> str | None:
@@ -79,7 +77,7 @@ def refusal(answer: Answer) -> str | None:
 
 
 def is_too_long(answer: Answer, server: Server) -> bool:
-    """Whether a server refused a request because of the room that the suite asked for."""
+    """Whether a server refused a request because of the tokens that the suite asked for."""
     limit = answer.exchange.request.get("max_completion_tokens")
     refused = answer.exchange.status == 400 and "context length" in answer.text
-    return refused and limit == server.room
+    return refused and limit == server.answer_tokens

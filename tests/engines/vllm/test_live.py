@@ -108,7 +108,7 @@ def test_a_probe_finds_out_what_the_server_is(server: Launched) -> None:
     assert found.version == vllm.DEFAULT_VLLM
     assert found.emission == "scripted"
     assert found.format == "hermes"
-    assert found.intervals
+    assert found.takes_interval
 
 
 def test_the_suite_judges_a_real_server(server: Launched, tmp_path: Path) -> None:

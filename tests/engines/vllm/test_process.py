@@ -21,7 +21,7 @@ time.sleep(600)
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from conformance.launch.process import spawn
+from conformance.engines.vllm.process import spawn
 running = spawn([sys.executable, "-c", sys.argv[2]], Path(sys.argv[1]), environment=os.environ)
 print(running.id, flush=True)
 time.sleep(600)

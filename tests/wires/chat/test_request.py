@@ -22,13 +22,13 @@ from conformance.scripting import (
     scripts_of,
     tokens_until,
 )
-from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Expectation, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, STREAM, Case, Mode
 from conformance.terms.said import Call, Piece, Text
 from conformance.terms.server import Server
 from conformance.wires.chat.request import SPARE_TOKENS, build
 from tests.evidence import PARIS, SCRIPTED, TOOLS
 
-SERVER = replace(SCRIPTED, intervals=True)
+SERVER = replace(SCRIPTED, takes_interval=True)
 SAMPLED = replace(SERVER, emission="sampled")
 V11 = replace(SERVER, format="mistral-v11")
 TIME = Call(name="get_time", arguments="{}")
@@ -147,28 +147,6 @@ def test_a_scripted_request_carries_the_script_and_a_limit() -> None:
     }
 
 
-def test_a_request_that_is_to_be_refused_has_a_limit_in_case_it_is_not() -> None:
-    case = replace(CASE, says=None, expect=Expectation(refused=True), body={"tool_choice": "some"})
-    body = build(case, COMPLETE, SERVER, None)
-    assert (body["tool_choice"], body["max_completion_tokens"]) == ("some", SPARE_TOKENS)
-
-
-def test_a_sampled_request_leaves_the_model_free_but_not_without_end() -> None:
-    assert build(CASE, COMPLETE, SAMPLED, None) == {
-        "model": "m",
-        "messages": [{"role": "user", "content": "Hi"}],
-        "tools": TOOLS,
-        "temperature": 0,
-        "seed": 1,
-        "max_completion_tokens": 1024,
-    }
-    short = build(CASE, COMPLETE, replace(SAMPLED, room=9), None)
-    assert short["max_completion_tokens"] == 9
-    own = build(replace(CASE, options={"max_tokens": 7}), COMPLETE, SAMPLED, None)
-    assert (own["max_tokens"], "max_completion_tokens" in own) == (7, False)
-    assert "max_completion_tokens" not in build(CASE, PROMPT, SAMPLED, None)
-
-
 def test_a_case_without_tools_sends_no_tools() -> None:
     assert "tools" not in build(replace(CASE, tools=()), COMPLETE, SAMPLED, None)
 
@@ -218,7 +196,6 @@ APPLIES = [
     ({"omits": {"stream": "one token"}}, SERVER, "one token"),
     ({"omits": {"complete": "one token"}}, SERVER, None),
     ({"sampled": False}, SERVER, None),
-    ({"sampled": False}, SAMPLED, "only a scripted model says this"),
 ]
 
 
@@ -291,28 +268,3 @@ def test_the_server_reads_the_script_that_is_sent(cut: str) -> None:
 def test_a_script_with_half_a_character_has_a_limit() -> None:
     body = build(CASE, COMPLETE, SERVER, (Piece("text", "\ud800"),))
     assert body["max_completion_tokens"] == 3 + SPARE_TOKENS
-
-
-def test_a_sampled_request_asks_for_tokens_where_the_server_shows_them() -> None:
-    shows = replace(SAMPLED, tokens=True)
-    assert build(CASE, COMPLETE, shows, None)["return_token_ids"] is True
-    streamed = build(CASE, STREAM, shows, None)
-    assert streamed["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in build(CASE, STREAM, SAMPLED, None)
-    own = replace(CASE, options={"stream_options": {"include_usage": False}, "seed": 7})
-    asked = build(own, STREAM, shows, None)
-    assert (asked["stream_options"], asked["seed"]) == ({"include_usage": False}, 7)
-    nothing = replace(CASE, options={"stream_options": None})
-    assert build(nothing, STREAM, shows, None)["stream_options"] == {"include_usage": True}
-
-
-def test_a_prompt_is_asked_for_without_what_is_for_answers() -> None:
-    asked = build(CASE, PROMPT, replace(SAMPLED, tokens=True), None)
-    assert not asked.keys() & {"seed", "return_token_ids", "max_completion_tokens"}
-
-
-def test_a_prompt_can_be_read_even_of_a_case_that_no_model_can_be_asked() -> None:
-    scripted_only = replace(CASE, sampled=False)
-    check_applies(scripted_only, PROMPT, SAMPLED)
-    with pytest.raises(NotApplicable, match="only a scripted model says this"):
-        check_applies(scripted_only, COMPLETE, SAMPLED)

@@ -1,6 +1,6 @@
 """Which fault of the reference server trips which rules.
 
-`python -m tests.kill_matrix` writes the page.
+`python -m tools.kill_matrix` writes the page.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 
 from conformance.casefiles import casefile
-from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
 from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
@@ -21,6 +20,7 @@ from conformance.formats.registry import parser_of
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES, Evidence
+from conformance.runs.emissions import modes_of_case
 from conformance.runs.session import Session
 from conformance.terms.case import COMPLETE, STREAM, Mode
 from conformance.terms.outcome import Outcome
@@ -85,7 +85,7 @@ class Matrix:
         items = [
             Item(case=case, mode=mode)
             for case in cases
-            for mode in of_case(case, modes, session.server)
+            for mode in modes_of_case(case, modes, session.server)
         ]
         session.ask_ahead(items)
         judged = [session.judge(item) for item in items]
@@ -136,8 +136,8 @@ def server_of(url: str, format: str) -> Server:
         parser=parser_of(FORMATS[format]),
         format=format,
         emission="scripted",
-        intervals=True,
-        prompts=RENDER,
+        takes_interval=True,
+        render_path=RENDER,
     )
 
 
@@ -167,7 +167,7 @@ def judge(
         items = [
             Item(case=CASES[id], mode=mode)
             for id in cases
-            for mode in of_case(CASES[id], modes, server)
+            for mode in modes_of_case(CASES[id], modes, server)
         ]
         session.ask_ahead(items)
         return [session.judge(item) for item in items]

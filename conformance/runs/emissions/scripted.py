@@ -1,0 +1,175 @@
+"""Scripted: the server says exactly what each case wants, so that every failure is its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from conformance.base.statistics import Rate
+from conformance.casefiles import modes
+from conformance.casefiles.expectation import CUTS
+from conformance.client.sender import ASKED_FOR
+from conformance.formats.format import text_of
+from conformance.runs.channel import Channel, Wire
+from conformance.runs.emissions.emission import (
+    Emission,
+    Foreseen,
+    Received,
+    Strategy,
+    failure,
+    follow_up,
+    no_answer,
+)
+from conformance.scripting import NotApplicable, is_bound, scripts_of
+from conformance.terms.case import COMPLETE, Case, Mode
+from conformance.terms.outcome import Level
+from conformance.terms.said import Script
+from conformance.terms.server import Server
+from conformance.verdicts import relevance
+from conformance.verdicts.blame import Blame
+from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.verdict import Verdict
+from conformance.wires.chat.answers import Answer
+
+
+async def ask(channel: Channel, item: Item) -> Received:
+    """Make the model say the case's script, and ask what comes of that."""
+    case, wire = item.case, channel.wire
+    script = await _script(channel, case, item.mode.cut)
+    answer = await channel.ask(wire.build(case, item.mode, channel.server, script))
+    if reason := wire.refusal(answer):
+        raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
+    stumbled = await _stumbled(channel, item, answer)
+    following = await follow_up(channel, item, answer, ask)
+    return Received(
+        answer=answer,
+        expect=case.expect,
+        said=text_of(script),
+        trouble=no_answer(answer, following) or stumbled,
+        follow_up=following,
+    )
+
+
+async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
+    """Say that a grammar may have made the server fail over the script, if so.
+
+    It did not if the request fails without its script too: then the failure is the server's own,
+    over a good request.
+    """
+    failed = failure(answer)
+    if failed is None or not is_bound(item.case, channel.server):
+        return None
+    wire = channel.wire
+    body = wire.ended(wire.build(item.case, item.mode, channel.server, None), wire.spare_tokens)
+    if (await channel.ask(body)).exchange.status == 500:
+        return None
+    return f"{failed} (a grammar that forbids the script may be why)"
+
+
+async def _script(channel: Channel, case: Case, cut: str) -> Script:
+    """Choose the script; raises `NotApplicable` where the server lets none be said."""
+    scripts = scripts_of(case, channel.server)
+    if not is_bound(case, channel.server):
+        return scripts[0]
+    return await channel.once((case.id, cut), lambda: _choose(channel, case, cut, scripts))
+
+
+async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script]) -> Script:
+    """Try which script is said to the end: a grammar of the server may forbid some.
+
+    A script that leads to no answer at all decides nothing: if every one does, the case's own
+    exchange will show what is wrong.
+    """
+    ASKED_FOR.set(f"{case.id} script")
+    mode = replace(COMPLETE, cut=cut)
+    diverted = False
+    for script in scripts:
+        body = channel.wire.build(case, mode, channel.server, script)
+        answer = await channel.ask(channel.wire.with_ids(body))
+        if answer.exchange.error is not None or answer.exchange.status != 200:
+            continue
+        if await _is_said(channel, case, answer, text_of(script)):
+            return script
+        diverted = True
+    if diverted:
+        raise NotApplicable("a grammar of the server forbids what the model would say")
+    return scripts[0]
+
+
+async def _is_said(channel: Channel, case: Case, answer: Answer, script: str) -> bool:
+    """Whether the model said the script to its end, or as far as the case lets it."""
+    ids = channel.wire.first_ids(answer)
+    if len(ids) < 2:
+        return True  # a server that shows no tokens has none that a grammar could bind
+    if case.cut_after is None:
+        ids = ids[:-1]  # the end of the sequence
+    said = await channel.asker.detokenize(ids)
+    if said is None or said == script:
+        return True
+    limited = case.cut_after is not None or bool(CUTS & case.options.keys())
+    return limited and script.startswith(said)
+
+
+def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
+    """Foresee the script, and those that are tried where a grammar may forbid it."""
+    scripts = scripts_of(case, server)
+    bound = is_bound(case, server)
+    tried = scripts if bound else []
+    return Foreseen(
+        body=wire.build(case, mode, server, scripts[0]),
+        says=text_of(scripts[0]),
+        trials=tuple(wire.build(case, COMPLETE, server, one) for one in tried),
+    )
+
+
+def plays(mode: Mode, server: Server) -> bool:
+    """Take every mode: a script can be cut in any way."""
+    return True
+
+
+def is_compared(server: Server) -> bool:
+    """Hold every stream to the complete answer, in which the model said the same."""
+    return True
+
+
+def in_order(items: Iterable[Item]) -> Iterable[Item]:
+    """Put the longest scripts first.
+
+    A long answer begun last would leave the server with one request to do. The modes of a case
+    stay together, so that little is asked in vain if the run must end early.
+    """
+    return sorted(items, key=lambda item: modes.length(item.case), reverse=True)
+
+
+def the_only(
+    item: Item, attempts: Sequence[Judged], *, earlier: Mapping[str, Rate], level: Level
+) -> Judged:
+    """Take the one attempt that there is: the same script would be said again."""
+    (one,) = attempts
+    return one
+
+
+def blame_nobody(verdict: Verdict, received: Received, irrelevant: bool) -> Blame | None:
+    """Leave the fault unnamed: nobody but the server can have one."""
+    return None
+
+
+def about(server: Server) -> str:
+    """Describe such a server."""
+    return "the server says exactly what each case wants"
+
+
+EMISSION = Emission(
+    name="scripted",
+    about=about,
+    strategy=Strategy(
+        ask=ask,
+        foresee=foresee,
+        plays=plays,
+        is_compared=is_compared,
+        relevance=(relevance.not_sent_back, relevance.in_one_chunk),
+    ),
+    in_order=in_order,
+    sum_up=the_only,
+    blame=blame_nobody,
+)
