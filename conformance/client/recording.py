@@ -25,7 +25,9 @@ from conformance.base.jsonfile import JsonFileProblem, NotRead
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
 from conformance.base.sse import Read
+from conformance.base.suggest import did_you_mean
 from conformance.client.sender import ASKED_FOR, NotAsked, Sender
+from conformance.formats import FORMATS
 from conformance.terms.exchange import Exchange
 from conformance.terms.server import Server
 
@@ -93,6 +95,9 @@ def facts(folder: Path) -> Facts:
     told = {
         fields.get(key, key): value for key, value in found["server"].items() if key not in OBSOLETE
     }
+    if told["format"] not in FORMATS:
+        hint = did_you_mean(told["format"], FORMATS)
+        raise TapeProblem(f"{folder / FACTS}: format {told['format']!r} is unknown; {hint}")
     return Facts(
         server=Server(url="a tape", **told),
         via=found["via"],

@@ -93,6 +93,12 @@ def exchange(body: Json, text: str = "one", **fields: Any) -> Exchange:
     return Exchange(request=body, status=200, reads=(Read(0.1, text.encode()),), **fields)
 
 
+def test_a_tape_of_a_format_that_is_not_known_is_refused_by_name(tmp_path: Path) -> None:
+    recording.begin(tmp_path, replace(SERVER, format="hermse"), via="server-url", repeat="")
+    with pytest.raises(TapeProblem, match=r"tapes\.json: format 'hermse' is unknown; did you mean"):
+        recording.facts(tmp_path)
+
+
 def test_an_exchange_comes_back_byte_for_byte_with_its_times(tmp_path: Path) -> None:
     body = {"model": "m", "n": 1, "temperature": 0.5, "messages": ["\ud800 é", 2**60, None]}
     whole = Exchange(

@@ -168,3 +168,5 @@ def test_nothing_outside_the_formats_names_a_family() -> None:
         if names & set(strings(path))
     }
     assert found == NAMES_ONE.keys()
+    schemas = "".join(path.read_text("utf-8") for path in PACKAGE.glob("schemas/*.json"))
+    assert [name for name in FORMATS if f'"{name}"' in schemas] == []
