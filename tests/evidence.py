@@ -128,6 +128,11 @@ def evidence(
     )
 
 
+def asking(found: Evidence, request: Json) -> Evidence:
+    """Suppose that an answer is to another request."""
+    return replace(found, request=request, asked=DEFAULT.asked(request))
+
+
 def sample(file: Path) -> Evidence:
     """Read a file of a sample's folder as evidence."""
     settings = settings_of(file.parent)

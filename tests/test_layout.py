@@ -49,6 +49,7 @@ PURE = {
     "verdicts.spoken",
     "wires.answer",
     "wires.chat.answers",
+    "wires.chat.choices",
     "wires.chat.fields",
     "wires.chat.parts",
     "wires.chat.token_ids",

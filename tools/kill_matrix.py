@@ -147,6 +147,7 @@ def _without_truth(judged: Judged, fault: Fault) -> Judged:
     evidence = Evidence(
         answer=judged.answer,
         request=exchange.request,
+        asked=DEFAULT.asked(exchange.request),
         format=FORMATS[fault.format],
         client=client.read(exchange),
         implementation="vllm",

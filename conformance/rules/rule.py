@@ -13,8 +13,7 @@ from conformance.terms.asked import Asked
 from conformance.terms.case import Expectation
 from conformance.terms.exchange import ClientView, Prompt
 from conformance.terms.outcome import Finding, Level, Unjudged
-from conformance.wires.answer import Turn
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.answer import Call, Turn
 
 Blamed = Literal["parser", "server", "template"]
 On = Literal["stream", "complete", "any", "status", "prompt"]
@@ -22,7 +21,6 @@ On = Literal["stream", "complete", "any", "status", "prompt"]
 MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM = "openai", "vllm"
 
-NOTHING_ASKED = Asked()
 EVERY = ("*",)
 """What a rule yields to that is silent beside any other that demands something."""
 
@@ -42,7 +40,7 @@ class Evidence:
     """As its wire reads it: a `wires.answer.Answer`, with more in it for the wire's own rules."""
     request: Json
     """The body of the request."""
-    asked: Asked = NOTHING_ASKED
+    asked: Asked
     """The same in the words of every wire."""
     expect: Expectation = NOTHING_KNOWN
     """What the answer must hold; empty where nothing is known."""
@@ -72,25 +70,14 @@ class Evidence:
         return turns
 
     @property
-    def choices(self) -> tuple[Choice, ...]:
-        """The choices of the answer."""
-        choices: tuple[Choice, ...] = self.answer.choices
-        return choices
-
-    @property
-    def calls(self) -> Iterator[ToolCall]:
-        """The calls of all choices."""
-        return (call for choice in self.choices for call in choice.calls)
-
-    @property
-    def tool_choice(self) -> Json:
-        """`none`, `auto`, `required` or an object; the specification's default if absent."""
-        return self.request.get("tool_choice") or ("auto" if self.request.get("tools") else "none")
+    def calls(self) -> Iterator[Call]:
+        """The calls of all turns."""
+        return (call for turn in self.turns for call in turn.calls)
 
     @property
     def truncated(self) -> bool:
-        """Whether any choice says that it was cut short."""
-        return any(choice.finish_reason == "length" for choice in self.choices)
+        """Whether any turn says that it was cut short."""
+        return any(turn.ending == "limit" for turn in self.turns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

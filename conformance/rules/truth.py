@@ -8,27 +8,27 @@ from collections.abc import Iterator
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.rule import Evidence
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.answer import Call, Turn
 
 
-def names_of(choice: Choice) -> list[str | None]:
-    """Give the names of a choice's calls in order."""
-    return [call.name for call in choice.calls]
+def names_of(turn: Turn) -> list[str | None]:
+    """Give the names of a turn's calls in order."""
+    return [call.name for call in turn.calls]
 
 
-def calls_are_as_said(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a choice has the calls that were said, whatever their arguments."""
+def calls_are_as_said(evidence: Evidence, turn: Turn) -> bool:
+    """Whether a turn has the calls that were said, whatever their arguments."""
     said = evidence.expect.calls
-    return said is None or names_of(choice) == [call.name for call in said]
+    return said is None or names_of(turn) == [call.name for call in said]
 
 
-def lost_words(evidence: Evidence, choice: Choice) -> list[str]:
-    """List what a case says is to be kept, and a choice holds nowhere."""
-    texts = [choice.content, *(f"{call.name} {call.arguments}" for call in choice.calls)]
+def lost_words(evidence: Evidence, turn: Turn) -> list[str]:
+    """List what a case says is to be kept, and a turn holds nowhere."""
+    texts = [turn.content, *(f"{call.name} {call.arguments}" for call in turn.calls)]
     return [word for word in evidence.expect.keeps if not any(word in text for text in texts)]
 
 
-def is_written(evidence: Evidence, call: ToolCall) -> bool:
+def is_written(evidence: Evidence, call: Call) -> bool:
     """Whether the model wrote these arguments, in any spelling if they are whole."""
     arguments, said = call.arguments, evidence.said
     if said is None:

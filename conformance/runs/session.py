@@ -171,8 +171,16 @@ class Session:
             prompt=received.prompt,
             implementation=self.server.implementation,
             parser=self.server.parser,
-            echo=_next(received.follow_up),
+            echo=self._next(received.follow_up),
         )
+
+    def _next(self, received: Received | None) -> Evidence | None:
+        """Put the answer to the answer together with what it must be."""
+        if received is None:
+            return None
+        answer, request = received.answer, received.answer.exchange.request
+        asked = self._channel.wire.asked(request)
+        return Evidence(answer=answer, request=request, asked=asked, expect=received.expect)
 
     def _counterpart(self, item: Item, received: Received) -> Counterpart:
         """Give the answer to the same case asked without `stream`, if it is a good one."""
@@ -205,11 +213,3 @@ class Session:
         announce(item)
         check_applies(item.case, item.mode, self.server)
         return await self._strategy(item).ask(self._channel, item)
-
-
-def _next(received: Received | None) -> Evidence | None:
-    """Put the answer to the answer together with what it must be."""
-    if received is None:
-        return None
-    answer = received.answer
-    return Evidence(answer=answer, request=answer.exchange.request, expect=received.expect)

@@ -84,12 +84,12 @@ def _is_a_lost_call(found: Judgement, evidence: Evidence) -> bool:
     format = evidence.format
     if found.rule.id != "content.no-marker-leak" or format is None:
         return False
-    if evidence.tool_choice == "none":
+    if evidence.asked.choice == "none":
         return False
-    offered = {tool["function"]["name"] for tool in evidence.request.get("tools") or ()}
-    for choice in evidence.choices:
+    offered = {tool["function"]["name"] for tool in evidence.asked.tools}
+    for turn in evidence.turns:
         try:
-            says = format.read(format.pieces(choice.content))
+            says = format.read(format.pieces(turn.content))
         except Unreadable:
             continue
         if any(isinstance(said, Call) and said.name in offered for said in says):

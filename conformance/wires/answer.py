@@ -9,9 +9,13 @@ from typing import Protocol
 from conformance.base import sse
 from conformance.terms.case import Ending
 from conformance.terms.exchange import Exchange
+from conformance.terms.outcome import Finding
 
 Events = tuple[int, ...]
 """Numbers of the events that brought a part; none in a complete answer."""
+
+Piece = tuple[int | None, str]
+"""A run of text, and the number of the event that brought it; `None` in a complete answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +57,25 @@ class Call(Protocol):
     def events(self) -> Events:
         """The events that brought it."""
 
+    @property
+    def names(self) -> Sequence[object]:
+        """Each name that came; a careful client waits for one."""
+
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """The runs of text that its arguments came in."""
+
+    def finding(
+        self, field: str, *, expected: str, actual: str, chunk: int | None = None
+    ) -> Finding:
+        """Find fault with a field of the call, as a whole or where an event shows it."""
+
+    def finding_at_start(self, field: str, *, expected: str, actual: str) -> Finding:
+        """Find fault with a field where the call begins."""
+
+    def finding_in_piece(self, number: int, *, expected: str, actual: str) -> Finding:
+        """Find fault with the arguments in the piece of this number."""
+
 
 Part = Text | Thought | Call
 
@@ -85,6 +108,10 @@ class Turn(Protocol):
         """The calls, in order."""
 
     @property
+    def texts(self) -> Sequence[Piece]:
+        """The runs that its text came in."""
+
+    @property
     def ending(self) -> Ending:
         """Why it ended; `unknown` where the server does not say, or in no word of the wire."""
 
@@ -97,8 +124,26 @@ class Turn(Protocol):
         """The server's own word for the ending."""
 
     @property
+    def word_field(self) -> str:
+        """What the wire calls the ending."""
+
+    @property
     def whole(self) -> bool:
         """Every part had the shape that lets it be put together."""
+
+    def words_for(self, endings: Sequence[Ending] | None) -> tuple[str, ...] | None:
+        """Give the wire's words that may stand for one of these endings."""
+
+    def finding(
+        self, field: str, *, expected: str, actual: str, chunk: int | None = None
+    ) -> Finding:
+        """Find fault with a field of the turn, as a whole or where an event shows it."""
+
+    def finding_in_text(self, event: int | None, *, expected: str, actual: str) -> Finding:
+        """Find fault with the text that an event brings."""
+
+    def finding_of_ending(self, *, expected: str, actual: str) -> Finding:
+        """Find fault with the server's word for the ending."""
 
 
 class Answer(Protocol):

@@ -15,7 +15,7 @@ from conformance.rules import Evidence
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
 from conformance.wires.chat import answers
-from tests.evidence import SAMPLES, broken, evidence, exchange, finding, judgement, sample
+from tests.evidence import SAMPLES, asking, broken, evidence, exchange, finding, judgement, sample
 
 
 def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> Evidence:
@@ -32,7 +32,7 @@ def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> E
         body = "".join(f"data: {json.dumps(one)}\n\n" for one in documents) + "data: [DONE]\n\n"
     request = {**found.request, **options}
     recorded = replace(found.answer.exchange, request=request, reads=(Read(0.1, body.encode()),))
-    return replace(found, answer=answers.read(recorded), request=request, client=None)
+    return replace(asking(found, request), answer=answers.read(recorded), client=None)
 
 
 def beside(

@@ -28,6 +28,7 @@ from tests.evidence import (
     PARIS,
     SAMPLES,
     TOOLS,
+    asking,
     broken,
     evidence,
     exchange,
@@ -537,7 +538,7 @@ def test_two_calls_without_an_id_do_not_share_one() -> None:
 @pytest.mark.parametrize(("interval", "outcome"), [(8, Outcome.FAIL), (9, Outcome.NA)])
 def test_large_deltas_that_were_asked_for_are_no_fault(interval: int, outcome: Outcome) -> None:
     found = sample(SAMPLES / "args.liveness" / "wrong.sse")
-    asked = replace(found, request={**found.request, "stream_interval": interval})
+    asked = asking(found, {**found.request, "stream_interval": interval})
     assert judgement(asked, "args.liveness").outcome is outcome
 
 
@@ -552,7 +553,7 @@ STOPS: list[tuple[Json, list[str]]] = [
 @pytest.mark.parametrize(("options", "rules"), STOPS)
 def test_a_stop_string_is_looked_for_as_the_request_has_it(options: Json, rules: list[str]) -> None:
     found = replace(sample(SAMPLES / "finish.stop-string" / "wrong.json"), expect=Expectation())
-    asked = replace(found, request={**found.request, **options})
+    asked = asking(found, {**found.request, **options})
     assert [id for id, _ in broken(asked)] == rules
 
 

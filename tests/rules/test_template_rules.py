@@ -10,7 +10,7 @@ from conformance.base.jsonvalue import Json
 from conformance.formats import FORMATS
 from conformance.rules import Evidence
 from conformance.terms.outcome import Outcome
-from tests.evidence import SAMPLES, broken, finding, judgement, sample
+from tests.evidence import SAMPLES, asking, broken, finding, judgement, sample
 
 
 def asked(file: str, old: str = "", new: str = "", **options: Json) -> Evidence:
@@ -21,7 +21,7 @@ def asked(file: str, old: str = "", new: str = "", **options: Json) -> Evidence:
     prompt = replace(
         found.prompt, text=found.prompt.text.replace(old, new) if old else new + found.prompt.text
     )
-    return replace(found, request={**found.request, **options}, prompt=prompt)
+    return replace(asking(found, {**found.request, **options}), prompt=prompt)
 
 
 def prompted(file: str, at: int, **fields: Json) -> Evidence:
@@ -29,7 +29,7 @@ def prompted(file: str, at: int, **fields: Json) -> Evidence:
     found = sample(SAMPLES / file)
     messages = list(found.request["messages"])
     messages[at] = {**messages[at], **fields}
-    return replace(found, request={**found.request, "messages": messages})
+    return asking(found, {**found.request, "messages": messages})
 
 
 def test_a_message_in_parts_is_looked_for_in_the_prompt_by_its_texts() -> None:

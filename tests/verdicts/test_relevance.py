@@ -24,7 +24,7 @@ from conformance.verdicts.spoken import Reading
 from tests.evidence import SAMPLES, evidence, exchange, sample
 
 CALLS = sample(SAMPLES / "said.calls" / "right.json")
-NAMES = tuple(call.name or "" for call in CALLS.choices[0].calls)
+NAMES = tuple(call.name or "" for call in CALLS.turns[0].calls)
 WANTED = tuple(Call(name=name, arguments="{}") for name in NAMES)
 CASE = Case(
     id="a/b",

@@ -27,14 +27,6 @@ from tests.evidence import SCRIPTED
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "conformance"
 CASES = casefile.load_folder(casefile.shipped())
-NOT_YET = {
-    "rules/rule.py",
-    "rules/truth.py",
-    *(f"rules/common/{name}.py" for name in ("args", "choice", "content")),
-}
-NOT_YET |= {f"rules/common/{name}.py" for name in ("echo", "equiv", "id", "said")}
-"""Rules of every wire that still read what one wire alone has."""
-
 of_each_wire = pytest.mark.parametrize("wire", WIRES.values(), ids=WIRES)
 of_each_name = pytest.mark.parametrize("name", WIRES)
 
@@ -66,7 +58,7 @@ def test_no_other_room_names_a_wire(name: str) -> None:
         if not any(str(path.relative_to(PACKAGE)).startswith(f"{place}/") for place in own)
         and _imports(path, f"conformance.wires.{name}")
     }
-    assert found <= NOT_YET
+    assert found == set()
 
 
 def _imports(path: Path, package: str) -> bool:

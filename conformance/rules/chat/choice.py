@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from conformance.rules.chat import choices_of
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 
@@ -30,7 +31,7 @@ def choice_range(evidence: Evidence) -> Findings:
 
 def _indexes(evidence: Evidence) -> Iterator[int]:
     if evidence.answer.stream is None:
-        yield from (choice.index for choice in evidence.choices)
+        yield from (choice.index for choice in choices_of(evidence))
     for chunk in evidence.answer.chunks:
         for _, choice in chunk.choices if chunk.error is None else ():
             if type(choice.get("index")) is int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
+from conformance.rules.chat import choices_of
 from conformance.rules.rule import EVERY, MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, Unjudged
 
@@ -33,13 +34,13 @@ def openai_python(evidence: Evidence) -> Findings:
         actual = f"{view.client} raises {jsonvalue.show(view.error, 200)}"
         yield Finding(where="client", expected="an answer", actual=actual)
         return
-    if len(view.calls) != len(evidence.choices):
+    if len(view.calls) != len(choices_of(evidence)):
         yield Finding(
             where="client choices",
-            expected=f"{len(evidence.choices)} choices",
+            expected=f"{len(choices_of(evidence))} choices",
             actual=f"{view.client} reads {len(view.calls)}",
         )
-    for place, choice in enumerate(evidence.choices[: len(view.calls)]):
+    for place, choice in enumerate(choices_of(evidence)[: len(view.calls)]):
         if not choice.whole:
             continue
         held = [(call.id, call.name, call.arguments) for call in choice.calls]

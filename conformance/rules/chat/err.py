@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, brief
-from conformance.wires.chat.answers import Chunk
+from conformance.wires.chat.choices import Chunk
 
 BLAME = "server"
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from conformance.base import jsonvalue
+from conformance.rules.chat import choices_of, tool_choice_of
 from conformance.rules.common.choice import claims_calls
 from conformance.rules.common.content import cut_in_a_character
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.truth import is_written
 from conformance.terms.outcome import Finding, brief
-from conformance.wires.chat.answers import Choice, reasons
+from conformance.wires.chat.choices import Choice, reasons
 
 BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
@@ -21,7 +22,7 @@ def _hides_calls(evidence: Evidence, choice: Choice) -> bool:
     truth = reasons(evidence.expect.ending)
     return (
         bool(choice.calls)
-        and evidence.tool_choice in ("auto", "required")  # a named choice may end with stop
+        and tool_choice_of(evidence) in ("auto", "required")  # a named choice may end with stop
         and choice.finish_reason in {"stop", "content_filter", "function_call"}
         and (truth is None or "tool_calls" in truth)
     )
@@ -29,8 +30,8 @@ def _hides_calls(evidence: Evidence, choice: Choice) -> bool:
 
 def _withholds_named(evidence: Evidence, choice: Choice) -> bool:
     return (
-        isinstance(evidence.tool_choice, dict)
-        and evidence.tool_choice.get("type") == "function"
+        isinstance(tool_choice_of(evidence), dict)
+        and tool_choice_of(evidence).get("type") == "function"
         and bool(choice.calls)
         and choice.finish_reason in {"content_filter", "function_call"}
     )
@@ -62,9 +63,9 @@ def present(evidence: Evidence) -> Findings:
     """
     if evidence.answer.damaged:
         return  # the reason may have been in what could not be read
-    if not evidence.choices:
+    if not choices_of(evidence):
         yield Finding(where="choices", expected="a choice", actual="none", place=("choices",))
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if not choice.finishes:
             yield choice.finding("finish_reason", expected="a reason", actual="null to the end")
 
@@ -78,7 +79,7 @@ def once(evidence: Evidence) -> Findings:
     Wrong: "tool_calls" in the last two chunks
     Right: "tool_calls" in the last chunk
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, reason in choice.finishes[1:]:
             yield choice.finding_in(
                 number, "finish_reason", expected="null after the first", actual=brief(reason)
@@ -93,7 +94,7 @@ def last(evidence: Evidence) -> Findings:
     Wrong: "finish_reason": "tool_calls", then more arguments
     Right: the last arguments, then "finish_reason": "tool_calls"
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         end = choice.finishes[0][0] if choice.finishes else None
         for number, delta in choice.deltas:
             if end is not None and number > end:
@@ -113,7 +114,7 @@ def known(evidence: Evidence) -> Findings:
     Wrong: "finish_reason": "eos"
     Right: "finish_reason": "stop"
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, reason in choice.finishes:
             if not isinstance(reason, str) or reason not in REASONS:
                 yield choice.finding(
@@ -132,7 +133,7 @@ def tool_calls(evidence: Evidence) -> Findings:
     Wrong: a call, and "finish_reason": "stop"
     Right: a call, and "finish_reason": "tool_calls"
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if _hides_calls(evidence, choice):
             yield choice.finding(
                 "finish_reason",
@@ -150,7 +151,7 @@ def no_calls(evidence: Evidence) -> Findings:
     Wrong: "content": "Hi", "finish_reason": "tool_calls"
     Right: "content": "Hi", "finish_reason": "stop"
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if claims_calls(choice):
             yield choice.finding(
                 "finish_reason",
@@ -164,7 +165,7 @@ def no_calls(evidence: Evidence) -> Findings:
     "finish.named",
     MUST,
     "any",
-    lambda evidence: isinstance(evidence.tool_choice, dict),
+    lambda evidence: isinstance(tool_choice_of(evidence), dict),
     yields_to=("finish.once",),
 )
 def named(evidence: Evidence) -> Findings:
@@ -175,7 +176,7 @@ def named(evidence: Evidence) -> Findings:
     Wrong: get_weather is named and called, and "finish_reason": "content_filter"
     Right: get_weather is named and called, and "finish_reason": "stop"
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if _withholds_named(evidence, choice):
             yield choice.finding(
                 "finish_reason",
@@ -194,7 +195,7 @@ def stops(evidence: Evidence) -> Findings:
     Wrong: "stop": ["END"], and the content "Done. END"
     Right: "stop": ["END"], and the content "Done. "
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         text = _stop_string(evidence, choice)
         if text is not None:
             at = choice.content.index(text)
@@ -221,7 +222,7 @@ def truncated(evidence: Evidence) -> Findings:
     Wrong: the model was cut at {"city": "San Fr, the answer has {"city": "San Fr"}
     Right: {"city": "San Fr
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if choice.finish_reason != "length" or not choice.whole or not choice.calls:
             continue
         call = choice.calls[-1]

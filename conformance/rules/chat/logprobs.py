@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
+from conformance.rules.chat import choices_of
 from conformance.rules.chat.usage import counted, raw_choices, same_tokens
 from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.terms.outcome import Finding, brief
@@ -74,7 +75,7 @@ def present(evidence: Evidence) -> Findings:
     if any(_faults(evidence.answer)) or evidence.answer.damaged:
         return  # what is not a token cannot be counted
     tokens = _tokens(evidence.answer)
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         # OpenAI's API gives none for calls.
         if choice.content and not choice.calls and not tokens[choice.index]:
             yield choice.finding("logprobs", expected="a token or more", actual="none")
@@ -101,7 +102,7 @@ def align(evidence: Evidence) -> Findings:
         return  # what is not a token cannot be compared
     complete, streamed = (_tokens(answer) for answer in answers)
     reasons = {choice.index: choice.finish_reason for choice in evidence.complete.choices}
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         if reasons.get(choice.index) != choice.finish_reason:
             continue  # an answer that ended otherwise may have said less
         left, right = complete[choice.index], streamed[choice.index]

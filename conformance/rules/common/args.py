@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from jsonschema import exceptions, validators
@@ -13,15 +13,15 @@ from referencing import Registry
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.common.content import LEAKS
-from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
-from conformance.terms.outcome import Finding, Unjudged, brief
-from conformance.wires.chat.answers import ToolCall, reasons
+from conformance.rules.rule import MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.terms.outcome import Finding, Unjudged
+from conformance.wires.answer import Call
 
 BLAME = "parser"
 SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
-def finished_calls(evidence: Evidence) -> Iterator[ToolCall]:
+def finished_calls(evidence: Evidence) -> Iterator[Call]:
     """Give the calls whose arguments are all there: not the last one of a truncated choice.
 
     Give none where the model itself wrote no JSON: a stream has sent it before it can know.
@@ -29,49 +29,11 @@ def finished_calls(evidence: Evidence) -> Iterator[ToolCall]:
     if evidence.expect.broken:
         return
     # A limit cuts, though the answer may hide it.
-    truth = reasons(evidence.expect.ending) or ()
-    for choice in evidence.choices:
-        if choice.whole:
-            cut = "length" in (choice.finish_reason, *truth)
-            yield from choice.calls[:-1] if cut else choice.calls
-
-
-@rule("args.string", MUST, "any", has_calls)
-def string(evidence: Evidence) -> Findings:
-    """Arguments are a JSON text in a string.
-
-    Why: with an object LangChain raises, pydantic-ai cannot apply dict deltas, the AI SDK expects
-        a string; a null in a complete answer is "Invalid JSON response" there.
-    Wrong: "arguments": {"city": "Paris"}
-    Right: "arguments": a string that holds {"city": "Paris"}
-    """
-    streamed = evidence.answer.stream is not None
-    for choice in evidence.choices:
-        for call in choice.calls:
-            for entry in call.entries:
-                found = entry.function.get("arguments")
-                allowed_null = streamed and found is None
-                if not isinstance(found, str) and not allowed_null and entry.function:
-                    yield entry.finding(
-                        "function.arguments", expected="a string", actual=brief(found)
-                    )
-
-
-@rule("args.no-null-delta", SHOULD, "stream", has_calls)
-def no_null_delta(evidence: Evidence) -> Findings:
-    """A delta without argument text has no `arguments` key.
-
-    Why: the specification knows no null there; clients guard against it one by one.
-    Wrong: "function": {"name": "f", "arguments": null}
-    Right: "function": {"name": "f"}
-    """
-    for choice in evidence.choices:
-        for call in choice.calls:
-            for entry in call.entries:
-                if entry.function.get("arguments", "") is None:
-                    yield entry.finding(
-                        "function.arguments", expected="absent or a string", actual="None"
-                    )
+    truth = evidence.expect.ending or ()
+    for turn in evidence.turns:
+        if turn.whole:
+            cut = "limit" in (turn.ending, *truth)
+            yield from turn.calls[:-1] if cut else turn.calls
 
 
 _BEGINNINGS = '{["-0123456789tfn'
@@ -156,7 +118,7 @@ def no_premature_json(evidence: Evidence) -> Findings:
         yield from premature(call)
 
 
-def premature(call: ToolCall) -> Iterator[Finding]:
+def premature(call: Call) -> Iterator[Finding]:
     """Find where a call's arguments were a whole JSON value before their end."""
     whole = call.arguments
     try:
@@ -166,11 +128,11 @@ def premature(call: ToolCall) -> Iterator[Finding]:
     stop += len(whole) - len(whole.lstrip())
     more = len(whole) - len(whole[stop:].lstrip())  # where something stands after the value
     at = 0
-    for entry, text in call.fragments:
+    for number, (_, text) in enumerate(call.pieces):
         at += len(text)
         if stop <= at <= more < len(whole):
-            yield entry.finding(
-                "function.arguments",
+            yield call.finding_in_piece(
+                number,
                 expected="a text that parses only when it is whole",
                 actual=f"{jsonvalue.show(whole[:at])}, then {jsonvalue.show(whole[at:])}",
             )
@@ -193,10 +155,10 @@ def beginning(evidence: Evidence) -> Findings:
     Wrong: {"city": "Par"}} and "finish_reason": "length"
     Right: {"city": "Par and "finish_reason": "length"
     """
-    for choice in evidence.choices:
-        if choice.finish_reason != "length" or not choice.whole or not choice.calls:
+    for turn in evidence.turns:
+        if turn.ending != "limit" or not turn.whole or not turn.calls:
             continue
-        call = choice.calls[-1]
+        call = turn.calls[-1]
         if not begins_object(call):
             yield call.finding(
                 "function.arguments",
@@ -205,40 +167,10 @@ def beginning(evidence: Evidence) -> Findings:
             )
 
 
-def begins_object(call: ToolCall) -> bool:
+def begins_object(call: Call) -> bool:
     """Whether more text can make a call's arguments an object."""
     text = call.arguments.lstrip()
     return not text or (text.startswith("{") and jsonvalue.is_beginning(text))
-
-
-_LONG = 200
-"""Characters of arguments; a server that streams sends so many in several deltas."""
-
-
-def _asked_small(evidence: Evidence) -> bool:
-    # A field of vLLM's: how many tokens a delta has.
-    interval = evidence.request.get("stream_interval")
-    return has_calls(evidence) and (not isinstance(interval, int) or interval <= 8)
-
-
-@rule("args.liveness", INFO, "stream", _asked_small)
-def liveness(evidence: Evidence) -> Findings:
-    """Long arguments come in more than one delta.
-
-    Why: users watch a file being written as it is, and a client that waits for the first word
-        may time out; a parser that keeps all for the end does not stream.
-    Wrong: 5,000 characters of arguments in one delta
-    Right: the same in fifty deltas
-    """
-    for choice in evidence.choices:
-        for call in choice.calls:
-            if len(call.arguments) >= _LONG and len(call.fragments) == 1:
-                yield call.finding(
-                    "function.arguments",
-                    expected="several deltas",
-                    actual=f"{len(call.arguments)} characters in one",
-                    chunk=call.fragments[0][0].chunk,
-                )
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:
@@ -260,7 +192,7 @@ def schema(evidence: Evidence) -> Findings:
     Wrong: {"unit": "kelvin"} where the schema lists celsius and fahrenheit
     Right: {"unit": "celsius"}
     """
-    tools = _schemas(evidence.request)
+    tools = _schemas(evidence.asked.tools)
     for call in finished_calls(evidence):
         value = _parsed(call)
         if call.name not in tools or not isinstance(value, dict):
@@ -281,8 +213,8 @@ def schema(evidence: Evidence) -> Findings:
             )
 
 
-def _schemas(request: Json) -> dict[str, Json]:
-    functions = [tool["function"] for tool in request.get("tools") or ()]
+def _schemas(tools: Sequence[Json]) -> dict[str, Json]:
+    functions = [tool["function"] for tool in tools]
     return {function["name"]: function.get("parameters", {}) for function in functions}
 
 
@@ -299,7 +231,7 @@ class _Broken:
 _BROKEN = _Broken()
 
 
-def _parsed(call: ToolCall) -> Any:
+def _parsed(call: Call) -> Any:
     try:
         return jsonvalue.parse(call.arguments)
     except JsonProblem:

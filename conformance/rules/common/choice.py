@@ -5,8 +5,9 @@ from __future__ import annotations
 from conformance.base.jsonvalue import Json
 from conformance.rules.common.content import call_leaks
 from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.terms.asked import Allowed, Named
 from conformance.terms.outcome import Finding
-from conformance.wires.chat.answers import Choice
+from conformance.wires.answer import Turn
 
 BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
@@ -20,95 +21,86 @@ FORBIDDEN_CALLS = (
 """Rules that calls break which the request forbids."""
 
 
-def has_faulty_names(evidence: Evidence, choice: Choice) -> bool:
+def has_faulty_names(evidence: Evidence, turn: Turn) -> bool:
     """Whether a call's name is faulty by itself: missing, in parts, or with markup.
 
     There is no name to compare then, and a rule about names reports it.
     """
-    for call in choice.calls:
-        named = [entry for entry in call.entries if entry.function.get("name")]
-        if len(named) != 1 or call.name is None or call_leaks(evidence, call):
+    for call in turn.calls:
+        if len(call.names) != 1 or call.name is None or call_leaks(evidence, call):
             return True
     return False
 
 
-def claims_calls(choice: Choice) -> bool:
+def claims_calls(turn: Turn) -> bool:
     """Whether a choice has no calls and a reason that says otherwise."""
-    return choice.finish_reason == "tool_calls" and not choice.calls and choice.whole
+    return turn.ending == "called" and not turn.calls and turn.whole
 
 
-def _calls_despite_none(evidence: Evidence, choice: Choice) -> bool:
-    return evidence.tool_choice == "none" and bool(choice.calls) and choice.whole
+def _calls_despite_none(evidence: Evidence, turn: Turn) -> bool:
+    return evidence.asked.choice == "none" and bool(turn.calls) and turn.whole
 
 
-def _lacks_a_call(evidence: Evidence, choice: Choice) -> bool:
+def _lacks_a_call(evidence: Evidence, turn: Turn) -> bool:
     # A limit, a filter or a stop string may end an answer before its call.
     return (
-        (evidence.tool_choice == "required" or _named(evidence) is not None)
-        and not choice.calls
-        and choice.whole
-        and choice.finish_reason not in (None, "length", "content_filter")
-        and not evidence.request.get("stop")
-        and not claims_calls(choice)  # a call that was made, and lost on the way
+        (evidence.asked.choice == "required" or _named(evidence) is not None)
+        and not turn.calls
+        and turn.whole
+        and turn.word is not None
+        and turn.ending not in ("limit", "filtered")
+        and not evidence.asked.options.stop
+        and not claims_calls(turn)  # a call that was made, and lost on the way
     )
 
 
 def _named(evidence: Evidence) -> str | None:
-    wanted = evidence.tool_choice
-    function = wanted.get("function") if isinstance(wanted, dict) else None
-    return function["name"] if function else None
+    wanted = evidence.asked.choice
+    return wanted.name if isinstance(wanted, Named) else None
 
 
-def _calls_another(evidence: Evidence, choice: Choice) -> bool:
+def _calls_another(evidence: Evidence, turn: Turn) -> bool:
     name = _named(evidence)
-    if name is None or not choice.whole or has_faulty_names(evidence, choice):
+    if name is None or not turn.whole or has_faulty_names(evidence, turn):
         return False
-    return any(call.name != name for call in choice.calls)
+    return any(call.name != name for call in turn.calls)
 
 
-def calls_too_many(evidence: Evidence, choice: Choice) -> bool:
+def calls_too_many(evidence: Evidence, turn: Turn) -> bool:
     """Whether a choice has several calls where the request allows one."""
-    alone = evidence.request.get("parallel_tool_calls") is False
-    return alone and len(choice.calls) > 1 and choice.whole
+    alone = evidence.asked.options.parallel is False
+    return alone and len(turn.calls) > 1 and turn.whole
 
 
 def _must_be_offered(evidence: Evidence) -> bool:
     # Where the server leaves the choice to the model, so is the fault; said.calls has the truth.
-    wanted = evidence.tool_choice
-    forced = wanted == "required" or _allowed(wanted) is not None
+    wanted = evidence.asked.choice
+    forced = wanted == "required" or isinstance(wanted, Allowed)
     return forced and evidence.expect.calls is None
 
 
-def _calls_unoffered(evidence: Evidence, choice: Choice) -> bool:
-    if not _must_be_offered(evidence) or not choice.whole or has_faulty_names(evidence, choice):
+def _calls_unoffered(evidence: Evidence, turn: Turn) -> bool:
+    if not _must_be_offered(evidence) or not turn.whole or has_faulty_names(evidence, turn):
         return False
     offered = _offered(evidence)
-    return any(call.name not in offered for call in choice.calls)
+    return any(call.name not in offered for call in turn.calls)
 
 
 def _offered(evidence: Evidence) -> list[Json]:
-    allowed = _allowed(evidence.tool_choice)
-    tools = (evidence.request.get("tools") or ()) if allowed is None else allowed
-    functions = [tool.get("function") for tool in tools if isinstance(tool, dict)]
+    wanted = evidence.asked.choice
+    if isinstance(wanted, Allowed):
+        return [*wanted.names]
+    functions = [tool.get("function") for tool in evidence.asked.tools]
     return [function.get("name") for function in functions if isinstance(function, dict)]
 
 
-def _allowed(wanted: Json) -> list[Json] | None:
-    """Give the tools that a tool_choice of the type `allowed_tools` names."""
-    if not isinstance(wanted, dict) or wanted.get("type") != "allowed_tools":
-        return None
-    told = wanted.get("allowed_tools")
-    tools = told.get("tools") if isinstance(told, dict) else None
-    return tools if isinstance(tools, list) else None
-
-
-def wrong_calls(choice: Choice, *, expected: str) -> Finding:
+def wrong_calls(turn: Turn, *, expected: str) -> Finding:
     """Find fault with the calls of a choice."""
-    return choice.finding(
+    return turn.finding(
         "tool_calls",
         expected=expected,
-        actual=", ".join(repr(call.name)[:40] for call in choice.calls)[:200]
-        or f"no calls, finish_reason {choice.finish_reason!r}",
+        actual=", ".join(repr(call.name)[:40] for call in turn.calls)[:200]
+        or f"no calls, {turn.word_field} {turn.word!r}",
     )
 
 
@@ -116,7 +108,7 @@ def wrong_calls(choice: Choice, *, expected: str) -> Finding:
     "choice.none",
     MUST,
     "any",
-    lambda evidence: evidence.tool_choice == "none",
+    lambda evidence: evidence.asked.choice == "none",
     blame="parser",
 )
 def none(evidence: Evidence) -> Findings:
@@ -127,12 +119,12 @@ def none(evidence: Evidence) -> Findings:
     Wrong: "tool_choice": "none", and an answer with tool_calls
     Right: "tool_choice": "none", and an answer in words
     """
-    for choice in evidence.choices:
-        if _calls_despite_none(evidence, choice):
-            yield wrong_calls(choice, expected="no calls")
+    for turn in evidence.turns:
+        if _calls_despite_none(evidence, turn):
+            yield wrong_calls(turn, expected="no calls")
 
 
-@rule("choice.required", MUST, "any", lambda evidence: evidence.tool_choice == "required")
+@rule("choice.required", MUST, "any", lambda evidence: evidence.asked.choice == "required")
 def required(evidence: Evidence) -> Findings:
     """With tool_choice `required` at least one tool is called.
 
@@ -140,9 +132,9 @@ def required(evidence: Evidence) -> Findings:
     Wrong: "tool_choice": "required", and an answer in words
     Right: "tool_choice": "required", and a call
     """
-    for choice in evidence.choices:
-        if _lacks_a_call(evidence, choice):
-            yield wrong_calls(choice, expected="a call")
+    for turn in evidence.turns:
+        if _lacks_a_call(evidence, turn):
+            yield wrong_calls(turn, expected="a call")
 
 
 @rule("choice.named", MUST, "any", lambda evidence: _named(evidence) is not None)
@@ -153,9 +145,9 @@ def named(evidence: Evidence) -> Findings:
     Wrong: get_weather is named, the answer calls get_time
     Right: get_weather is named, the answer calls get_weather
     """
-    for choice in evidence.choices:
-        if _calls_another(evidence, choice) or _lacks_a_call(evidence, choice):
-            yield wrong_calls(choice, expected=f"calls of {_named(evidence)!r}")
+    for turn in evidence.turns:
+        if _calls_another(evidence, turn) or _lacks_a_call(evidence, turn):
+            yield wrong_calls(turn, expected=f"calls of {_named(evidence)!r}")
 
 
 @rule("choice.offered", MUST, "any", _must_be_offered)
@@ -167,6 +159,6 @@ def offered(evidence: Evidence) -> Findings:
     Wrong: "tool_choice": "required", the tools get_weather and get_time, and a call of search
     Right: a call of get_weather
     """
-    for choice in evidence.choices:
-        if _calls_unoffered(evidence, choice):
-            yield wrong_calls(choice, expected=f"calls of {_offered(evidence)}")
+    for turn in evidence.turns:
+        if _calls_unoffered(evidence, turn):
+            yield wrong_calls(turn, expected=f"calls of {_offered(evidence)}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from conformance.base import jsonvalue
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.rules.truth import calls_are_as_said
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.answer import Call, Piece, Turn
 
 BLAME = "parser"
 
@@ -20,9 +20,6 @@ LEAKS = ("content.no-marker-leak", "content.characters")
 
 KEPT_OUT_OF_TEXT = (*LEAKS, "finish.stop-string")
 """Rules on what may not be in a text, whatever else it says."""
-
-Pieces = list[tuple[int | None, str]]
-"""A text in parts, each with the number of its chunk, if it has one."""
 
 
 @rule("content.no-marker-leak", MUST, "any", lambda evidence: evidence.format is not None)
@@ -34,12 +31,12 @@ def no_marker_leak(evidence: Evidence) -> Findings:
     Wrong: "content": "<tool_call>"
     Right: "content": null
     """
-    for choice in evidence.choices:
-        for where, pieces, said in _texts(evidence, choice):
+    for turn in evidence.turns:
+        for where, pieces, said in _texts(evidence, turn):
             text = "".join(piece for _, piece in pieces)
             for mark in _marks(evidence, text, said):
                 at = text.index(mark)
-                yield choice.finding(
+                yield turn.finding(
                     f"{where}",
                     expected=f"no {mark}",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 60]),
@@ -56,24 +53,19 @@ def order(evidence: Evidence) -> Findings:
     Wrong: {"city", then the content "Hm.", then : "Paris"}
     Right: the content "Hm.", then {"city", then : "Paris"}
     """
-    for choice in evidence.choices:
-        if not choice.whole:
+    for turn in evidence.turns:
+        if not turn.whole:
             continue
         # White space alone is a habit of templates, and nobody reads it.
-        texts = {
-            number: text
-            for number, delta in choice.deltas
-            if isinstance(text := delta.get("content"), str) and text.strip()
-        }
+        texts = {number: text for number, text in turn.texts if number is not None and text.strip()}
         places = list(texts)
-        for call in choice.calls:
-            numbers = [entry.chunk for entry, _ in call.fragments if entry.chunk is not None]
+        for call in turn.calls:
+            numbers = [number for number, _ in call.pieces if number is not None]
             after = bisect(places, numbers[0]) if numbers else len(places)
             if after < len(places) and places[after] < numbers[-1]:
                 number = places[after]
-                yield choice.finding_in(
+                yield turn.finding_in_text(
                     number,
-                    "delta.content",
                     expected=f"no text before the end of {call.where}",
                     actual=jsonvalue.show(texts[number]),
                 )
@@ -90,16 +82,16 @@ def characters(evidence: Evidence) -> Findings:
     """
     if evidence.answer.damaged:
         return  # what cannot be decoded is read as U+FFFD
-    for choice in evidence.choices:
-        reasoning: Pieces = [(None, choice.reasoning)]
-        texts = [(where, pieces) for where, pieces, _ in _texts(evidence, choice)]
+    for turn in evidence.turns:
+        reasoning: list[Piece] = [(None, turn.reasoning)]
+        texts = [(where, pieces) for where, pieces, _ in _texts(evidence, turn)]
         for where, pieces in [*texts, ("reasoning", reasoning)]:
             text = "".join(piece for _, piece in pieces)
             # A limit on tokens may end an answer inside a character.
-            cut = choice.finish_reason == "length"
+            cut = turn.ending == "limit"
             if found := _broken_character(evidence, text.rstrip(_LOST) if cut else text):
                 at = text.index(found)
-                yield choice.finding(
+                yield turn.finding(
                     f"{where}",
                     expected="whole characters",
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 20]),
@@ -132,17 +124,17 @@ def _source(evidence: Evidence) -> str | None:
     """Give what the model said, or failing that what a complete answer has of it."""
     if evidence.said is not None or evidence.complete is None:
         return evidence.said
-    choices = evidence.complete.choices
-    calls = [f"{call.name}{call.arguments}" for choice in choices for call in choice.calls]
-    return "".join([*(choice.content + choice.reasoning for choice in choices), *calls])
+    turns = evidence.complete.turns
+    calls = [f"{call.name}{call.arguments}" for turn in turns for call in turn.calls]
+    return "".join([*(turn.content + turn.reasoning for turn in turns), *calls])
 
 
-def cut_in_a_character(evidence: Evidence, choice: Choice, text: str) -> bool:
+def cut_in_a_character(evidence: Evidence, turn: Turn, text: str) -> bool:
     """Whether a limit has cut a text within a character: its end is not what was said."""
-    return choice.finish_reason == "length" and _broken_character(evidence, text) is not None
+    return turn.ending == "limit" and _broken_character(evidence, text) is not None
 
 
-def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
+def call_leaks(evidence: Evidence, call: Call) -> bool:
     """Whether a call's name or arguments hold markup or a broken character."""
     said = _said_in_calls(evidence)
     return any(
@@ -151,14 +143,12 @@ def call_leaks(evidence: Evidence, call: ToolCall) -> bool:
     )
 
 
-def _texts(evidence: Evidence, choice: Choice) -> Iterator[tuple[str, Pieces, str]]:
-    content = _contents(choice) or [(None, choice.content)]
-    yield "content", content, evidence.expect.content or ""
+def _texts(evidence: Evidence, turn: Turn) -> Iterator[tuple[str, Sequence[Piece], str]]:
+    yield "content", turn.texts, evidence.expect.content or ""
     said = _said_in_calls(evidence)
-    for call in choice.calls:
+    for call in turn.calls:
         yield f"{call.where} name", [(None, call.name or "")], said
-        fragments: Pieces = [(entry.chunk, text) for entry, text in call.fragments]
-        yield f"{call.where} arguments", fragments, said
+        yield f"{call.where} arguments", call.pieces, said
 
 
 def _said_in_calls(evidence: Evidence) -> str:
@@ -179,16 +169,11 @@ def _marks(evidence: Evidence, text: str, said: str) -> list[str]:
     return [mark for mark in markup if text.count(mark) > said.count(mark)]
 
 
-def _chunk_at(pieces: Pieces, length: int) -> int | None:
+def _chunk_at(pieces: Sequence[Piece], length: int) -> int | None:
     """Give the number of the chunk that makes the text that long."""
     lengths = accumulate(len(text) for _, text in pieces)
     ends = zip(pieces, lengths, strict=True)
     return next(number for (number, _), end in ends if end >= length)
-
-
-def _contents(choice: Choice) -> Pieces:
-    texts = [(number, delta.get("content")) for number, delta in choice.deltas]
-    return [(number, text) for number, text in texts if isinstance(text, str)]
 
 
 @rule(
@@ -213,14 +198,14 @@ def other_text(evidence: Evidence) -> Findings:
     said = evidence.expect.content
     if said is None:
         return
-    for choice in evidence.choices:
-        if not choice.whole or not calls_are_as_said(evidence, choice):
+    for turn in evidence.turns:
+        if not turn.whole or not calls_are_as_said(evidence, turn):
             continue  # with other calls goes other text
-        if cut_in_a_character(evidence, choice, choice.content):
+        if cut_in_a_character(evidence, turn, turn.content):
             continue
         # A format sets text apart from calls by white space of its own.
-        if "".join(choice.content.split()) != "".join(said.split()) or (
-            not evidence.expect.calls and choice.content.strip() != said.strip()
+        if "".join(turn.content.split()) != "".join(said.split()) or (
+            not evidence.expect.calls and turn.content.strip() != said.strip()
         ):
-            expected, actual = jsonvalue.show_apart(said.strip(), choice.content.strip())
-            yield choice.finding("content", expected=expected, actual=actual)
+            expected, actual = jsonvalue.show_apart(said.strip(), turn.content.strip())
+            yield turn.finding("content", expected=expected, actual=actual)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
-from conformance.wires.chat.answers import Choice
+from conformance.wires.answer import Turn
 
 BLAME = "server"
 
@@ -26,16 +26,16 @@ def roundtrip(evidence: Evidence) -> Findings:
         actual = f"{exchange.status}: {following.answer.text[:200]!r}"
         yield Finding(where="next answer status", expected="200", actual=actual)
         return
-    if not following.answer.choices:
+    if not following.turns:
         actual = jsonvalue.show(following.answer.text)
         yield Finding(where="next answer", expected="an answer", actual=actual)
-    for choice in following.answer.choices:
-        yield from _said(following, choice)
+    for turn in following.turns:
+        yield from _said(following, turn)
 
 
-def _said(following: Evidence, choice: Choice) -> Findings:
+def _said(following: Evidence, turn: Turn) -> Findings:
     expect = following.expect
-    names = [call.name for call in choice.calls]
+    names = [call.name for call in turn.calls]
     if expect.calls is not None and names != [call.name for call in expect.calls]:
         yield Finding(
             where="next answer tool_calls",
@@ -43,7 +43,7 @@ def _said(following: Evidence, choice: Choice) -> Findings:
             actual=", ".join(map(str, names)) or "no calls",
         )
     elif expect.content is not None and not expect.calls:
-        said, got = expect.content.strip(), choice.content.strip()
+        said, got = expect.content.strip(), turn.content.strip()
         if said != got:
             expected, actual = jsonvalue.show_apart(said, got)
             yield Finding(where="next answer content", expected=expected, actual=actual)

@@ -17,7 +17,7 @@ from conformance.rules.common.content import (
 from conformance.rules.common.said import MISLEADING
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.truth import is_written, names_of
-from conformance.wires.chat.answers import Choice, ToolCall, reasons
+from conformance.wires.answer import Call, Turn
 
 BLAME = "parser"
 
@@ -27,16 +27,16 @@ def has_complete(evidence: Evidence) -> bool:
     return evidence.complete is not None
 
 
-def _pairs(evidence: Evidence) -> Iterator[tuple[Choice, Choice]]:
+def _pairs(evidence: Evidence) -> Iterator[tuple[Turn, Turn]]:
     assert evidence.complete is not None
-    complete = {choice.index: choice for choice in evidence.complete.choices}
-    for choice in evidence.choices:
-        other = complete.get(choice.index)
-        if other is not None and choice.whole and other.whole:
-            yield other, choice
+    complete = {turn.index: turn for turn in evidence.complete.turns}
+    for turn in evidence.turns:
+        other = complete.get(turn.index)
+        if other is not None and turn.whole and other.whole:
+            yield other, turn
 
 
-def _calls_agree(complete: Choice, streamed: Choice) -> bool:
+def _calls_agree(complete: Turn, streamed: Turn) -> bool:
     return names_of(complete) == names_of(streamed)
 
 
@@ -57,7 +57,7 @@ def calls(evidence: Evidence) -> Findings:
     """
     for complete, streamed in _pairs(evidence):
         if len(complete.calls) == len(streamed.calls) and any(
-            has_faulty_names(evidence, choice) for choice in (complete, streamed)
+            has_faulty_names(evidence, turn) for turn in (complete, streamed)
         ):
             continue  # a name that is missing, or in parts, is no other name
         if not _calls_agree(complete, streamed):
@@ -90,7 +90,7 @@ def arguments(evidence: Evidence) -> Findings:
             continue
         for left, right in zip(complete.calls, streamed.calls, strict=True):
             # What was cut short can be compared if both are the beginning of the same object.
-            cut = streamed.finish_reason == "length"
+            cut = streamed.ending == "limit"
             parts = ((complete, left), (streamed, right))
             if cut and not all(_can_go_on(evidence, *part) for part in parts):
                 continue
@@ -106,11 +106,11 @@ def arguments(evidence: Evidence) -> Findings:
                 )
 
 
-def _can_go_on(evidence: Evidence, choice: Choice, call: ToolCall) -> bool:
+def _can_go_on(evidence: Evidence, turn: Turn, call: Call) -> bool:
     return (
         begins_object(call)
         and is_written(evidence, call)
-        and not cut_in_a_character(evidence, choice, call.arguments)
+        and not cut_in_a_character(evidence, turn, call.arguments)
     )
 
 
@@ -165,10 +165,10 @@ def content(evidence: Evidence) -> Findings:
             yield from _apart(streamed, "content", complete.content, streamed.content)
 
 
-def _apart(choice: Choice, field: str, complete: str, streamed: str) -> Findings:
+def _apart(turn: Turn, field: str, complete: str, streamed: str) -> Findings:
     if complete.strip() != streamed.strip():
         expected, actual = jsonvalue.show_apart(complete.strip(), streamed.strip())
-        yield choice.finding(field, expected=f"{expected} as in the complete answer", actual=actual)
+        yield turn.finding(field, expected=f"{expected} as in the complete answer", actual=actual)
 
 
 @rule(
@@ -188,17 +188,14 @@ def finish(evidence: Evidence) -> Findings:
     Right: "tool_calls" either way
     """
     for complete, streamed in _pairs(evidence):
-        words = (complete.finish_reason, streamed.finish_reason)
+        words = (complete.word, streamed.word)
         if None in words or words[0] == words[1] or not _calls_agree(complete, streamed):
             continue
-        allowed = reasons(evidence.expect.ending)
+        allowed = streamed.words_for(evidence.expect.ending)
         if allowed is not None and not set(words) <= set(allowed):
             continue  # both are held to the truth, by said.finish
-        yield streamed.finding(
-            "finish_reason",
-            expected=f"{words[0]!r} as in the complete answer",
-            actual=f"{words[1]!r}",
-            chunk=streamed.finishes[-1][0],
+        yield streamed.finding_of_ending(
+            expected=f"{words[0]!r} as in the complete answer", actual=f"{words[1]!r}"
         )
 
 

@@ -6,7 +6,7 @@ import re
 
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, brief
-from conformance.wires.chat.answers import Answer
+from conformance.wires.answer import Answer
 
 BLAME = "server"
 
@@ -25,33 +25,8 @@ def unique(evidence: Evidence) -> Findings:
         if call.id is None:
             continue
         if call.id in seen:
-            yield call.entries[0].finding("id", expected="an id of its own", actual=brief(call.id))
+            yield call.finding_at_start("id", expected="an id of its own", actual=brief(call.id))
         seen.add(call.id)
-
-
-@rule(
-    "id.place",
-    SHOULD,
-    "any",
-    has_calls,
-    spec="https://platform.openai.com/docs/api-reference/chat/object",
-)
-def place(evidence: Evidence) -> Findings:
-    """A call's id stands beside `function`, not in it too.
-
-    Why: the specification gives `function` a name and arguments; strict types refuse more, and who
-        reads the wrong one of two ids answers a call that nobody made.
-    Wrong: {"id": "call_1", "function": {"id": "f1", "name": "f"}}
-    Right: {"id": "call_1", "function": {"name": "f"}}
-    """
-    for call in evidence.calls:
-        if call.id is None:
-            continue  # the other id is not one too many
-        for entry in call.entries:
-            if "id" in entry.function:
-                yield entry.finding(
-                    "function.id", expected="absent", actual=brief(entry.function["id"])
-                )
 
 
 @rule(
@@ -71,7 +46,7 @@ def form(evidence: Evidence) -> Findings:
     pattern = evidence.format.call_id if evidence.format else None
     for call in evidence.calls:
         if pattern and call.id and not re.fullmatch(pattern, call.id):
-            yield call.entries[0].finding(
+            yield call.finding_at_start(
                 "id", expected=f"an id that matches {pattern}", actual=brief(call.id)
             )
 
@@ -114,7 +89,7 @@ def id_shape(evidence: Evidence) -> Findings:
 
 def _form(answer: Answer | None) -> str | None:
     """Name the form that all ids of an answer have, if it is a known one."""
-    ids = [call.id for choice in (answer.choices if answer else ()) for call in choice.calls]
+    ids = [call.id for turn in (answer.turns if answer else ()) for call in turn.calls]
     for name, pattern in ID_FORMS.items():
         if ids and all(id is not None and re.fullmatch(pattern, id) for id in ids):
             return name

@@ -13,7 +13,7 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
     "parallel.false",
     MUST,
     "any",
-    lambda evidence: evidence.request.get("parallel_tool_calls") is False,
+    lambda evidence: evidence.asked.options.parallel is False,
 )
 def one_at_a_time(evidence: Evidence) -> Findings:
     """With parallel_tool_calls false there is one call at most.
@@ -22,6 +22,6 @@ def one_at_a_time(evidence: Evidence) -> Findings:
     Wrong: "parallel_tool_calls": false, and two calls
     Right: "parallel_tool_calls": false, and one call
     """
-    for choice in evidence.choices:
-        if calls_too_many(evidence, choice):
-            yield wrong_calls(choice, expected="one call at most")
+    for turn in evidence.turns:
+        if calls_too_many(evidence, turn):
+            yield wrong_calls(turn, expected="one call at most")

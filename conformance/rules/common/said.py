@@ -11,7 +11,6 @@ from conformance.rules.common.content import KEPT_OUT_OF_TEXT, LEAKS, other_text
 from conformance.rules.rule import MUST, Evidence, Findings, rule
 from conformance.rules.truth import calls_are_as_said, lost_words, names_of
 from conformance.terms.said import Call
-from conformance.wires.chat.answers import reasons
 
 BLAME = "parser"
 
@@ -40,16 +39,14 @@ def calls(evidence: Evidence) -> Findings:
     Right: get_weather, get_time
     """
     said = [call.name for call in evidence.expect.calls or ()]
-    for choice in evidence.choices:
-        if not choice.whole or calls_are_as_said(evidence, choice):
+    for turn in evidence.turns:
+        if not turn.whole or calls_are_as_said(evidence, turn):
             continue
-        if len(choice.calls) == len(said) and has_faulty_names(evidence, choice):
+        if len(turn.calls) == len(said) and has_faulty_names(evidence, turn):
             continue  # a name that is missing, or in parts, is no other name
-        found = choice.finding(
-            "tool_calls", expected=_listed(said), actual=_listed(names_of(choice))
-        )
+        found = turn.finding("tool_calls", expected=_listed(said), actual=_listed(names_of(turn)))
         # A call that is lost may have gone into any other, or into the text.
-        lost = len(choice.calls) < len(said)
+        lost = len(turn.calls) < len(said)
         yield replace(found, place=found.place[:1]) if lost else found
 
 
@@ -68,10 +65,10 @@ def arguments(evidence: Evidence) -> Findings:
     Right: {"days": 1.5}
     """
     said = evidence.expect.calls or ()
-    for choice in evidence.choices:
-        if not choice.whole or len(choice.calls) != len(said):
+    for turn in evidence.turns:
+        if not turn.whole or len(turn.calls) != len(said):
             continue
-        for call, truth in zip(choice.calls, said, strict=True):
+        for call, truth in zip(turn.calls, said, strict=True):
             if call.name != truth.name:
                 continue  # the arguments of another call
             if difference := _difference(truth, call.arguments):
@@ -119,12 +116,12 @@ def kept(evidence: Evidence) -> Findings:
     Wrong: the model says <tool_call>{"name": "get_time", "city": Oslo, the answer is empty
     Right: the same as content, or as a call whose arguments have Oslo
     """
-    for choice in evidence.choices:
-        if choice.whole and (lost := lost_words(evidence, choice)):
-            yield choice.finding(
+    for turn in evidence.turns:
+        if turn.whole and (lost := lost_words(evidence, turn)):
+            yield turn.finding(
                 "",
                 expected=" and ".join(jsonvalue.show(word) for word in lost),
-                actual=f"content {jsonvalue.show(choice.content)}, {_listed(names_of(choice))}",
+                actual=f"content {jsonvalue.show(turn.content)}, {_listed(names_of(turn))}",
             )
 
 
@@ -143,16 +140,12 @@ def finish(evidence: Evidence) -> Findings:
     Wrong: max_tokens cut the answer, and finish_reason is "stop"
     Right: "finish_reason": "length"
     """
-    expected = reasons(evidence.expect.ending) or ()
-    for choice in evidence.choices:
-        reason = choice.finish_reason
-        if reason is None or reason in expected or not calls_are_as_said(evidence, choice):
+    for turn in evidence.turns:
+        reason, expected = turn.word, turn.words_for(evidence.expect.ending) or ()
+        if reason is None or reason in expected or not calls_are_as_said(evidence, turn):
             continue
-        yield choice.finding(
-            "finish_reason",
-            expected=" or ".join(repr(item) for item in expected),
-            actual=repr(reason),
-            chunk=choice.finishes[-1][0],
+        yield turn.finding_of_ending(
+            expected=" or ".join(repr(item) for item in expected), actual=repr(reason)
         )
 
 

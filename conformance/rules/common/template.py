@@ -25,8 +25,7 @@ _DECODER = json.JSONDecoder(strict=False)
 
 
 def _messages(evidence: Evidence) -> Sequence[Mapping[str, Json]]:
-    found: Sequence[Mapping[str, Json]] = evidence.request["messages"]
-    return found
+    return evidence.asked.messages
 
 
 def _round(evidence: Evidence) -> Sequence[Mapping[str, Json]]:
@@ -48,7 +47,7 @@ def _results(messages: Sequence[Mapping[str, Json]]) -> list[Mapping[str, Json]]
 
 
 def _functions(evidence: Evidence) -> list[Json]:
-    return [tool["function"] for tool in evidence.request.get("tools") or ()]
+    return [tool["function"] for tool in evidence.asked.tools]
 
 
 def _texts(message: Mapping[str, Json]) -> list[str]:
@@ -185,7 +184,7 @@ def calls(evidence: Evidence) -> Findings:
     """
     if evidence.format is None:
         return
-    quoted = json.dumps([_messages(evidence), evidence.request.get("tools")], ensure_ascii=False)
+    quoted = json.dumps([_messages(evidence), evidence.asked.tools], ensure_ascii=False)
     if any(mark in quoted for mark in evidence.format.marks):
         yield Unjudged("the conversation quotes the format's own marks")
         return
@@ -256,7 +255,7 @@ def _holds_json(prompt: str, text: str) -> bool:
 
 def _is_elsewhere(evidence: Evidence, text: str) -> bool:
     others = [one for one in _messages(evidence) if one["role"] != "tool"]
-    said = [*others, evidence.request.get("tools")]
+    said = [*others, evidence.asked.tools]
     results = ["".join(_texts(one)).strip() for one in _results(_messages(evidence))]
     within = any(text in one and text != one for one in results)
     again = results.count(text) > [

@@ -7,7 +7,8 @@ from dataclasses import replace
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.terms.case import Case
-from conformance.wires.chat.answers import Answer, Choice
+from conformance.wires.chat.answers import Answer
+from conformance.wires.chat.choices import Choice
 
 OF_ONE_TURN = {"max_completion_tokens"}
 """Fields of the first request, beside its options, that would keep the model from going on."""

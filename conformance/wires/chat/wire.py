@@ -5,7 +5,7 @@ from __future__ import annotations
 from conformance.base.jsonvalue import Json
 from conformance.client.probe import Greeting
 from conformance.terms.exchange import ClientView, Exchange
-from conformance.wires.chat import answers, cost, fields, follow_up, request, token_ids
+from conformance.wires.chat import answers, choices, cost, fields, follow_up, request, token_ids
 from conformance.wires.wire import Tokens, Wire
 
 
@@ -41,7 +41,7 @@ WIRE = Wire(
     supposed=fields.supposed,
     field_problem=fields.problem,
     neutral=fields.NEUTRAL,
-    endings=answers.ENDINGS,
+    endings=choices.ENDINGS,
     meter=cost.METER,
     greeting=Greeting(
         path="/v1/chat/completions",

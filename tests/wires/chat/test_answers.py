@@ -13,7 +13,8 @@ from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.terms.case import Ending
 from conformance.wires.answer import Text, Thought
-from conformance.wires.chat.answers import Answer, Choice, ToolCall, read, reasons
+from conformance.wires.chat.answers import Answer, read
+from conformance.wires.chat.choices import Choice, ToolCall, reasons
 from tests.evidence import SAMPLES, exchange
 
 GOOD = SAMPLES / "args.string"

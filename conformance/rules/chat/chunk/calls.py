@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from conformance.base.jsonvalue import Json
+from conformance.rules.chat import calls_of, choices_of
 from conformance.rules.rule import MUST, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import brief
-from conformance.wires.chat.answers import Choice, ToolCall
+from conformance.wires.chat.choices import Choice, ToolCall
 
 BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, delta in choice.deltas:
             if isinstance(delta.get("tool_calls"), list) and delta["tool_calls"]:
                 yield number, choice, delta["tool_calls"]
@@ -24,7 +25,7 @@ def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
 
 def _whole_calls(evidence: Evidence) -> Iterator[ToolCall]:
     """Give the calls whose first delta is at hand: no entry was left out as malformed."""
-    return (call for choice in evidence.choices if choice.whole for call in choice.calls)
+    return (call for choice in choices_of(evidence) if choice.whole for call in choice.calls)
 
 
 @rule("chunk.tool-calls.single-entry", MUST, "stream", has_calls)
@@ -76,7 +77,7 @@ def index_present(evidence: Evidence) -> Findings:
     Wrong: {"id": "call_1", "function": {…}}
     Right: {"index": 0, "id": "call_1", "function": {…}}
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, delta in choice.deltas:
             listed = delta.get("tool_calls") or []
             if not isinstance(listed, list):
@@ -104,7 +105,7 @@ def index_contiguous(evidence: Evidence) -> Findings:
     Wrong: index 1 first
     Right: index 0, then 1
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         indexes = list(dict.fromkeys(index for _, index in _order(choice)))
         if indexes != list(range(len(indexes))) and min(indexes) >= 0:
             yield choice.finding(
@@ -124,7 +125,7 @@ def index_stable(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "id": "call_1", …}, then {"index": 0, "id": "call_2", …}
     Right: {"index": 0, "id": "call_1", …}, then {"index": 1, "id": "call_2", …}
     """
-    for call in evidence.calls:
+    for call in calls_of(evidence):
         for entry in call.others:
             actual = (entry.value["id"], entry.function["name"])
             expected = f"{call.index} for {repr(call.id)[:40]} only"
@@ -165,7 +166,7 @@ def index_sequential(evidence: Evidence) -> Findings:
 
 
 def _steps(evidence: Evidence) -> Iterator[tuple[int, Choice, int, int]]:
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         seen: set[int] = set()
         for (_, before), (number, after) in pairwise(_order(choice)):
             seen.add(before)
@@ -217,7 +218,7 @@ def id_once(evidence: Evidence) -> Findings:
     Wrong: "id": "call_a" in every delta
     Right: "id": "call_a" in the first delta, no id afterwards
     """
-    for call in evidence.calls:
+    for call in calls_of(evidence):
         # An id that comes late comes once; an entry of another call has an id of its own.
         first = next((entry for entry in call.entries if entry.value.get("id")), None)
         for entry in call.own[1:]:
@@ -253,7 +254,7 @@ def type_not_null(evidence: Evidence) -> Findings:
     Wrong: {"index": 0, "type": null, "function": {"arguments": "{"}}
     Right: {"index": 0, "function": {"arguments": "{"}}
     """
-    for call in evidence.calls:
+    for call in calls_of(evidence):
         for entry in call.entries[1:]:
             if entry.value.get("type", "function") != "function":
                 actual = entry.value["type"]
@@ -284,7 +285,7 @@ def name_once(evidence: Evidence) -> Findings:
     Wrong: "name": "get_weather" in every delta
     Right: "name": "get_weather" in the first delta, no name afterwards
     """
-    for call in evidence.calls:
+    for call in calls_of(evidence):
         # An entry of another call has a name of its own.
         named = [entry for entry in call.own if entry.function.get("name")]
         for entry in named[1:]:

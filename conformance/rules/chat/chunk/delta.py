@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conformance.rules.chat import choices_of
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import brief
 
@@ -17,7 +18,7 @@ def content_string(evidence: Evidence) -> Findings:
     Wrong: {"delta": {"content": {"text": "Hi"}}}
     Right: {"delta": {"content": "Hi"}}
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, delta in choice.deltas:
             if not isinstance(delta.get("content"), str | None):
                 yield choice.finding_in(
@@ -42,7 +43,7 @@ def unknown_fields(evidence: Evidence) -> Findings:
     Wrong: {"delta": {"steps": [{"text": "a"}]}}, then {"delta": {"steps": [{"text": "b"}]}}
     Right: {"delta": {"steps": [{"index": 0, "text": "a"}]}}, or a string
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         seen: set[str] = set()
         for number, delta in choice.deltas:
             for field, value in delta.items():
@@ -69,7 +70,7 @@ def role_once(evidence: Evidence) -> Findings:
     Wrong: {"delta": {"role": "assistant", "content": "a"}} in every chunk
     Right: {"delta": {"role": "assistant", "content": ""}} first, no role afterwards
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for place, (number, delta) in enumerate(choice.deltas):
             role = delta.get("role")
             if role is None and place == 0 and evidence.answer.damaged:
@@ -87,7 +88,7 @@ def content_xor_tools(evidence: Evidence) -> Findings:
     Wrong: {"content": "ok", "tool_calls": [{…}]}
     Right: {"content": "ok"}, then {"tool_calls": [{…}]}
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, delta in choice.deltas:
             text = delta.get("content")
             if isinstance(text, str) and text and delta.get("tool_calls"):
@@ -108,7 +109,7 @@ def tool_calls_not_empty(evidence: Evidence) -> Findings:
     Wrong: {"content": "Hi", "tool_calls": []}
     Right: {"content": "Hi"}
     """
-    for choice in evidence.choices:
+    for choice in choices_of(evidence):
         for number, delta in choice.deltas:
             if "tool_calls" in delta and not delta["tool_calls"]:
                 yield choice.finding_in(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.terms.outcome import brief
-from conformance.wires.chat.answers import Chunk
+from conformance.wires.chat.choices import Chunk
 
 BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
