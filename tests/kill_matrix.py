@@ -14,7 +14,6 @@ from types import TracebackType
 from conformance.casefiles import casefile
 from conformance.casefiles.modes import of_case
 from conformance.client.live import Limits, Live
-from conformance.client.probe import RENDER
 from conformance.client.sender import Asker
 from conformance.formats import FORMATS, PARSERS
 from conformance.reference import FAULTS, Reference
@@ -23,7 +22,7 @@ from conformance.rules import RULES, Evidence
 from conformance.runs.session import Session
 from conformance.terms.case import COMPLETE, STREAM, Mode
 from conformance.terms.outcome import Outcome
-from conformance.terms.server import Server
+from conformance.terms.server import RENDER, Server
 from conformance.verdicts.item import Item, Judged
 from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import decide

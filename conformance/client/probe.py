@@ -14,15 +14,14 @@ from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, LONGEST, seconds_of
+from conformance.engines import registry
 from conformance.formats import FORMATS, PARSERS
 from conformance.scripting import SCRIPT_FIELD, encode
 from conformance.terms.said import Piece, Script
-from conformance.terms.server import Server
+from conformance.terms.server import RENDER, Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
-RENDER = "/v1/chat/completions/render"
-"""Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 DOCUMENT = 20.0
 """Seconds for a whole document."""
 ANSWER = 120.0
@@ -183,7 +182,7 @@ def examine(
     probe = Probe(url, access, patience)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
-    version = _version(probe.get(f"{root}/version"))
+    implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
     openapi = probe.get(f"{root}/openapi.json")
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
@@ -194,7 +193,7 @@ def examine(
     return Server(
         url=probe.url,
         model=model,
-        implementation="vllm" if version else "unknown",
+        implementation=implementation,
         version=version,
         parser=parser,
         format=format or _format(probe, model, parser, scripted),
@@ -214,12 +213,6 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
         listed = ", ".join(models) or "none"
         raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
     return wanted or models[0]
-
-
-def _version(document: Json) -> str | None:
-    # Only vLLM among the servers that the suite knows has this document at its root.
-    version = document.get("version") if isinstance(document, dict) else None
-    return version.split("+")[0] if isinstance(version, str) else None
 
 
 def _is_scripted(probe: Probe, model: str) -> bool:

@@ -19,8 +19,8 @@ from conformance.commands import accept, check, judge, lists, matrix, plan, resu
 from conformance.commands.check import CheckProblem
 from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
+from conformance.engines.problem import LaunchProblem
 from conformance.engines.target import TargetProblem
-from conformance.engines.vllm import LaunchProblem
 from conformance.results.acceptance import AcceptProblem
 
 USAGE_ERROR = 4

@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import modes
 from conformance.client.budget import Cost
-from conformance.client.probe import RENDER
+from conformance.engines import registry
 from conformance.formats.format import text_of
 from conformance.scripting import NotApplicable, check_applies, is_bound, scripts_of
 from conformance.terms.case import COMPLETE, PROMPT, Case, Mode
@@ -57,19 +57,12 @@ class Plan:
 
 
 def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Server:
-    """Suppose a vLLM, which has all that can be asked."""
-    return Server(
-        url="http://127.0.0.1/v1",
-        model="model",
-        implementation="vllm",
-        version=None,
-        parser=parser,
-        format=format,
-        emission="scripted" if emission == "scripted" else "sampled",
-        intervals=True,
-        prompts=RENDER,
-        room=room,
+    """Suppose a server of the usual engine, which has all that can be asked."""
+    scripted = emission == "scripted"
+    supposed = registry.DEFAULT.suppose(
+        model="model", parser=parser, format=format, scripted=scripted
     )
+    return replace(supposed, room=room)
 
 
 def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:

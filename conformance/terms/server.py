@@ -17,12 +17,14 @@ class Target:
     name: str
     about: str
     path: Path
+    engine: str
+    """What serves it: a folder in `engines/`."""
     parser: str
     format: str
     tokenizer: Mapping[str, Json]
-    """How to build the weightless model's tokenizer; see `conformance.launch.model_folder`.
+    """How to build the weightless model's tokenizer; see `conformance.engines.vllm.model_folder`.
 
-    Of the kind `gguf`: which real model to serve; see `conformance.launch.weights`.
+    Of the kind `gguf`: which real model to serve; see `conformance.engines.vllm.weights`.
     """
     template: str | None = None
     """File name in the `examples` folder of that vLLM version; `None` for the tokenizer's own."""
@@ -35,6 +37,8 @@ class Target:
         return bool(self.tokenizer["kind"] == "gguf")
 
 
+RENDER = "/v1/chat/completions/render"
+"""Where new releases of vLLM show the prompt of a request; older ones have `/tokenize`."""
 ROOM = 1024
 """Tokens for a sampled answer, where nobody says how many; without an end it fills the context."""
 

@@ -17,7 +17,7 @@ from conformance.client import probe
 from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
 from conformance.reference import Reference
-from conformance.terms.server import Server
+from conformance.terms.server import RENDER, Server
 from tests.servers import Behave, closed_port, read_request, serve
 
 KEY = "sk-very-secret-0123456789"
@@ -66,7 +66,7 @@ def test_a_scripted_server_tells_its_format(parser: str, format: str) -> None:
             format=format,
             emission="scripted",
             intervals=True,
-            prompts=probe.RENDER,
+            prompts=RENDER,
         )
 
 
@@ -233,8 +233,8 @@ def test_prompts_are_read_where_the_server_shows_them() -> None:
         return {"paths": {path: {} for path in found}}
 
     assert probe._prompts(paths("/tokenize", "/detokenize")) == "/tokenize"
-    assert probe._prompts(paths("/tokenize", "/detokenize", probe.RENDER)) == probe.RENDER
-    documents: list[Json] = [paths(probe.RENDER), paths("/detokenize"), {"paths": []}, {}, None]
+    assert probe._prompts(paths("/tokenize", "/detokenize", RENDER)) == RENDER
+    documents: list[Json] = [paths(RENDER), paths("/detokenize"), {"paths": []}, {}, None]
     assert {probe._prompts(one) for one in documents} == {None}
 
 

@@ -29,8 +29,8 @@ FAKE = Path(__file__).parent / "fake_python.py"
 PARENT = """
 import sys, time
 from pathlib import Path
-from conformance import target
-from conformance.launch import DEFAULT_VLLM, provision, start
+from conformance.engines import target
+from conformance.engines.vllm import DEFAULT_VLLM, provision, start
 environment = provision(DEFAULT_VLLM, tell=print)
 launched = start(target.load("hermes"), environment, folder=Path(sys.argv[1]), tell=print)
 print("group", launched.process_id, flush=True)
