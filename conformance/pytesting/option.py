@@ -136,6 +136,7 @@ class Option:
 
     def words(self, value: Any, way: Way, launched: Target | None) -> list[str]:
         """Write it into the command that repeats a run: nothing where it goes without saying."""
-        if self.repeat is None or way not in self.ways or value == self.standard(launched):
+        unsaid = value is None or value == self.standard(launched)
+        if self.repeat is None or way not in self.ways or unsaid:
             return []
         return self.repeat(self.name, value)

@@ -371,6 +371,7 @@ _CONNECTION = (
     Option(
         name="--ca-file",
         metavar="FILE",
+        default="",
         help="with --server-url: whose certificates to believe (PEM)",
         read=read_path_or_none,
         ways=(Way.URL,),
