@@ -5,7 +5,7 @@ TARGETS ?= hermes mistral
 RELEASES ?= 0.27.0 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0
 BIN := .venv/bin
 
-.PHONY: help run test quick lint docs mutants history clean
+.PHONY: help run test quick lint wheel docs mutants history clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   the suite's own tests, real vLLM included"
 	@echo "make quick  those of them that need no vLLM"
 	@echo "make lint   ruff, mypy, and the files of cases, targets and known issues"
+	@echo "make wheel  the suite, and what a vLLM server loads, as wheels in dist/"
 
 .venv/ready: pyproject.toml
 	@echo "making .venv (about a minute)"
@@ -42,18 +43,23 @@ lint: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/python -m conformance check
 
+wheel: .venv/ready
+	@rm -f dist/toolcall_truth*
+	@$(BIN)/python -m hatchling build -t wheel -d dist
+	@cd distributions/replay && ../../$(BIN)/python -m hatchling build -t wheel -d ../../dist
+
 docs: .venv/ready
-	@$(BIN)/python -m conformance rules --into README.md
-	@$(BIN)/python -m tests.kill_matrix
-	@$(BIN)/python -m tests.golden
+	@$(BIN)/python -m conformance rules --into docs/rules/README.md
+	@$(BIN)/python -m tools.kill_matrix
+	@$(BIN)/python -m tools.golden
 
 mutants: .venv/ready
-	@nice $(BIN)/python -m tests.mutants --into docs/mutants.md
+	@nice $(BIN)/python -m tools.mutants --into docs/mutants.md
 
 history: .venv/ready
 	@$(BIN)/python -m conformance matrix hermes mistral mistral-tekken mistral-v11 \
 	  $(foreach version,$(RELEASES),--vllm $(version)) -o .conformance/history || [ $$? = 1 ]
-	@$(BIN)/python -m tests.history .conformance/history
+	@$(BIN)/python -m tools.history .conformance/history
 
 clean:
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,7 +1,9 @@
 """The recipes for CI are whole: they parse, and their commands are ones that the suite takes."""
 
+import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,6 @@ from typing import Any
 import pytest
 import yaml
 
-from conformance import __version__
 from conformance.commands import main
 
 ROOT = Path(__file__).parents[1]
@@ -47,12 +48,64 @@ def test_a_recipe_has_commands_that_the_suite_takes(recipe: Path) -> None:
             main._parser().parse_args([name, *words])
 
 
+def _installation(recipe: Path) -> str:
+    """Give the shell lines up to the one that installs the suite."""
+    lines = "\n".join(_steps(yaml.safe_load(recipe.read_text("utf-8")))).splitlines()
+    return "\n".join(lines[: [line.startswith("pip ") for line in lines].index(True) + 1])
+
+
+def _run(script: str, folder: Path, settings: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run shell lines with a git and a pip that only say how they were called."""
+    for name in ("git", "pip"):
+        stub = folder / name
+        stub.write_text('#!/bin/sh\necho "${0##*/}" "$@"\n', "utf-8")
+        stub.chmod(0o755)
+    return subprocess.run(
+        ["sh", "-e", "-c", script],
+        env={**settings, "PATH": f"{folder}:/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
-def test_a_recipe_pins_this_release(recipe: Path) -> None:
-    assert f"pip install toolcall-conformance=={__version__}\n" in recipe.read_text("utf-8")
+def test_a_recipe_installs_a_pinned_clone(recipe: Path, tmp_path: Path) -> None:
+    where = {"TOOLCALL_TRUTH": "https://host/a b.git", "TOOLCALL_TRUTH_REVISION": "v1"}
+    done = _run(_installation(recipe), tmp_path, where)
+    assert done.stdout.splitlines() == [
+        "git clone https://host/a b.git toolcall-truth",
+        "git -C toolcall-truth checkout v1",
+        "pip install ./toolcall-truth",
+    ]
 
 
-def test_the_readme_names_every_recipe_and_no_other() -> None:
-    page = (ROOT / "README.md").read_text("utf-8")
+@pytest.mark.parametrize("missing", ["TOOLCALL_TRUTH", "TOOLCALL_TRUTH_REVISION"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_a_recipe_says_what_to_set_and_where(recipe: Path, missing: str, tmp_path: Path) -> None:
+    where = {"TOOLCALL_TRUTH": "https://host/a.git", "TOOLCALL_TRUTH_REVISION": "v1"}
+    done = _run(_installation(recipe), tmp_path, {**where, missing: ""})
+    assert done.returncode != 0
+    assert f"{missing}: set it to " in done.stderr
+    assert "pip" not in done.stdout
+    assert re.search(rf"^#.*\b{missing}\b", recipe.read_text("utf-8"), re.MULTILINE)
 
-    assert sorted(set(re.findall(r"\(docs/ci/(\S+)\)", page))) == [one.name for one in RECIPES]
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.name)
+def test_a_recipe_installs_nothing_by_name(recipe: Path) -> None:
+    installed = re.findall(r"pip install (.*)", recipe.read_text("utf-8"))
+    assert installed == ["./toolcall-truth"]
+
+
+def test_the_page_about_ci_names_every_recipe_and_no_other() -> None:
+    page = (ROOT / "docs/ci.md").read_text("utf-8")
+
+    assert sorted(set(re.findall(r"\(ci/(\S+)\)", page))) == [one.name for one in RECIPES]
+
+
+def test_the_workflow_of_the_project_runs_what_any_machine_can_run() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text("utf-8"))
+    program = ROOT / ".ci/run"
+
+    assert list(_steps(workflow)) == [".ci/run"]
+    assert os.access(program, os.X_OK)

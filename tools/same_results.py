@@ -7,9 +7,10 @@ Record the tapes before the change, one run after the other:
 
     pytest --launch hermes --record=TAPES/hermes
 
-`compare` holds every item, rule, finding and reason against the other folder's. It leaves out what
-is measured anew in each run (times, dates, versions of the suite and its libraries, the digest of
-cases and rules, paths of evidence), and reads the names in `RENAMED` as their new ones.
+`compare` holds every item, rule, finding and reason against the other folder's, in whatever order
+an item's findings stand. It leaves out what is measured anew in each run (times, dates, versions of
+the suite and its libraries, the digest of cases and rules, paths of evidence), and reads the names
+in `RENAMED` as their new ones.
 """
 
 from __future__ import annotations
@@ -85,8 +86,14 @@ def _read(folder: Path) -> Any:
     if not path.exists():
         return {}
     found = json.loads(path.read_text("utf-8"))
-    items = {f"{one['case']}[{one['mode']}]": one for one in found["results"]}
+    items = {f"{one['case']}[{one['mode']}]": _ordered(one) for one in found["results"]}
     return _renamed({**found, "results": items})
+
+
+def _ordered(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give an item with its findings in an order of their own: that of the rules may change."""
+    findings = sorted(item.get("findings", ()), key=lambda one: str(one["rule"]))
+    return {**item, "findings": findings, "chance": sorted(item.get("chance", ()))}
 
 
 def _renamed(value: Any) -> Any:

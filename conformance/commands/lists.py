@@ -95,7 +95,7 @@ def _catalogue() -> list[Rule]:
 
 
 def rules_markdown() -> str:
-    """Write the catalogue as the README's table."""
+    """Write the catalogue as a table."""
     lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
     for one in _catalogue():
         whom = "all" if one.profile == OPENAI else one.profile

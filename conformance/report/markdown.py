@@ -35,12 +35,6 @@ def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
     return "\n\n".join(kept) + "\n"
 
 
-def tables(runs: Sequence[Results]) -> str:
-    """Write what became of each rule, without the findings behind it."""
-    columns = view.columns(runs)
-    return "\n\n".join(_tables(columns, view.rule_rows(columns))) + "\n"
-
-
 def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> Iterator[str]:
     yield "## Tool-call conformance"
     yield "\n".join(_runs(columns))

@@ -112,7 +112,8 @@ def check(old: Results, new: Results) -> None:
     if other.emission == "sampled":
         raise Incomparable(
             f"{new.path}: sampled, so that one answer differs from the next by chance; weigh rates "
-            "with --baseline, or give both servers the script plugin (README, 'Test your own vLLM')"
+            "with --baseline, or give both servers the script plugin "
+            "(docs/servers.md, 'A vLLM of your own')"
         )
 
 

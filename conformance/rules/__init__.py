@@ -13,4 +13,9 @@ from conformance.rules.rule import RULES, Evidence, Rule
 for _module in walk_packages(__path__, f"{__name__}."):
     import_module(_module.name)  # enters its area's rules
 
+# The order in which findings are shown must not hang on the names of files.
+_ordered = sorted(RULES.items())
+RULES.clear()
+RULES.update(_ordered)
+
 __all__ = ["RULES", "Evidence", "Rule"]

@@ -97,7 +97,7 @@ class Rule:
 
 
 RULES: dict[str, Rule] = {}
-"""Every rule by its id, in the order of the catalogue."""
+"""Every rule by its id, in the order of the ids."""
 
 _ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
 _PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)

@@ -25,7 +25,7 @@ from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
 from conformance.verdicts.item import Judged
 from conformance.wires.chat.request import build
-from tests.kill_matrix import SHIPPED, judge, server_of
+from tools.kill_matrix import SHIPPED, judge, server_of
 
 WHOLE = Mode(name="stream-interval-1000", stream=True, interval=1000)
 INTERVAL = Mode(name="stream-interval-5", stream=True, interval=5)

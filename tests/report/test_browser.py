@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from conformance.report import html
-from tests import golden
 from tests.browser import Browser, browser, installed
 from tests.report.test_html import hostile
+from tools import golden
 
 PROGRAM = installed()
 pytestmark = [

@@ -16,8 +16,8 @@ import pytest
 from conformance.commands import main
 from conformance.report import evidence, html
 from conformance.results import reader
-from tests import golden
 from tests.made import Items, document, finding, item, results, write
+from tools import golden
 
 VOID = {"meta", "br", "wbr"}
 TAGS = {

@@ -134,8 +134,8 @@ def test_each_failure_has_a_block_and_what_is_known_is_named_beside() -> None:
     verdict = replace(found.verdict, judgements=(known, *found.verdict.judgements[1:]))
     blocks = failure(replace(found, verdict=verdict), REPEAT, []).split("\n\n")
     assert [block.splitlines()[0] for block in blocks] == [
-        "said.calls  MUST  passes, but is known to fail",
         "msg.required  MUST  expected a value of type str, got 'absent'",
+        "said.calls  MUST  passes, but is known to fail",
         f"also known here: {known.rule.id} (old)",
     ]
 

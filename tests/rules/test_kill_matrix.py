@@ -13,7 +13,7 @@ from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
-from tests.kill_matrix import CASES, PAGE, UNTRIPPED, Matrix, page, row
+from tools.kill_matrix import CASES, PAGE, UNTRIPPED, Matrix, page, row
 
 REASONS = {
     "never-begins": r"no end after 0\.5 s",

@@ -13,7 +13,7 @@ from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE, Fault
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
-from tests.kill_matrix import CASES, judge
+from tools.kill_matrix import CASES, judge
 
 PAGE = Path(__file__).parents[2] / "docs" / "known-bugs.md"
 

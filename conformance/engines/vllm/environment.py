@@ -54,7 +54,7 @@ def cache_folder() -> Path:
     chosen = os.environ.get("CONFORMANCE_CACHE")
     if chosen:
         return Path(chosen).expanduser().absolute()
-    return platformdirs.user_cache_path("toolcall-conformance")
+    return platformdirs.user_cache_path("toolcall-truth")
 
 
 def inspect(python: Path, folder: Path) -> Environment:

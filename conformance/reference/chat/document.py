@@ -112,7 +112,7 @@ REQUEST: Json = {
 
 OPENAPI: Json = {
     "openapi": "3.1.0",
-    "info": {"title": "The reference server of toolcall-conformance", "version": "1"},
+    "info": {"title": "The reference server of toolcall-truth", "version": "1"},
     "paths": {
         "/v1/models": {"get": {"responses": {"200": {"description": "The one model."}}}},
         "/v1/chat/completions": {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.mutants import Hunt, page
-from tests.mutations import Mutant, mutants_of
+from tools.mutants import Hunt, page
+from tools.mutations import Mutant, mutants_of
 
 
 def mutants(folder: Path, name: str) -> list[Mutant]:

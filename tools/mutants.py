@@ -1,10 +1,10 @@
 """Mutants of what judges: change one thing in it, and see whether a test notices.
 
-    python -m tests.mutants                       # all of MODULES
-    python -m tests.mutants conformance/base/sse.py    # some of them
-    python -m tests.mutants --sample 600          # so many, drawn at random: minutes, not an hour
-    python -m tests.mutants --into docs/mutants.md           # of these modules, or of all
-    python -m tests.mutants --into docs/mutants.md --again   # only what the page lists
+    python -m tools.mutants                       # all of MODULES
+    python -m tools.mutants conformance/base/sse.py    # some of them
+    python -m tools.mutants --sample 600          # so many, drawn at random: minutes, not an hour
+    python -m tools.mutants --into docs/mutants.md           # of these modules, or of all
+    python -m tools.mutants --into docs/mutants.md --again   # only what the page lists
 
 Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
 into a fork of this process, in place of the function or the constant that it changes, and the tests
@@ -35,7 +35,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from conformance.wires.chat import client
-from tests.mutations import Mutant, mutants_of
+from tools.mutations import Mutant, mutants_of
 
 ROOT = Path(__file__).parent.parent
 MODULES = [
@@ -67,6 +67,7 @@ class Hunt:
     """Run the tests once, then against every mutant."""
 
     def __init__(self, mutants: Sequence[Mutant]) -> None:
+        """Run nothing yet."""
         self.mutants = mutants
         self.survivors: list[Mutant] = []
         self.files = {str(ROOT / mutant.path) for mutant in mutants}
@@ -319,7 +320,7 @@ def _at() -> str:
 
 def main() -> int:
     """Hunt, print the survivors and the rate."""
-    parser = argparse.ArgumentParser(prog="python -m tests.mutants")
+    parser = argparse.ArgumentParser(prog="python -m tools.mutants")
     parser.add_argument("modules", nargs="*", default=MODULES, metavar="MODULE")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="MODULE")
     parser.add_argument("--into", type=Path, metavar="FILE", help="enter the result in the page")

@@ -1,4 +1,4 @@
-"""Reports as they must look, kept in `tests/golden/`; `python -m tests.golden` renews them."""
+"""Reports as they must look, kept in `tests/golden/`; `python -m tools.golden` renews them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conformance.results.comparison import compare
 from conformance.results.reader import Results
 from tests.made import document, finding, item, write
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parents[1] / "tests" / "golden"
 NAME = {"tool_calls": [{"index": 0, "function": {"name": "f"}}]}
 DELTAS = [
     {"role": "assistant", "content": ""},
@@ -88,7 +88,7 @@ def pages(folder: Path) -> dict[str, str]:
     page = html.render(found)
     page = re.sub(r"<style>.*?</style>", "<style></style>", page, flags=re.DOTALL)
     page = re.sub(r"sha256-[^']*'", "sha256-…'", page)
-    page = re.sub(r"toolcall-conformance [0-9.]+", "toolcall-conformance …", page)
+    page = re.sub(r"toolcall-truth [0-9.]+", "toolcall-truth …", page)
     compared = compare(*found)
     written = {
         "report.html": page,

@@ -1,6 +1,6 @@
 """Which fault of the reference server trips which rules.
 
-`python -m tests.kill_matrix` writes the page.
+`python -m tools.kill_matrix` writes the page.
 """
 
 from __future__ import annotations
