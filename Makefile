@@ -50,6 +50,7 @@ wheel: .venv/ready
 
 docs: .venv/ready
 	@$(BIN)/python -m conformance rules --into docs/rules/README.md
+	@$(BIN)/python -m conformance options --into docs/options.md
 	@$(BIN)/python -m tools.kill_matrix
 	@$(BIN)/python -m tools.golden
 

@@ -96,7 +96,7 @@ class Option:
         """Whether it takes no value."""
         return self.metavar is None
 
-    def add(self, add: Callable[..., None]) -> None:
+    def add(self, add: Callable[..., object]) -> None:
         """Add it to pytest's; plain strings and numbers, so that workers can be given them."""
         if self.is_switch:
             add(self.name, action="store_true", help=self.help)

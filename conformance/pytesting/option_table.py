@@ -188,7 +188,7 @@ _SERVERS = (
     Option(
         name="--format",
         metavar="NAME",
-        help="how the model writes calls (default: by the parser)",
+        help="how the model writes calls (default: asked, or by the parser)",
         ways=LIVE,
         refused=RECORDED,
         repeat=joined,
@@ -372,7 +372,8 @@ _CONNECTION = (
         name="--ca-file",
         metavar="FILE",
         default="",
-        help="with --server-url: whose certificates to believe (PEM)",
+        help="with --server-url: the certificate authorities to trust, as PEM, and no others "
+        "(default: the system's)",
         read=read_path_or_none,
         ways=(Way.URL,),
         refused=only(Way.URL),
@@ -383,7 +384,7 @@ _CONNECTION = (
 OPTIONS: tuple[Option, ...] = (*_SERVERS, *_QUESTIONS, *_VERDICTS, *_CONNECTION)
 VARIABLES = {
     "CONFORMANCE_API_KEY": "the key; never an option, never written anywhere",
-    "CONFORMANCE_HEADER_NAME": "the value of the header NAME; see `--header`",
+    "CONFORMANCE_HEADER_NAME": "the value of the header that `--header NAME` sends",
     "CONFORMANCE_CACHE": "where what was provisioned is kept",
 }
 """Variables of the environment that stand for no option."""

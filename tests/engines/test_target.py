@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines import target
+from conformance.engines import registry, target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS
 
@@ -25,29 +25,14 @@ def write(folder: Path, text: str) -> str:
     return str(path)
 
 
-BUILT_IN = [
-    "hermes",
-    "hermes-interval-4",
-    "hermes-special",
-    "hermes-spelled",
-    "mistral",
-    "mistral-parallel",
-    "mistral-tekken",
-    "mistral-v11",
-    "mistral-v15",
-    "mistral3",
-    "smollm2",
-]
-
-
 def problem_of(name: str) -> str:
     with pytest.raises(TargetProblem) as raised:
         target.load(name)
     return str(raised.value)
 
 
-def test_the_built_in_targets_are_these() -> None:
-    assert target.names() == BUILT_IN
+def test_a_file_in_the_folder_of_targets_is_a_built_in_target() -> None:
+    assert target.names() == sorted(path.stem for path in target.FOLDER.iterdir()) != []
 
 
 @pytest.mark.parametrize("name", target.names())
@@ -55,12 +40,13 @@ def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> No
     found = target.load(name)
     assert found.name == name
     assert found.format in FORMATS
+    assert "\nengine: " in found.path.read_text()
 
 
 def test_an_unknown_target_is_told_with_the_known_ones_and_the_nearest() -> None:
     assert problem_of("hermse") == (
         "target hermse: there is no such target, nor such a file; did you mean hermes? "
-        f"built-in targets are {', '.join(BUILT_IN)}"
+        f"built-in targets are {', '.join(target.names())}"
     )
 
 
@@ -72,6 +58,30 @@ def test_a_target_of_one_s_own_is_read_with_paths_from_its_folder(tmp_path: Path
     assert found.template == str(tmp_path / "chat.jinja")
     assert found.tokenizer == {"kind": "folder", "path": str(tmp_path / "model")}
     assert found.arguments == ("--max-num-seqs", "8")
+
+
+def test_a_target_that_names_no_engine_is_of_the_usual_one(tmp_path: Path) -> None:
+    (tmp_path / "chat.jinja").touch()
+    (tmp_path / "model").mkdir()
+    assert "engine:" not in OWN
+    assert target.load(write(tmp_path, OWN)).engine == registry.DEFAULT.name
+    named = OWN.replace("parser:", f"engine: {registry.DEFAULT.name}\nparser:")
+    assert target.load(write(tmp_path, named)).engine == registry.DEFAULT.name
+
+
+def test_an_unknown_engine_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, OWN.replace("parser:", "engine: vlm\nparser:"))
+    assert problem_of(path).startswith(f"{path}:3: engine 'vlm' is unknown; ")
+
+
+def test_a_tokenizer_that_the_engine_cannot_use_is_reported_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(registry.DEFAULT), "tokenizers", frozenset({"gguf"}))
+    path = write(tmp_path, OWN)
+    assert problem_of(path).startswith(
+        f"{path}:6: tokenizer of kind 'folder' is not for {registry.DEFAULT.name}; "
+    )
 
 
 def test_a_template_without_a_slash_is_a_name_among_vllm_s_examples(tmp_path: Path) -> None:
