@@ -13,10 +13,14 @@ from conformance.terms.server import Target
 
 def _found() -> dict[str, Engine]:
     folders = [one.name for one in iter_modules([str(Path(__file__).parent)]) if one.ispkg]
-    engines: list[Engine] = [
-        import_module(f"{__package__}.{name}").ENGINE for name in sorted(folders)
-    ]
-    return {engine.name: engine for engine in engines}
+    return {name: _engine_in(f"{__package__}.{name}") for name in sorted(folders)}
+
+
+def _engine_in(package: str) -> Engine:
+    engine: Engine | None = getattr(import_module(package), "ENGINE", None)
+    if engine is None:
+        raise ImportError(f"{package} has no ENGINE; see Engine in conformance/engines/engine.py")
+    return engine
 
 
 ENGINES: Mapping[str, Engine] = _found()

@@ -119,14 +119,22 @@ class Option:
         self, given: Any, way: Way, environment: Mapping[str, str], launched: Target | None = None
     ) -> Any:
         """Give what `Options` holds; raises `pytest.UsageError`."""
-        if self.environment and not given and way in self.ways:
-            given = environment.get(self.environment)
+        if self.environment and way in self.ways and not (given and self.is_given(given)):
+            text = environment.get(self.environment)
+            given = self._typed(text) if text else self.default
         if self.usual is not None and given is None:
             given = self.usual(launched)
         try:
             return None if given is None else self.read(given)
         except (OptionProblem, BudgetProblem, TargetProblem) as problem:
             raise pytest.UsageError(f"{self.name}: {problem}") from None
+
+    def _typed(self, text: str) -> Any:
+        """Read the text of a variable as pytest reads that of an option."""
+        try:
+            return text if self.type is None else self.type(text)
+        except ValueError as problem:
+            raise pytest.UsageError(f"{self.environment}: {problem}") from None
 
     def standard(self, launched: Target | None) -> Any:
         """Give the value that it has where nobody gives it."""
