@@ -51,6 +51,7 @@ wheel: .venv/ready
 
 docs: .venv/ready
 	@$(BIN)/python -m tools.rule_pages
+	@$(BIN)/python -m conformance options --into docs/options.md
 	@$(BIN)/python -m tools.kill_matrix
 	@$(BIN)/python -m tools.golden
 

@@ -14,6 +14,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
+from conformance.engines import registry
 from conformance.formats import FORMATS, PARSERS
 from conformance.terms.said import Piece, Script
 from conformance.terms.server import Server
@@ -196,7 +197,7 @@ def examine(
     probe = Probe(url, access, patience, clock, greeting=greeting)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
-    version = _version(probe.get(f"{root}/version"))
+    implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
     openapi = probe.get(f"{root}/openapi.json")
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
@@ -207,7 +208,7 @@ def examine(
     return Server(
         url=probe.url,
         model=model,
-        implementation="vllm" if version else "unknown",
+        implementation=implementation,
         version=version,
         parser=parser,
         format=format or _format(probe, model, parser, scripted),
@@ -227,12 +228,6 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
         listed = ", ".join(models) or "none"
         raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
     return wanted or models[0]
-
-
-def _version(document: Json) -> str | None:
-    # Only vLLM among the servers that the suite knows has this document at its root.
-    version = document.get("version") if isinstance(document, dict) else None
-    return version.split("+")[0] if isinstance(version, str) else None
 
 
 def _is_scripted(probe: Probe, model: str) -> bool:

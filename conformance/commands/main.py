@@ -15,12 +15,12 @@ import pytest
 from conformance import __version__
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
-from conformance.commands import accept, check, judge, lists, matrix, plan, results, serve
+from conformance.commands import accept, check, judge, lists, matrix, options, plan, results, serve
 from conformance.commands.check import CheckProblem
 from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
+from conformance.engines.problem import LaunchProblem
 from conformance.engines.target import TargetProblem
-from conformance.engines.vllm import LaunchProblem
 from conformance.results.acceptance import AcceptProblem
 
 USAGE_ERROR = 4
@@ -92,6 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="run pytest with the suite, on the shipped cases or PATHS")
-    for command in (judge, results, matrix, plan, serve, check, accept, lists):
+    for command in (judge, results, matrix, plan, serve, check, accept, lists, options):
         command.add(commands)
     return parser

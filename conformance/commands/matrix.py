@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.engines import target, vllm
+from conformance.engines import target
+from conformance.engines.registry import ENGINES
 from conformance.report import html
 from conformance.results import reader
 from conformance.results.reader import Results, ResultsProblem
@@ -23,17 +24,19 @@ def add(commands: Any) -> None:
     """Enter the command into a parser's."""
     one = commands.add_parser(
         "matrix",
-        help="run every TARGET on every vLLM, and report on all",
+        help="run every TARGET on every release, and report on all",
         usage="%(prog)s [options] TARGET… [-- PYTEST ARGUMENTS]",
     )
     one.add_argument("targets", nargs="+", metavar="TARGET", help="a built-in name or a file")
     several = {"action": "append", "default": []}
-    one.add_argument(
-        "--vllm",
-        metavar="VERSION|PYTHON",
-        help=f"may be given several times (default: {vllm.DEFAULT_VLLM})",
-        **several,
-    )
+    for engine in ENGINES.values():
+        one.add_argument(
+            engine.release.name,
+            dest=engine.release.name,
+            metavar=engine.release.metavar,
+            help=f"may be given several times (default: {engine.release.default})",
+            **several,
+        )
     one.add_argument(
         "--template",
         metavar="FILE",
@@ -63,7 +66,7 @@ def run(chosen: argparse.Namespace) -> int:
         raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
     combinations = matrix.combine(
         [target.load(name) for name in chosen.targets],
-        chosen.vllm or [vllm.DEFAULT_VLLM],
+        {name: vars(chosen)[engine.release.name] for name, engine in ENGINES.items()},
         chosen.template,
     )
     folder = Path(chosen.output)

@@ -10,8 +10,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conformance.engines import target, vllm
-from conformance.engines.vllm import Launched, LaunchProblem
+from conformance.engines import target
+from conformance.engines.engine import Launched
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.registry import ENGINES, engine_of
 from conformance.terms.said import Piece
 from conformance.terms.server import Target
 from conformance.wires.registry import DEFAULT
@@ -21,7 +23,14 @@ def add(commands: Any) -> None:
     """Enter the command into a parser's."""
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")
-    one.add_argument("--vllm", metavar="VERSION|PYTHON", default=vllm.DEFAULT_VLLM)
+    for engine in ENGINES.values():
+        release = engine.release
+        one.add_argument(
+            release.name,
+            dest=release.name,
+            metavar=release.metavar,
+            default=release.default,
+        )
     one.add_argument("--template", metavar="FILE")
     one.set_defaults(command=serve)
 
@@ -29,10 +38,11 @@ def add(commands: Any) -> None:
 def serve(chosen: argparse.Namespace) -> int:
     """Start a target's server and keep it up until it is interrupted."""
     recipe = target.load(chosen.target)
-    environment = vllm.provision(chosen.vllm, tell=_tell)
+    engine = engine_of(recipe)
+    release = vars(chosen)[engine.release.name]
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
-        launched = vllm.start(
-            recipe, environment, folder=Path(folder), tell=_tell, template=chosen.template
+        launched = engine.start(
+            recipe, release=release, folder=Path(folder), tell=_tell, template=chosen.template
         )
         try:
             _show(launched, recipe)

@@ -8,6 +8,8 @@ from typing import Any
 
 from conformance.base import strictyaml
 from conformance.base.suggest import did_you_mean
+from conformance.engines import registry
+from conformance.engines.registry import ENGINES
 from conformance.formats import FORMATS
 from conformance.terms.server import Target
 
@@ -52,6 +54,8 @@ def read(path: Path) -> Target:
         hint = did_you_mean(said["format"], FORMATS)
         what = f"format {said['format']!r} is unknown; {hint}"
         raise TargetProblem(str(document.problem(what, "format")))
+    engine = said.get("engine", registry.DEFAULT.name)
+    _check_engine(document, engine)
     tokenizer = dict(said["tokenizer"])
     if tokenizer["kind"] == "folder":
         tokenizer["path"] = _place(document, "tokenizer", "path")
@@ -62,12 +66,23 @@ def read(path: Path) -> Target:
         name=path.stem,
         about=said["about"],
         path=path,
+        engine=engine,
         parser=said["parser"],
         format=said["format"],
         tokenizer=tokenizer,
         template=template,
         arguments=tuple(said.get("arguments", ())),
     )
+
+
+def _check_engine(document: strictyaml.Document, engine: str) -> None:
+    if engine not in ENGINES:
+        what = f"engine {engine!r} is unknown; {did_you_mean(engine, ENGINES)}"
+        raise TargetProblem(str(document.problem(what, "engine")))
+    kind, allowed = document.value["tokenizer"]["kind"], ENGINES[engine].tokenizers
+    if kind not in allowed:
+        what = f"tokenizer of kind {kind!r} is not for {engine}; {did_you_mean(kind, allowed)}"
+        raise TargetProblem(str(document.problem(what, "tokenizer", "kind")))
 
 
 def _place(document: strictyaml.Document, *keys: str) -> str:

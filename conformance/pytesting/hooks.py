@@ -13,7 +13,7 @@ import pytest
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
-from conformance.pytesting import collection, option_list, option_reader
+from conformance.pytesting import collection, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
 from conformance.pytesting.gather import _Gatherer
 from conformance.pytesting.options import Options
@@ -31,7 +31,7 @@ from conformance.verdicts.known_issues import Known
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the suite's options."""
-    option_list.add(parser)
+    option_table.add(parser)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

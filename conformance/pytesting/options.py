@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,18 +15,12 @@ from conformance.base.statistics import REQUIRED_RATE
 from conformance.client import access
 from conformance.client.access import Access, AccessProblem, Header
 from conformance.client.budget import Budget
-from conformance.client.sender import CONCURRENCY
-from conformance.engines import target, vllm
+from conformance.engines.registry import engine_of
+from conformance.pytesting.option import Option, Way
+from conformance.pytesting.option_table import OPTIONS
 from conformance.reference import Variant
 from conformance.terms.outcome import Level
-from conformance.terms.server import ANSWER_TOKENS, Target
-
-FEW = 16
-"""Requests at once to a real model on a CPU. A step reads the prompts of all that are new, and of
-many more it takes longer than a stream may be silent.
-"""
-SHORT = 256
-"""Tokens for an answer of a small model on a CPU: what it says in more, it says again."""
+from conformance.terms.server import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +32,6 @@ class Options:
     reference: bool
     variants: tuple[Variant, ...]
     fault: str | None
-    vllm: str
     parser: str
     format: str | None
     template: str | None
@@ -60,6 +55,8 @@ class Options:
     record: Path | None
     tapes: Path | None
     budget: Budget | None
+    more: Mapping[str, Any]
+    """Options without a field here, such as those of one engine, by their names."""
 
     def access(self) -> Access:
         """Give what every request needs, read anew; raises `pytest.UsageError`."""
@@ -89,45 +86,26 @@ class Options:
 
     @property
     def repeat(self) -> str:
-        """Write the options that reach this server again.
+        """Write the options that reach this server again."""
+        return " ".join(
+            word
+            for option in OPTIONS
+            for word in option.words(self.value_of(option), self.way, self.launch)
+        )
 
-        Those that may be paths are joined by `=`: pytest takes a path that stands alone for a test.
-        """
-        words: list[str] = []
-        if self.launch is not None:
-            shipped = self.launch.path.parent == target.FOLDER
-            words += [f"--launch={self.launch.name if shipped else self.launch.path}"]
-            if self.vllm != vllm.DEFAULT_VLLM:
-                words += [f"--vllm={self.vllm}"]
-        elif self.reference:
-            words += ["--reference", "--parser", self.parser]
-            words += [word for variant in self.variants for word in ("--variant", variant)]
-        elif self.tapes is not None:
-            words += [f"--tapes={self.tapes}"]
-        else:
-            words += ["--server-url", self.server_url or "", "--parser", self.parser]
-        for name, value in (
-            ("--format", self.format),
-            ("--fault", self.fault),
-            ("--model", self.model),
-            ("--template", self.template),
-            ("--emission", None if self.emission == "auto" else self.emission),
-            ("--cuts", None if self.cuts == "default" else self.cuts),
-            ("--repeat", None if self.repeat_sampled == 1 else str(self.repeat_sampled)),
-            ("--max-tokens", None if self.room == usual_room(self.launch) else str(self.room)),
-        ):
-            if value is not None:
-                words.append(f"{name}={value}")
-        shown = [header.shown for header in self.headers]
-        authority = [] if self.ca_file is None else [shlex.quote(f"--ca-file={self.ca_file}")]
-        return " ".join([shlex.join(words), *shown, *authority])
+    def value_of(self, option: Option) -> Any:
+        """Give the value of an option."""
+        return self.more[option.name] if option.name in self.more else getattr(self, option.key)
 
+    @property
+    def way(self) -> Way:
+        """How the run comes by its answers."""
+        given = (Way.LAUNCH, self.launch), (Way.REFERENCE, self.reference), (Way.TAPES, self.tapes)
+        return next((way for way, value in given if value), Way.URL)
 
-def usual_concurrency(launched: Target | None) -> int:
-    """Say how many requests at once are usual."""
-    return FEW if launched is not None and launched.is_real else CONCURRENCY
-
-
-def usual_room(launched: Target | None) -> int:
-    """Say how many tokens for a sampled answer are usual."""
-    return SHORT if launched is not None and launched.is_real else ANSWER_TOKENS
+    @property
+    def release(self) -> str:
+        """Which release of the target's engine to start."""
+        assert self.launch is not None
+        release: str = self.more[engine_of(self.launch).release.name]
+        return release

@@ -9,13 +9,13 @@ import pytest
 from conformance import __version__
 from conformance.base.strictyaml import FileProblem
 from conformance.client import probe
-from conformance.engines import vllm
-from conformance.engines.vllm import LaunchProblem
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.registry import engine_of
 from conformance.formats import PARSERS
 from conformance.pytesting.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
-from conformance.terms.server import Server
+from conformance.terms.server import Server, Target
 from conformance.wires.registry import DEFAULT
 
 
@@ -70,10 +70,9 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         writer.line(line)
         writer.flush()
 
-    environment = vllm.provision(chosen.vllm, tell=tell)
-    launched = vllm.start(
+    launched = engine_of(chosen.launch).start(
         chosen.launch,
-        environment,
+        release=chosen.release,
         folder=chosen.results.parent,
         tell=tell,
         timeout=chosen.launch_timeout,
@@ -88,20 +87,23 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         format=chosen.format or chosen.launch.format,
         emission=chosen.emission,
         template=launched.template,
-        packages=environment.packages,
+        packages=launched.packages,
     )
 
 
 def _unstarted(chosen: Options) -> Server:
     assert chosen.launch is not None
-    return Server(
-        url="http://127.0.0.1/v1",
+    return engine_of(chosen.launch).suppose(
         model=chosen.launch.name,
-        implementation="vllm",
-        version=chosen.vllm,
+        version=chosen.release,
         parser=chosen.launch.parser,
         format=chosen.format or chosen.launch.format,
-        emission="sampled" if chosen.emission == "sampled" or chosen.launch.is_real else "scripted",
-        takes_interval=True,
+        emission=_supposed_emission(chosen.launch, chosen.emission),
         render_path=DEFAULT.greeting.prompts[0],
     )
+
+
+def _supposed_emission(launched: Target, wanted: str) -> str:
+    if launched.is_real:
+        return "sampled"
+    return "scripted" if wanted == "auto" else wanted

@@ -1,4 +1,4 @@
-"""Many runs: every target on every vLLM with every template, each in a pytest of its own."""
+"""Many runs: every target on every release with every template, each in a pytest of its own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from conformance.base import jsonfile
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
 from conformance.engines import target as targets
-from conformance.engines import vllm as launch
-from conformance.engines.vllm import LaunchProblem
-from conformance.engines.vllm.process import Process, Tell, spawn
+from conformance.engines.engine import Engine
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import Process, Tell, spawn
+from conformance.engines.registry import engine_of
 from conformance.terms.server import Target
 
 MEMORY = 3_000_000_000
@@ -49,10 +50,10 @@ class MatrixProblem(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combination:
-    """One run of a matrix: a target, a vLLM and a template."""
+    """One run of a matrix: a target, a release of its engine and a template."""
 
     target: Target
-    vllm: str
+    release: str
     template: str | None = None
     """`None` for the target's own."""
 
@@ -60,7 +61,7 @@ class Combination:
     def name(self) -> str:
         """Name the combination, and its folder."""
         template = Path(self.template).stem if self.template else ""
-        parts = filter(None, (self.target.name, self.vllm, template))
+        parts = filter(None, (self.target.name, self.release, template))
         return "_".join(re.sub(r"[^A-Za-z0-9.-]+", "-", part).strip("-") for part in parts)
 
     @property
@@ -69,7 +70,13 @@ class Combination:
         shipped = self.target.path.parent == targets.FOLDER
         launched = self.target.name if shipped else str(self.target.path)
         template = (f"--template={self.template}",) if self.template else ()
-        return (f"--launch={launched}", f"--vllm={self.vllm}", *template)
+        release = f"{self.engine.release.name}={self.release}"
+        return (f"--launch={launched}", release, *template)
+
+    @property
+    def engine(self) -> Engine:
+        """Give the engine that serves it."""
+        return engine_of(self.target)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,13 +104,19 @@ class _Running:
 
 
 def combine(
-    targets: Iterable[Target], versions: Iterable[str], templates: Iterable[str]
+    targets: Iterable[Target], releases: Mapping[str, Sequence[str]], templates: Iterable[str]
 ) -> list[Combination]:
-    """Make every combination once; raises `MatrixProblem` where two have one name."""
+    """Make every combination once; raises `MatrixProblem` where two have one name.
+
+    `releases` are by the engine's name; an engine without any has its default.
+    """
     chosen: list[str | None] = [*templates] or [None]
     made = (
-        Combination(target=target, vllm=vllm, template=template)
-        for target, vllm, template in product(targets, versions, chosen)
+        Combination(target=target, release=release, template=template)
+        for target in targets
+        for release, template in product(
+            releases.get(target.engine) or [engine_of(target).release.default], chosen
+        )
     )
     named: dict[str, Combination] = {}
     for one in made:
@@ -206,25 +219,26 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 def _settled(
     combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, tell: Tell
 ) -> Iterator[Ended]:
-    """Find what needs no run: done before, or without a vLLM; each vLLM is provisioned once."""
-    refused: dict[str, str | None] = {}
+    """Find what needs no run: done before, or without a server; each release is made ready once."""
+    refused: dict[tuple[str, str], str | None] = {}
     for one in combinations:
         if done := _done(one, folder / one.name, stamps[one.name]):
             tell(f"{one.name}: done before; {said(done)}")
             yield done
             continue
-        if one.vllm not in refused:
-            refused[one.vllm] = _provision(one.vllm, tell)
-        if (reason := refused[one.vllm]) is not None:
+        wanted = (one.engine.name, one.release)
+        if wanted not in refused:
+            refused[wanted] = _provision(one.engine, one.release, tell)
+        if (reason := refused[wanted]) is not None:
             yield Ended(combination=one, status=USAGE, seconds=0.0, reason=reason)
 
 
-def _provision(vllm: str, tell: Tell) -> str | None:
-    """Make a vLLM ready, or say why there is none."""
+def _provision(engine: Engine, release: str, tell: Tell) -> str | None:
+    """Make a release ready, or say why there is none."""
     try:
-        launch.provision(vllm, tell=tell)
+        engine.provision(release, tell=tell)
     except LaunchProblem as problem:
-        tell(f"vLLM {vllm}: {problem}")
+        tell(f"{engine.title} {release}: {problem}")
         return str(problem)
     return None
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
 from conformance.client.budget import BYTES_TO_A_TOKEN, Cost, tokens_of
+from conformance.engines import registry
 from conformance.runs import emissions
 from conformance.runs.emissions import strategy_for
 from conformance.runs.emissions.emission import Foreseen, supposed
@@ -50,19 +51,15 @@ class Plan:
 
 
 def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS) -> Server:
-    """Suppose a vLLM, which has all that can be asked."""
-    return Server(
-        url="http://127.0.0.1/v1",
+    """Suppose a server of the usual engine, which has all that can be asked."""
+    unstarted = registry.DEFAULT.suppose(
         model="model",
-        implementation="vllm",
-        version=None,
         parser=parser,
         format=format,
         emission=emission,
-        takes_interval=True,
         render_path=DEFAULT.greeting.prompts[0],
-        answer_tokens=room,
     )
+    return replace(unstarted, answer_tokens=room)
 
 
 def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:

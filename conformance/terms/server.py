@@ -16,6 +16,8 @@ class Target:
     name: str
     about: str
     path: Path
+    engine: str
+    """What serves it: a folder in `engines/`."""
     parser: str
     format: str
     tokenizer: Mapping[str, Json]

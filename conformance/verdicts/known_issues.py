@@ -174,9 +174,8 @@ def read(path: Path) -> tuple[Document, list[Issue]]:
 
 
 def shipped(implementation: str) -> list[Path]:
-    """Find the file of known issues that comes with the suite, if there is one."""
-    path = FOLDER / f"{implementation}.yaml"
-    return [path] if path.exists() else []
+    """List the files of known issues that come with the suite: one a parser, in a folder."""
+    return sorted((FOLDER / implementation).glob("*.yaml"))
 
 
 def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines import target
+from conformance.engines import registry, target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS
 
@@ -41,6 +41,7 @@ def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> No
     found = target.load(name)
     assert found.name == name
     assert found.format in FORMATS
+    assert "\nengine: " in found.path.read_text()
 
 
 def test_an_unknown_target_is_reported_with_the_known_ones_and_the_nearest() -> None:
@@ -58,6 +59,30 @@ def test_a_target_of_one_s_own_is_read_with_paths_from_its_folder(tmp_path: Path
     assert found.template == str(tmp_path / "chat.jinja")
     assert found.tokenizer == {"kind": "folder", "path": str(tmp_path / "model")}
     assert found.arguments == ("--max-num-seqs", "8")
+
+
+def test_a_target_that_names_no_engine_is_of_the_usual_one(tmp_path: Path) -> None:
+    (tmp_path / "chat.jinja").touch()
+    (tmp_path / "model").mkdir()
+    assert "engine:" not in OWN
+    assert target.load(write(tmp_path, OWN)).engine == registry.DEFAULT.name
+    named = OWN.replace("parser:", f"engine: {registry.DEFAULT.name}\nparser:")
+    assert target.load(write(tmp_path, named)).engine == registry.DEFAULT.name
+
+
+def test_an_unknown_engine_is_reported_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, OWN.replace("parser:", "engine: vlm\nparser:"))
+    assert problem_of(path).startswith(f"{path}:3: engine 'vlm' is unknown; ")
+
+
+def test_a_tokenizer_that_the_engine_cannot_use_is_reported_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(registry.DEFAULT), "tokenizers", frozenset({"gguf"}))
+    path = write(tmp_path, OWN)
+    assert problem_of(path).startswith(
+        f"{path}:6: tokenizer of kind 'folder' is not for {registry.DEFAULT.name}; "
+    )
 
 
 def test_a_template_without_a_slash_is_a_name_among_vllm_s_examples(tmp_path: Path) -> None:

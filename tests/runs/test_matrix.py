@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines import target, vllm
+from conformance.engines import registry, target
 from conformance.engines.vllm import LaunchProblem
 from conformance.runs import matrix
 from conformance.runs.matrix import Combination, Ended, MatrixProblem
+
+ENGINE = registry.ENGINES["vllm"]
 
 # A run that does as its plan says: counts its items, writes its results, ends with a status.
 RUN = """
@@ -68,17 +70,17 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     found = Lab(tmp_path)
     monkeypatch.setattr(matrix, "command", found.command)
-    monkeypatch.setattr(vllm, "provision", lambda vllm, *, tell: tell(f"have {vllm}"))
+    monkeypatch.setattr(ENGINE, "provision", lambda release, *, tell: tell(f"have {release}"))
     return found
 
 
 def combined(*names: str, vllm: Sequence[str] = ("0.32.0",)) -> list[Combination]:
-    return matrix.combine([target.load(name) for name in names], vllm, [])
+    return matrix.combine([target.load(name) for name in names], {"vllm": vllm}, [])
 
 
 def test_every_target_meets_every_vllm_with_every_template_once() -> None:
     targets = [target.load(name) for name in ("hermes", "mistral", "hermes")]
-    found = matrix.combine(targets, ["0.31.0", "0.32.0"], ["a.jinja"])
+    found = matrix.combine(targets, {"vllm": ["0.31.0", "0.32.0"]}, ["a.jinja"])
     assert [one.name for one in found] == [
         "hermes_0.31.0_a",
         "hermes_0.32.0_a",
@@ -90,7 +92,7 @@ def test_every_target_meets_every_vllm_with_every_template_once() -> None:
 
 def test_two_combinations_of_one_name_are_refused() -> None:
     with pytest.raises(MatrixProblem, match=r"would share the folder hermes_0.32.0_a"):
-        matrix.combine([target.load("hermes")], ["0.32.0"], ["x/a.jinja", "y/a.jinja"])
+        matrix.combine([target.load("hermes")], {"vllm": ["0.32.0"]}, ["x/a.jinja", "y/a.jinja"])
 
 
 def test_each_combination_runs_and_has_its_own_results(lab: Lab) -> None:
@@ -159,12 +161,12 @@ def test_a_vllm_that_cannot_be_had_costs_only_its_own_runs(
 ) -> None:
     asked: list[str] = []
 
-    def provision(vllm: str, *, tell: object) -> None:
-        asked.append(vllm)
-        if vllm == "9.9.9":
+    def provision(release: str, *, tell: object) -> None:
+        asked.append(release)
+        if release == "9.9.9":
             raise LaunchProblem("there is no vLLM 9.9.9")
 
-    monkeypatch.setattr(vllm, "provision", provision)
+    monkeypatch.setattr(ENGINE, "provision", provision)
     ended = lab.run(*combined("hermes", "mistral", vllm=["9.9.9", "0.32.0"]))
     assert [(one.status, one.reason) for one in ended] == [
         (4, "there is no vLLM 9.9.9"),

@@ -35,7 +35,7 @@ BRACE = {
     "rules": ["args.json", "said.calls"],
     "added": "2026-11-22",
 }
-SHIPPED = sorted(known_issues.FOLDER.glob("*.yaml"))
+SHIPPED = sorted(known_issues.FOLDER.rglob("*.yaml"))
 LINK = "https://example.com/1"
 
 
@@ -343,9 +343,25 @@ def test_without_the_models_words_an_issue_covers_its_cases_alone(tmp_path: Path
     assert found.find("args.json", case("single/one", PARIS), "stream")
 
 
-def test_only_an_implementation_with_a_file_has_known_issues() -> None:
+def test_an_implementation_has_the_known_issues_of_its_folder() -> None:
     assert shipped("no such server") == []
-    assert [path for file in SHIPPED for path in shipped(file.stem)] == SHIPPED
+    folders = sorted(folder for folder in known_issues.FOLDER.iterdir())
+    assert [path for folder in folders for path in shipped(folder.name)] == SHIPPED != []
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_shipped_file_is_about_its_folder_s_implementation_and_its_own_parser(path: Path) -> None:
+    document, issues = known_issues.read(path)
+    assert document.value["implementation"] == path.parent.name
+    for issue in issues:
+        parser = issue.parsers[0] if len(issue.parsers) == 1 else "*"
+        assert path.stem == ("server" if "*" in parser else parser), issue.id
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in SHIPPED}), ids=lambda f: f.name)
+def test_no_id_is_used_twice_in_the_files_of_an_implementation(folder: Path) -> None:
+    ids = [issue.id for path in shipped(folder.name) for issue in known_issues.read(path)[1]]
+    assert sorted(ids) == sorted(set(ids))
 
 
 # The contract, line by line; the table of all combinations is in test_verdict.py.

@@ -13,8 +13,8 @@ from typing import Any
 
 import platformdirs
 
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import clean_environment
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import clean_environment
 
 _MARKER = "environment.json"
 _ASK = """

@@ -9,8 +9,8 @@ import sysconfig
 from collections.abc import Sequence
 from pathlib import Path
 
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import Tell, clean_environment, finish, spawn
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import Tell, clean_environment, finish, spawn
 
 _ALWAYS = ("--disable-pip-version-check", "--no-input")
 _UNREACHABLE = re.compile(

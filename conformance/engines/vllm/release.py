@@ -16,6 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import HEARTBEAT, Tell, clean_environment, finish, spawn
 from conformance.engines.vllm import pip, source
 from conformance.engines.vllm.environment import (
     Environment,
@@ -26,8 +28,6 @@ from conformance.engines.vllm.environment import (
     write_marker,
 )
 from conformance.engines.vllm.pip import PipFailed
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import HEARTBEAT, Tell, clean_environment, finish, spawn
 
 DEFAULT_VLLM = "0.32.0"
 NEEDED = 5e9

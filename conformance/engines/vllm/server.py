@@ -11,15 +11,15 @@ import socket
 import subprocess
 import time
 import urllib.request
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from conformance.base.jsonvalue import Json
+from conformance.engines.engine import Launched
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import HEARTBEAT, Process, Tell, clean_environment, spawn
 from conformance.engines.vllm import gguf_folder, model_folder, weights
 from conformance.engines.vllm.environment import Environment
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import HEARTBEAT, Process, Tell, clean_environment, spawn
 from conformance.engines.vllm.release import lock
 from conformance.engines.vllm.template import describe, find_template
 from conformance.terms.server import Target
@@ -64,36 +64,6 @@ _FIXED = {
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-@dataclass(slots=True, kw_only=True)
-class Launched:
-    """A server that is up."""
-
-    url: str
-    """Up to `/v1`."""
-    model: str
-    log: Path
-    template: str | None
-    """`NAME sha256:HEX`; None if the tokenizer has its own."""
-    process: Process
-
-    @property
-    def process_id(self) -> int:
-        """The server's process id, which is its process group's too."""
-        return self.process.id
-
-    def alive(self) -> bool:
-        """Tell whether the server still runs."""
-        return self.process.code() is None
-
-    def tail(self, lines: int = 20) -> str:
-        """Read the last lines of the log."""
-        return self.process.tail(lines)
-
-    def stop(self) -> None:
-        """End the server and all its children; a second time does nothing."""
-        self.process.stop()
-
-
 def start(
     target: Target,
     environment: Environment,
@@ -129,8 +99,14 @@ def start(
             process.stop()
             raise
         if up:
-            digest = describe(chat)
-            return Launched(url=f"{url}/v1", model=name, log=log, template=digest, process=process)
+            return Launched(
+                url=f"{url}/v1",
+                model=name,
+                log=log,
+                template=describe(chat),
+                packages=environment.packages,
+                process=process,
+            )
         process.stop()
     raise LaunchProblem(f"{what}: {PORTS} free ports were taken by others; try again")
 

@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 
 from packaging.version import Version
 
+from conformance.engines.process import Tell
 from conformance.engines.vllm import pip
-from conformance.engines.vllm.process import Tell
 
 LOCKS = ("requirements/test/cpu.txt", "requirements/test/cuda.txt", "requirements/test.txt")
 """Where releases name what they were tested with, best first."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import Tell
 from conformance.engines.vllm import pip, source
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import Tell
 
 
 def find_template(name: str | None, environment: Environment, *, tell: Tell) -> Path | None:

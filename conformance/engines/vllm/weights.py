@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from conformance.base.jsonvalue import Json
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import Tell, clean_environment, finish, spawn
 from conformance.engines.vllm import gguf_folder, pip
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
-from conformance.engines.vllm.problem import LaunchProblem
-from conformance.engines.vllm.process import Tell, clean_environment, finish, spawn
 
 TOOLS = ("gguf==0.19.0", "accelerate==1.15.0")
 """What transformers wants to read GGUF; the environment of the vLLM is left as it is."""

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from conformance.engines.process import Tell
 from conformance.engines.vllm import Environment, LaunchProblem, provision, release
-from conformance.engines.vllm.process import Tell
 
 FAKE = Path(__file__).parent / "fake_python.py"
 PACKAGES = {

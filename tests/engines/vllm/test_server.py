@@ -29,7 +29,7 @@ FAKE = Path(__file__).parent / "fake_python.py"
 PARENT = """
 import sys, time
 from pathlib import Path
-from conformance import target
+from conformance.engines import target
 from conformance.engines.vllm import DEFAULT_VLLM, provision, start
 environment = provision(DEFAULT_VLLM, tell=print)
 launched = start(target.load("hermes"), environment, folder=Path(sys.argv[1]), tell=print)

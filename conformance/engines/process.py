@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from conformance.engines.vllm import watchdog
-from conformance.engines.vllm.problem import LaunchProblem
+from conformance.engines import watchdog
+from conformance.engines.problem import LaunchProblem
 
 Tell = Callable[[str], None]
 HEARTBEAT = 10.0

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines.vllm import LaunchProblem, process
-from conformance.engines.vllm.process import clean_environment, finish, spawn
+from conformance.engines import process
+from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import clean_environment, finish, spawn
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -21,7 +22,7 @@ time.sleep(600)
 PARENT = """
 import os, sys, time
 from pathlib import Path
-from conformance.engines.vllm.process import spawn
+from conformance.engines.process import spawn
 running = spawn([sys.executable, "-c", sys.argv[2]], Path(sys.argv[1]), environment=os.environ)
 print(running.id, flush=True)
 time.sleep(600)

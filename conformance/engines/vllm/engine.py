@@ -1,0 +1,76 @@
+"""vLLM as one engine of several."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from conformance.engines.engine import Get, Launched, ReleaseOption
+from conformance.engines.process import Tell
+from conformance.engines.vllm.release import DEFAULT_VLLM, provision
+from conformance.engines.vllm.server import start
+from conformance.terms.server import Server, Target
+
+
+class VLLM:
+    """vLLM, in a release for the CPU that is provisioned here, or in an environment that is."""
+
+    name = "vllm"
+    title = "vLLM"
+    release = ReleaseOption(
+        name="--vllm",
+        metavar="VERSION|PYTHON",
+        default=DEFAULT_VLLM,
+        help="a release, provisioned on first use, or a Python that has vLLM "
+        "(default: %(default)s)",
+    )
+    options = frozenset({"--vllm", "--template", "--launch-timeout"})
+    tokenizers = frozenset({"bpe", "sentencepiece", "tekken", "folder", "gguf"})
+
+    def provision(self, release: str, *, tell: Tell) -> None:
+        """Make an environment with that release, if there is none yet; raises LaunchProblem."""
+        provision(release, tell=tell)
+
+    def start(
+        self,
+        target: Target,
+        *,
+        release: str,
+        folder: Path,
+        tell: Tell,
+        timeout: float = 600,
+        template: str | None = None,
+    ) -> Launched:
+        """Start a target's server, scripted or real; raises LaunchProblem."""
+        environment = provision(release, tell=tell)
+        return start(
+            target, environment, folder=folder, tell=tell, timeout=timeout, template=template
+        )
+
+    def suppose(
+        self,
+        *,
+        model: str,
+        parser: str,
+        format: str,
+        emission: str,
+        render_path: str,
+        version: str | None = None,
+    ) -> Server:
+        """Describe a vLLM that nobody has started."""
+        return Server(
+            url="http://127.0.0.1/v1",
+            model=model,
+            implementation=self.name,
+            version=version,
+            parser=parser,
+            format=format,
+            emission=emission,
+            takes_interval=True,
+            render_path=render_path,
+        )
+
+    def recognise(self, get: Get) -> str | None:
+        """Read the document that only vLLM, among the engines that the suite knows, has."""
+        document = get("/version")
+        version = document.get("version") if isinstance(document, dict) else None
+        return version.split("+")[0] if isinstance(version, str) else None
