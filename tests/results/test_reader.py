@@ -45,12 +45,12 @@ def broken(**more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("found", "told"),
     [
-        ("", "no JSON: "),
-        ("{", "no JSON: "),
-        ('{"a": NaN}', "no JSON: NaN"),
-        ("[" * 5000, "no JSON: nested deeper"),
-        ('{"schema": 1, "schema": 1}', "no JSON: duplicate key"),
-        (b"\xff", "no JSON: "),
+        ("", "not JSON: "),
+        ("{", "not JSON: "),
+        ('{"a": NaN}', "not JSON: NaN"),
+        ("[" * 5000, "not JSON: nested deeper"),
+        ('{"schema": 1, "schema": 1}', "not JSON: duplicate key"),
+        (b"\xff", "not JSON: "),
         ("[]", "no results of a run: at $: "),
         (broken(schema=2), "schema 2, and this suite reads schema 1; run both with one suite"),
         (broken(more=1), "at $: "),
