@@ -11,7 +11,7 @@ from jsonschema.exceptions import best_match
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.sse import Read
-from conformance.results.writer import WIRE_LIMIT
+from conformance.results.writer import MAX_WIRE_CHARACTERS
 from conformance.terms.exchange import Exchange
 
 LIMIT = 100_000_000
@@ -157,8 +157,10 @@ def _exchange_of(kept: Mapping[str, Json]) -> Exchange:
     )
     if not well_formed:
         raise NoAnswer("a run's file whose status, headers or answer is not what a run writes")
-    if len(answer) >= WIRE_LIMIT:
-        raise NoAnswer(f"a run keeps {WIRE_LIMIT} characters of an answer, and this one had more")
+    if len(answer) >= MAX_WIRE_CHARACTERS:
+        raise NoAnswer(
+            f"a run keeps {MAX_WIRE_CHARACTERS} characters of an answer; this one had more"
+        )
     try:
         request = checked(kept["request"])
     except RequestProblem as problem:

@@ -15,7 +15,7 @@ from conformance.base.sse import Read
 from conformance.report import sampled, terminal
 from conformance.report.view import CaseRow, Column, telling
 from conformance.results import reader
-from conformance.results.reader import Found, Issue, ItemResult
+from conformance.results.reader import Found, IssueRecord, ItemResult
 from conformance.scripting import SCRIPT_FIELD
 from conformance.terms.outcome import Outcome
 
@@ -111,7 +111,7 @@ def gather(
     return [found[key] for key in sorted(found)]
 
 
-def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
+def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, IssueRecord], str]:
     """Give each known issue that a finding names a place of its own on the page.
 
     Two runs may have read different words under one name.

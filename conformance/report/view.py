@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from conformance.report import sampled
-from conformance.results.comparison import ERROR, Comparison, Incomparable, check, compare
+from conformance.results.comparison import (
+    ERROR,
+    Comparison,
+    Incomparable,
+    compare,
+    require_comparable,
+)
 from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
@@ -172,7 +178,7 @@ def comparison(runs: Sequence[Column]) -> Comparison | str | None:
         return None
     old, new = (column.results for column in runs)
     try:
-        check(old, new)
+        require_comparable(old, new)
     except Incomparable as problem:
         return str(problem)
     return compare(old, new)

@@ -382,7 +382,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
     ({"request": []}, "the request at $"),
     ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
     ({"request": {"n": 2.0}}, "the request at $.n"),
-    ({"answer": "x" * writer.WIRE_LIMIT}, "a run keeps 300000 characters"),
+    ({"answer": "x" * writer.MAX_WIRE_CHARACTERS}, "a run keeps 300000 characters; "),
 ]
 
 

@@ -11,7 +11,13 @@ from conformance.base.schema import validator
 from conformance.commands import main
 from conformance.report import changes
 from conformance.results import reader
-from conformance.results.comparison import Comparison, Incomparable, Kind, check, compare
+from conformance.results.comparison import (
+    Comparison,
+    Incomparable,
+    Kind,
+    compare,
+    require_comparable,
+)
 from conformance.terms.outcome import Outcome
 from tests.made import Items, document, item, results, write
 
@@ -60,7 +66,7 @@ def test_every_pair_of_outcomes_has_its_kind(tmp_path: Path, was: str, now: str)
         ("error", "error", None, None),
     ],
 )
-def test_an_answer_that_is_missing_is_told_apart(
+def test_an_answer_that_is_missing_is_a_change_of_its_own(
     tmp_path: Path, old: Any, new: Any, rule: str | None, answer: str | None
 ) -> None:
     found = kinds(compared(tmp_path, {"a/b[s]": old}, {"a/b[s]": new}))
@@ -70,9 +76,9 @@ def test_an_answer_that_is_missing_is_told_apart(
 def test_a_server_that_answers_no_more_has_regressed(tmp_path: Path) -> None:
     found = compared(tmp_path, SAME, {"a/b[stream]": "error"})
     assert found.regressed
-    told = changes.text(found)
-    assert "regressed\n  error  MUST  1 item\n" in told
-    assert "expected a whole answer, got it was refused" in told
+    shown = changes.text(found)
+    assert "regressed\n  error  MUST  1 item\n" in shown
+    assert "expected a whole answer, got it was refused" in shown
 
 
 def test_a_known_issue_hides_no_regression(tmp_path: Path) -> None:
@@ -131,11 +137,11 @@ def test_items_of_one_run_only_are_named(tmp_path: Path) -> None:
         {"a/new[stream]": {RULE: "fail"}},
     )
     assert not found.regressed
-    told = changes.text(found)
-    assert "cases added\n      [stream] a/new" in told
-    assert "cases gone\n      [complete, stream] a/old" in told
-    assert "broken where it was not judged before\n  args.json" in told
-    assert "broken before, and not judged now\n  args.json" in told
+    shown = changes.text(found)
+    assert "cases added\n      [stream] a/new" in shown
+    assert "cases gone\n      [complete, stream] a/old" in shown
+    assert "broken where it was not judged before\n  args.json" in shown
+    assert "broken before, and not judged now\n  args.json" in shown
 
 
 def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
@@ -146,7 +152,7 @@ def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"suite_digest": f"sha256:{'1' * 64}"}, "made with other cases or rules than "),
         ({"run_complete": False}, "an incomplete run; let it run to its end"),
@@ -157,24 +163,24 @@ def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(
-    tmp_path: Path, changed: dict[str, Any], told: str
+    tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     first, second = results(old, SAME), results(new, SAME, **changed)
     with pytest.raises(Incomparable) as problem:
-        check(first, second)
+        require_comparable(first, second)
     assert str(problem.value).startswith(f"{new}: ")
-    assert told in str(problem.value)
+    assert message in str(problem.value)
 
 
 def test_sampled_runs_have_no_single_answers_to_compare(tmp_path: Path) -> None:
     one = results(tmp_path / "a.json", SAME, target_emission="sampled")
-    with pytest.raises(Incomparable, match="by chance; weigh rates with --baseline"):
-        check(one, one)
+    with pytest.raises(Incomparable, match="by chance; compare rates with --baseline"):
+        require_comparable(one, one)
 
 
 def test_another_version_is_compared(tmp_path: Path) -> None:
-    check(
+    require_comparable(
         results(tmp_path / "a.json", SAME, target_version="0.31.0", target_id="vllm-0.31.0-hermes"),
         results(tmp_path / "b.json", SAME),
     )
@@ -242,9 +248,9 @@ def test_hostile_text_does_nothing_in_a_terminal_or_in_markdown(tmp_path: Path) 
         one["findings"][0].update(expected=evil, actual=evil)
     old = results(tmp_path / "old.json", {})
     found = compare(old, reader.load(write(tmp_path / "new.json", new)))
-    told = changes.text(found)
-    assert told.replace("\n", "").isprintable()
-    assert "\\x1b[2J\\u202e" in told
+    shown = changes.text(found)
+    assert shown.replace("\n", "").isprintable()
+    assert "\\x1b[2J\\u202e" in shown
     page = changes.markdown(found)
     assert page.replace("\n", "").isprintable()
     for dangerous in ("<img", "</td>", "`", "\n# ", "@everyone", "](http"):

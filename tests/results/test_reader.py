@@ -31,7 +31,7 @@ def test_results_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert found.outcomes()["a/two", "stream"] == {}
 
 
-def test_what_newer_runs_tell_may_be_missing(tmp_path: Path) -> None:
+def test_fields_of_newer_runs_may_be_missing(tmp_path: Path) -> None:
     old = document(ITEMS)
     del old["issues"], old["run"]["repeat"], old["results"][0]["test"]
     found = load(write(tmp_path / "r.json", old))
@@ -43,7 +43,7 @@ def broken(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "message"),
     [
         ("", "not JSON: "),
         ("{", "not JSON: "),
@@ -51,15 +51,17 @@ def broken(**more: Any) -> dict[str, Any]:
         ("[" * 5000, "not JSON: nested deeper"),
         ('{"schema": 1, "schema": 1}', "not JSON: duplicate key"),
         (b"\xff", "not JSON: "),
-        ("[]", "no results of a run: at $: "),
+        ("[]", "not the results of a run: at $: "),
         (broken(schema=2), "schema 2, and this suite reads schema 1; run both with one suite"),
         (broken(more=1), "at $: "),
         (broken(results=[item("a/b[c]", {"args.json": "failed"})]), "at $.results[0].rules"),
         (broken(results=[item("a/b[c]", {}, wire="wire/../../x.json")]), "results[0].wire"),
-        (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] stands there twice"),
+        (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] is listed twice"),
     ],
 )
-def test_what_is_no_results_is_one_clear_message(tmp_path: Path, found: Any, told: str) -> None:
+def test_a_file_without_results_gives_one_clear_message(
+    tmp_path: Path, found: Any, message: str
+) -> None:
     path = tmp_path / "r.json"
     if isinstance(found, dict):
         write(path, found)
@@ -68,7 +70,7 @@ def test_what_is_no_results_is_one_clear_message(tmp_path: Path, found: Any, tol
     with pytest.raises(ResultsProblem) as problem:
         load(path)
     assert str(problem.value).startswith(f"{path}: ")
-    assert told in str(problem.value)
+    assert message in str(problem.value)
     assert len(str(problem.value)) < len(str(path)) + 300
 
 
@@ -80,7 +82,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "LIMIT", 100)
+    monkeypatch.setattr(reader, "MAX_RESULTS_BYTES", 100)
     with pytest.raises(ResultsProblem, match="larger than 100 bytes, which is the limit"):
         results(tmp_path / "r.json", ITEMS)
 

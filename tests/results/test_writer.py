@@ -89,7 +89,7 @@ def test_a_document_is_as_its_schema_says(tmp_path: Path) -> None:
     check(written(document(SERVER, found, files=[], run=RUN)))
 
 
-def test_a_document_of_a_server_that_tells_nothing_is_as_its_schema_says() -> None:
+def test_a_document_of_a_server_without_details_is_as_its_schema_says() -> None:
     server = replace(SERVER, version=None, template=None, packages={}, emission="sampled")
     check(written(document(server, [], files=[], run={**RUN, "complete": False})))
 
@@ -123,7 +123,7 @@ def test_results_are_sorted_by_case_and_mode_and_counted() -> None:
     assert list(found["target"]["packages"]) == ["mistral_common", "transformers"]
 
 
-def test_a_failure_tells_its_findings_and_its_exchange() -> None:
+def test_a_failure_keeps_its_findings_and_its_exchange() -> None:
     found = describe(judged("said.arguments/wrong.sse"))
     assert found["findings"] == [
         {
