@@ -7,9 +7,9 @@ Record the tapes before the change, one run after the other:
 
     pytest --launch hermes --record=TAPES/hermes
 
-`compare` holds every item, rule, finding and reason against the other folder's. It leaves out what
-is measured anew in each run (times, dates, versions of the suite and its libraries, the digest of
-cases and rules, paths of evidence), and reads the names in `RENAMED` as their new ones.
+`compare` compares every item, rule, finding and reason. It leaves out what each run measures anew
+(times, dates, versions of the suite and its libraries, the digest of cases and rules, paths of
+evidence), and replaces the names in `RENAMED` by their new ones.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MEASURED = {"seconds", "started", "digest", "wire", "pytest", "openai", "repeat"
 """Keys whose values say when, where or with what a run was made."""
 
 RENAMED: Mapping[str, str] = {}
-"""What an older suite calls a thing, to what this one calls it."""
+"""Names in an older suite, and their names in this one."""
 
-SHOWN = 20
-"""Differences of one run that are printed."""
+MAX_SHOWN = 20
+"""More differences of one run are only counted."""
 
 
 def judge(tapes: Path, results: Path, options: Sequence[str]) -> int:
-    """Judge each recorded run by the suite in this folder; gives the number that did not run."""
+    """Judge each recorded run with the suite in this folder; gives how many did not run."""
     failed = 0
     for tape in sorted(path for path in tapes.iterdir() if path.is_dir()):
         place = results / tape.name / "results.json"
@@ -47,7 +47,7 @@ def judge(tapes: Path, results: Path, options: Sequence[str]) -> int:
 
 
 def compare(old: Path, new: Path) -> int:
-    """Print what differs between two folders of results; gives the number of differences."""
+    """Print the differences between two folders of results; gives their number."""
     names = sorted({path.parent.name for place in (old, new) for path in place.glob("*/*.json")})
     if not names:
         raise SystemExit(f"{old}, {new}: no RUN/results.json in either")
@@ -56,15 +56,15 @@ def compare(old: Path, new: Path) -> int:
         found = list(differences(_read(old / name), _read(new / name)))
         total += len(found)
         print(f"{name}: {len(found) or 'no'} difference{'' if len(found) == 1 else 's'}")
-        for line in found[:SHOWN]:
+        for line in found[:MAX_SHOWN]:
             print(f"  {line}")
-        if len(found) > SHOWN:
-            print(f"  … and {len(found) - SHOWN} more")
+        if len(found) > MAX_SHOWN:
+            print(f"  … and {len(found) - MAX_SHOWN} more")
     return total
 
 
 def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
-    """Yield each place where two documents differ, with what stands there."""
+    """Yield each place where two documents differ, with both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for key in sorted({*old, *new} - MEASURED):
             here = f"{place}.{key}".lstrip(".")
@@ -80,7 +80,7 @@ def differences(old: Any, new: Any, place: str = "") -> Iterator[str]:
 
 
 def _read(folder: Path) -> Any:
-    """Read a run with its items by name, so that one that is missing shows as such."""
+    """Read a run with its items by name, so that a missing item shows as missing."""
     path = folder / "results.json"
     if not path.exists():
         return {}
@@ -99,7 +99,7 @@ def _renamed(value: Any) -> Any:
 
 
 def main() -> int:
-    """Do what the command line says; 1 if something differs or did not run."""
+    """Run the command line; gives 1 if something differs or did not run."""
     parser = argparse.ArgumentParser(prog="python -m tools.same_results")
     commands = parser.add_subparsers(required=True, dest="command")
     one = commands.add_parser("judge", help="judge recorded runs")

@@ -1,4 +1,4 @@
-"""What a run will ask, and about what it will cost, found out with no server."""
+"""Counts the requests of a run and estimates their cost, without any server."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from conformance.wires.chat import cost, follow_up
 from conformance.wires.chat.request import build
 
 FREE = 4
-"""Requests that read a prompt back: with and without its end, as tokens and as text."""
+"""Requests that read a prompt: with and without its end, as tokens and as text."""
 READS = 3
-"""Requests that read a sampled answer's tokens: with and without the last, and its prompt's."""
+"""Requests that read a sampled answer's tokens: all, all but the last, and its prompt's."""
 ATTEMPTS = statistics.fewest(statistics.DEFAULT_BAR)
-"""At an item whose answers agree: then a run with `--repeat` asks no more."""
+"""Attempts after which `--repeat` asks an item no more, if its answers agree."""
 WORDY = 2
-"""Tokens that a real model says, to one that the case supposes: it explains itself."""
+"""Tokens that a real model says for each one that the case supposes: it explains itself."""
 NOTHING = Cost()
 HOW = (
     f"prompts: a token for {cost.BYTES} bytes of messages and tools as JSON, and "
@@ -41,15 +41,15 @@ AGAIN = f"{ATTEMPTS} attempts at an item whose answers agree; at most: all of --
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """A run, counted."""
+    """The counts of a run."""
 
     repeat: int = 1
-    """How often an item of a sampled model may be asked."""
+    """The most attempts at an item of a sampled model."""
     cases: int = 0
     items: int = 0
-    """Cases in modes that are asked."""
+    """The cases in modes that the run asks."""
     idle: Counter[str] = field(default_factory=Counter)
-    """Those that say nothing on such a server, by the reason."""
+    """Items that do not apply to such a server, by reason."""
     likely: Cost = NOTHING
     most: Cost = NOTHING
     free: int = 0
@@ -57,7 +57,7 @@ class Plan:
 
 
 def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Server:
-    """Suppose a vLLM, which has all that can be asked."""
+    """Suppose a vLLM, which can do all that the suite asks for."""
     return Server(
         url="http://127.0.0.1/v1",
         model="model",
@@ -73,7 +73,7 @@ def server_of(parser: str, format: str, emission: str, room: int = ROOM) -> Serv
 
 
 def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:
-    """Count what a run of these cases asks of such a server."""
+    """Count the requests of a run of these cases."""
     found = Plan(repeat=repeat)
     asked = modes.of_server(server, cuts)
     for case in cases:
@@ -169,11 +169,11 @@ def text(found: Plan, server: Server) -> str:
         f"at most   {most.tokens:,}: {most.prompt:,} of prompts, {most.answer:,} of answers",
     ]
     if skipped:
-        lines.append(f"{skipped} more items say nothing on such a server")
-    lines.append("estimated thus:")
+        lines.append(f"{skipped} more items do not apply to such a server")
+    lines.append("how this is estimated:")
     for line in how(found):
         lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
-    lines.append("beside these, up to 4 short requests find out what the server is")
+    lines.append("in addition, up to 4 short requests find out what the server is")
     return "\n".join(lines)
 
 

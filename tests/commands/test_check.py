@@ -9,7 +9,7 @@ import yaml
 
 from conformance.casefiles import casefile
 from conformance.commands import check
-from conformance.commands.check import WIDEST
+from conformance.commands.check import MAX_GLOB_ITEMS
 from conformance.engines import target
 from conformance.verdicts import known_issues
 
@@ -181,7 +181,7 @@ ISSUES = [
     ({"source": "https://example.com/TODO"}, "source has a TODO; "),
     (
         {"cases": None, "every": "call", "except": ["mine/two"]},
-        "except: 'mine/two' is no case of the class 'call'; leave it out",
+        "except: 'mine/two' is not a case of the class 'call'; leave it out",
     ),
     (
         {"cases": None, "every": "call", "except": ["*"]},
@@ -214,7 +214,7 @@ def test_an_entry_that_is_right_is_clean(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(("count", "wide"), [(WIDEST, False), (WIDEST + 1, True)])
+@pytest.mark.parametrize(("count", "wide"), [(MAX_GLOB_ITEMS, False), (MAX_GLOB_ITEMS + 1, True)])
 @pytest.mark.parametrize("named", [True, False])
 def test_a_glob_covers_no_more_than_it_may(
     tmp_path: Path, count: int, wide: bool, named: bool
@@ -227,7 +227,8 @@ def test_a_glob_covers_no_more_than_it_may(
         path = tmp_path / "known.yaml"
         path.write_text(path.read_text().replace("  rules:", "  cases: [mine/text-*]\n  rules:"))
     problems = told(tmp_path)
-    seen = f"mine/text-*: {count} cases in 1 modes; globs may cover {WIDEST} together: name the "
+    allowed = f"globs may cover {MAX_GLOB_ITEMS} together: name the "
+    seen = f"mine/text-*: {count} cases in 1 modes; {allowed}"
     assert [seen in problem for problem in problems] == ([True] if wide and not named else [])
 
 

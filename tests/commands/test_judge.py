@@ -382,7 +382,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
     ({"request": []}, "the request at $"),
     ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
     ({"request": {"n": 2.0}}, "the request at $.n"),
-    ({"answer": "x" * writer.MAX_WIRE_CHARACTERS}, "a run keeps 300000 characters; "),
+    ({"answer": "x" * writer.MAX_WIRE_CHARACTERS}, "a run keeps 300000 characters of an answer; "),
 ]
 
 
@@ -403,7 +403,7 @@ BAD_BODIES = [
     (b"\xef\xbb\xbf", "the body is empty"),
     (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", "the body is empty"),
     (b"HTTP/1.1 200 OK\r\ncontent-type: text/plain", "without a blank line"),
-    (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}", "no HTTP header: b'no header'"),
+    (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}", "not an HTTP header: b'no header'"),
     (b"HTTP/1.1 503 Busy\r\n\r\nwait", 'the server answered 503: "wait"'),
     (b"<!DOCTYPE html><p>\ndata: x\n\n", "HTML or XML"),
     (b"\x89PNG\r\n\x1a\n\0\0", "NUL bytes"),

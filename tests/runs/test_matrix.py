@@ -103,7 +103,7 @@ def test_each_combination_runs_and_has_its_own_results(lab: Lab) -> None:
         lab.folder / "hermes_0.32.0" / "results.json",
         lab.folder / "mistral_0.32.0" / "results.json",
     ]
-    assert matrix.said(ended[0]).startswith("9 pass, 1 fail; ")
+    assert matrix.summary(ended[0]).startswith("9 pass, 1 fail; ")
 
 
 def test_no_more_servers_run_at_once_than_are_allowed(lab: Lab) -> None:
@@ -148,7 +148,7 @@ def test_a_run_that_would_not_start_is_reported_and_the_others_go_on(lab: Lab) -
         (4, "starting vLLM: it ended\nlog: x"),
         (0, None),
     ]
-    assert matrix.said(ended[0]) == "starting vLLM: it ended"
+    assert matrix.summary(ended[0]) == "starting vLLM: it ended"
     lab.plans.clear()
     assert [one.status for one in lab.run(hermes, mistral)] == [0, 0]
     assert (lab.begun(hermes), lab.begun(mistral)) == (2, 1)
@@ -202,7 +202,7 @@ def test_after_an_interrupt_runs_keep_what_they_have_and_the_next_matrix_goes_on
 
 
 def test_a_long_run_says_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "PATIENCE", 0.3)
+    monkeypatch.setattr(matrix, "PROGRESS_SECONDS", 0.3)
     hermes, mistral = combined("hermes", "mistral")
     lab.plans[mistral.name] = {"first": 1.5, "sleep": 1.5}
     lab.run(hermes, mistral, servers=1)

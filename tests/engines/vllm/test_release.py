@@ -210,7 +210,7 @@ def test_a_cache_that_cannot_be_written_is_told(lab: Lab, monkeypatch: pytest.Mo
 
 def test_a_word_that_is_neither_version_nor_python_is_told(lab: Lab) -> None:
     assert problem_of(lab, "newest").startswith(
-        "--vllm newest: this is neither a version such as 0.32.0 nor a Python executable"
+        "--vllm newest: it is neither a version such as 0.32.0 nor a Python executable"
     )
 
 
@@ -258,7 +258,7 @@ def test_a_file_that_is_no_python_is_told(lab: Lab) -> None:
     script = lab.folder / "script"
     script.write_text("#!/bin/sh\necho no; exit 1\n")
     script.chmod(0o755)
-    assert problem_of(lab, str(script)).startswith(f"{script} is no working Python: ")
+    assert problem_of(lab, str(script)).startswith(f"{script} does not work as a Python: ")
 
 
 def test_a_folder_without_a_python_is_told(lab: Lab) -> None:

@@ -156,7 +156,7 @@ def test_a_server_that_dies_is_told_with_its_status_and_last_words(lab: Lab) -> 
 
 def test_a_server_that_was_killed_is_told_with_the_signal(lab: Lab) -> None:
     lab.plan({"killed": True})
-    with pytest.raises(LaunchProblem, match="it was ended by SIGKILL, perhaps for want of memory"):
+    with pytest.raises(LaunchProblem, match="ended by SIGKILL, perhaps because memory ran out"):
         lab.start()
 
 

@@ -56,7 +56,7 @@ def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
 def test_other_bytes_than_those_that_were_meant_are_refused(lab: Lab) -> None:
     with pytest.raises(LaunchProblem, match=f"tiny.gguf has sha256 {DIGEST}; the target names 000"):
         build(lab, tiny(sha256="0" * 64))
-    with pytest.raises(LaunchProblem, match=r"model/none\.gguf cannot be had from it"):
+    with pytest.raises(LaunchProblem, match=r"model/none\.gguf cannot be read from it"):
         build(lab, tiny(file="model/none.gguf"))
     models = lab.environment.folder / "models"
     assert [path for path in models.iterdir() if path.suffix != ".new"] == []
