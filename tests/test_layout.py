@@ -67,6 +67,7 @@ PURE_IMPORTS = {
     "pathlib",
     "re",
     "referencing",
+    "textwrap",
     "types",
     "typing",
 }

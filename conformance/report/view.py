@@ -234,11 +234,8 @@ def case_rows(runs: Sequence[Column]) -> list[CaseRow]:
 
 def has_details(item: ItemResult) -> bool:
     """Whether an item has more to show than its outcome."""
-    return bool(item.findings) or item.outcome in (
-        Outcome.ERROR,
-        Outcome.STALE,
-        Outcome.INCONCLUSIVE,
-    )
+    shown = (Outcome.ERROR, Outcome.STALE, Outcome.INCONCLUSIVE)
+    return bool(item.findings) or item.outcome in shown
 
 
 def rule_sections(

@@ -65,7 +65,7 @@ def write(folder: Path, *issues: dict[str, Any]) -> Path:
     return path
 
 
-def told(*paths: Path) -> list[str]:
+def problems_of(*paths: Path) -> list[str]:
     """The problems, without the folder."""
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
     return [problem.replace(f"{folder}/", "") for problem in check.check(paths).problems]
@@ -100,7 +100,7 @@ def test_files_of_all_kinds_are_found_in_a_folder_and_others_left_alone(tmp_path
 def test_a_file_that_is_named_is_of_some_kind(tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text("services: {}\n")
-    assert told(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
+    assert problems_of(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
 
 
 FILES = [
@@ -140,20 +140,20 @@ def test_a_wrong_file_is_one_line_with_its_place(
 ) -> None:
     path = tmp_path / name
     path.write_text(text, "utf-8")
-    (found,) = told(path)
+    (found,) = problems_of(path)
     assert found.startswith(problem)
 
 
 @pytest.mark.usefixtures("alone")
-def test_tools_that_cannot_be_read_are_told_once(tmp_path: Path) -> None:
+def test_tools_that_cannot_be_read_are_reported_once(tmp_path: Path) -> None:
     write(tmp_path, {})
     (tmp_path / "_tools.yaml").write_text(TOOLS.replace("object", "objekt"))
-    (found,) = told(tmp_path)
+    (found,) = problems_of(tmp_path)
     assert found.startswith("_tools.yaml:3: no valid JSON Schema: ")
 
 
 @pytest.mark.usefixtures("alone")
-def test_two_files_with_the_same_cases_are_told(tmp_path: Path) -> None:
+def test_two_files_with_the_same_cases_are_reported(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine.yaml").write_text(CASES)
@@ -196,7 +196,7 @@ def test_a_wrong_entry_is_one_line_with_its_place(
     tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
     path = write(tmp_path, {"id": "first"}, change)
-    (found,) = told(tmp_path / "mine.yaml", path)
+    (found,) = problems_of(tmp_path / "mine.yaml", path)
     at, _, what = found.partition(": brace: ")
     assert what.startswith(problem)
     line = path.read_text("utf-8").splitlines()[int(at.partition(":")[2]) - 1]
@@ -209,8 +209,8 @@ def test_an_entry_that_is_right_is_clean(tmp_path: Path) -> None:
     right = {"flaky_modes": ["complete", "stream-*"], "source": LINK, "cases": ["mine/*"]}
     (tmp_path / "own.yaml").write_text(TARGET)
     path = write(tmp_path, right, {"id": "own", "parsers": ["my-parser"]})
-    assert told(tmp_path) == []
-    assert told(tmp_path / "mine.yaml", path)[0].startswith("known.yaml:")
+    assert problems_of(tmp_path) == []
+    assert problems_of(tmp_path / "mine.yaml", path)[0].startswith("known.yaml:")
 
 
 @pytest.mark.usefixtures("alone")
@@ -226,7 +226,7 @@ def test_a_glob_covers_no_more_than_it_may(
     if not named:
         path = tmp_path / "known.yaml"
         path.write_text(path.read_text().replace("  rules:", "  cases: [mine/text-*]\n  rules:"))
-    problems = told(tmp_path)
+    problems = problems_of(tmp_path)
     allowed = f"globs may cover {MAX_GLOB_ITEMS} together: name the "
     seen = f"mine/text-*: {count} cases in 1 modes; {allowed}"
     assert [seen in problem for problem in problems] == ([True] if wide and not named else [])
@@ -234,7 +234,7 @@ def test_a_glob_covers_no_more_than_it_may(
 
 @pytest.mark.usefixtures("alone")
 def test_an_id_is_given_once(tmp_path: Path) -> None:
-    found = told(tmp_path / "mine.yaml", write(tmp_path, {}, {"id": "other"}, {}))
+    found = problems_of(tmp_path / "mine.yaml", write(tmp_path, {}, {"id": "other"}, {}))
     assert found == ["known.yaml:22: brace: id a second time, first on line 4; allowed once"]
 
 
@@ -242,6 +242,6 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
 def test_entries_are_not_judged_by_cases_that_cannot_be_read(tmp_path: Path) -> None:
     path = write(tmp_path, {"cases": ["mine/three"], "modes": ["streem"]})
     (tmp_path / "mine.yaml").write_text(CASES.replace("says: H", "sayz: H"))
-    cases, modes = told(tmp_path / "mine.yaml", path)
+    cases, modes = problems_of(tmp_path / "mine.yaml", path)
     assert "unknown key 'sayz'" in cases
     assert "there is no 'streem'" in modes

@@ -194,7 +194,7 @@ def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None
     assert [finding["level"] for finding in answer["findings"]] == ["should"]
 
 
-def test_a_rule_that_could_not_be_applied_is_told_with_its_reason(
+def test_a_rule_that_could_not_be_applied_is_reported_with_its_reason(
     tmp_path: Path, capsys: Screen
 ) -> None:
     file = tmp_path / "long.sse"
@@ -279,10 +279,10 @@ def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Scre
     head = b"HTTP/1.1 200 OK\r\ncontent-type: x\x1b[2J\xff\r\n\r\n"
     saved.write_bytes(head + GOOD.read_bytes())
     assert main.main(["judge", str(saved)]) == 0
-    told = capsys.readouterr().out
-    assert "sse.content-type  SHOULD" in told
-    assert "x\\x1b[2j\\xff" in told
-    assert "\x1b" not in told
+    shown = capsys.readouterr().out
+    assert "sse.content-type  SHOULD" in shown
+    assert "x\\x1b[2j\\xff" in shown
+    assert "\x1b" not in shown
 
 
 def test_of_what_is_not_asked_the_default_holds(tmp_path: Path, capsys: Screen) -> None:
@@ -524,7 +524,7 @@ def test_what_a_stranger_wrote_breaks_what_a_reader_of_the_specification_names(
     assert (broken(answer), status) == (rules, 1 if rules else 0)
 
 
-def test_a_stream_that_ends_inside_a_chunk_is_told_once(tmp_path: Path, capsys: Screen) -> None:
+def test_a_stream_that_ends_inside_a_chunk_is_reported_once(tmp_path: Path, capsys: Screen) -> None:
     file = tmp_path / "answer.sse"
     body = GOOD.read_bytes()
     file.write_bytes(body[: body.index(b"Paris")])
@@ -554,9 +554,11 @@ USAGE: list[tuple[Words, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), USAGE)
-def test_what_cannot_be_judged_by_is_a_usage_error(words: Words, told: str, capsys: Screen) -> None:
-    assert told in refused(capsys, GOOD, *words)
+@pytest.mark.parametrize(("words", "message"), USAGE)
+def test_what_cannot_be_judged_by_is_a_usage_error(
+    words: Words, message: str, capsys: Screen
+) -> None:
+    assert message in refused(capsys, GOOD, *words)
 
 
 BAD_REQUESTS = [
@@ -570,13 +572,13 @@ BAD_REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), BAD_REQUESTS)
+@pytest.mark.parametrize(("text", "message"), BAD_REQUESTS)
 def test_a_request_that_no_rule_could_read_is_a_usage_error(
-    text: str, told: str, tmp_path: Path, capsys: Screen
+    text: str, message: str, tmp_path: Path, capsys: Screen
 ) -> None:
     request = tmp_path / "request.json"
     request.write_text(text)
-    assert told in refused(capsys, GOOD, "--request", request)
+    assert message in refused(capsys, GOOD, "--request", request)
 
 
 @pytest.mark.parametrize(
@@ -597,8 +599,8 @@ def test_a_case_that_says_nothing_on_a_format_is_a_usage_error(
     topic["cases"][0]["omits"] = {"mistral": "It has another shape there."}
     (tmp_path / "mine" / "mine.yaml").write_text(json.dumps(topic))
     assert judged(capsys, GOOD, *words, "--parser", "hermes")[0] == 0
-    told = refused(capsys, GOOD, *words, "--parser", "mistral")
-    assert "mine/it says nothing on mistral: It has another shape there." in told
+    message = refused(capsys, GOOD, *words, "--parser", "mistral")
+    assert "mine/it says nothing on mistral: It has another shape there." in message
 
 
 PIECES = [

@@ -57,7 +57,7 @@ def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> No
     assert found.format in FORMATS
 
 
-def test_an_unknown_target_is_told_with_the_known_ones_and_the_nearest() -> None:
+def test_an_unknown_target_is_reported_with_the_known_ones_and_the_nearest() -> None:
     assert problem_of("hermse") == (
         "target hermse: there is neither such a target nor such a file; did you mean hermes? "
         f"built-in targets are {', '.join(BUILT_IN)}"
@@ -80,22 +80,22 @@ def test_a_template_without_a_slash_is_a_name_among_vllm_s_examples(tmp_path: Pa
     assert found.template == "chat.jinja"
 
 
-def test_a_template_that_is_not_there_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_template_that_is_not_there_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     path = write(tmp_path, OWN)
     assert problem_of(path) == f"{path}:5: template: there is no {tmp_path / 'chat.jinja'}"
 
 
-def test_a_malformed_target_is_told_with_its_line(tmp_path: Path) -> None:
+def test_a_malformed_target_is_reported_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, OWN.replace("parser: hermes", "parzer: hermes"))
     assert problem_of(path).startswith(f"{path}:")
     assert "parzer" in problem_of(path)
 
 
-def test_an_unknown_kind_of_tokenizer_is_told_with_its_line(tmp_path: Path) -> None:
+def test_an_unknown_kind_of_tokenizer_is_reported_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, OWN.replace("{kind: folder, path: model}", "{kind: bpr}"))
     assert problem_of(path).startswith(f"{path}:6: ")
 
 
-def test_a_target_file_that_is_a_folder_is_told(tmp_path: Path) -> None:
+def test_a_target_file_that_is_a_folder_is_reported(tmp_path: Path) -> None:
     assert "there is neither such a target nor such a file" in problem_of(str(tmp_path))

@@ -49,7 +49,7 @@ def test_the_page_fits_every_screen(driven: Browser, page: Path, width: str, dar
     assert back == ("rgb(15, 19, 24)" if dark else "rgb(255, 255, 255)")
 
 
-def test_a_cell_opens_what_stands_behind_it(driven: Browser, page: Path) -> None:
+def test_a_cell_opens_its_evidence(driven: Browser, page: Path) -> None:
     driven.size(1280)
     driven.open(page)
     assert driven.ask("document.querySelectorAll('.target')[0].checkVisibility()") is False
@@ -87,7 +87,7 @@ def test_the_keyboard_reaches_the_rules_first_and_opens_a_cell(driven: Browser, 
     assert driven.ask("document.querySelector(':target').className") == "target"
 
 
-def test_a_screen_reader_is_told_of_tables_headings_and_regions(
+def test_a_screen_reader_is_reported_of_tables_headings_and_regions(
     driven: Browser, page: Path
 ) -> None:
     driven.open(page)

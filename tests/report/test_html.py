@@ -207,7 +207,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
-def test_text_stands_out_from_what_is_behind_it(theme: int) -> None:
+def test_text_stands_out_from_its_background(theme: int) -> None:
     css = (Path(html.__file__).parent / "page.css").read_text("utf-8")
     themes = re.findall(r":root \{([^}]*--mark-text[^}]*)\}", css)
     assert len(themes) == 2

@@ -36,7 +36,7 @@ def test_columns_stand_by_target_and_version_not_by_score(tmp_path: Path) -> Non
     ]
 
 
-def test_columns_of_one_id_are_told_apart(tmp_path: Path) -> None:
+def test_columns_of_one_id_are_reported_apart(tmp_path: Path) -> None:
     runs = [
         run(tmp_path, "a", {}, target_model=model, run_started=started)
         for model, started in (("m", "1"), ("m", "2"), ("n", "3"))
@@ -71,7 +71,7 @@ def test_columns_of_one_id_are_told_apart(tmp_path: Path) -> None:
             {"a/b[s]": {RULE: "pass"}},
             {"run_complete": False},
             "error",
-            "not finished: what is missing may be broken",
+            "not finished: the missing items may be broken",
             "not tested to the end",
         ),
     ],
@@ -153,7 +153,7 @@ def test_markdown_fits_a_comment_and_says_what_is_left_out(tmp_path: Path) -> No
     items = {f"a/case-{n}[s]": {f"area.rule-{n}": "fail"} for n in range(400)}
     text = markdown.render([run(tmp_path, "a", items)])
     assert 30_000 < len(text) <= markdown.MAX_CHARACTERS
-    assert "more parts are left out: a comment takes no more. See the page." in text
+    assert "more parts are left out: a comment holds no more. See the page." in text
 
 
 @pytest.mark.parametrize(

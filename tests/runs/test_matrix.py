@@ -45,7 +45,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plans: dict[str, dict[str, object]] = {}
-        self.told: list[str] = []
+        self.reports: list[str] = []
 
     def command(
         self, combination: Combination, results: Path, arguments: Sequence[str]
@@ -57,7 +57,7 @@ class Lab:
         self, *combinations: Combination, servers: int = 2, arguments: Sequence[str] = ()
     ) -> list[Ended]:
         return matrix.run(
-            combinations, arguments, folder=self.folder, servers=servers, tell=self.told.append
+            combinations, arguments, folder=self.folder, servers=servers, tell=self.reports.append
         )
 
     def begun(self, combination: Combination) -> int:
@@ -111,7 +111,7 @@ def test_no_more_servers_run_at_once_than_are_allowed(lab: Lab) -> None:
     for one in found:
         lab.plans[one.name] = {"sleep": 0.3}
     lab.run(*found, servers=1)
-    order = [line.partition(":")[0] for line in lab.told if "_" in line]
+    order = [line.partition(":")[0] for line in lab.reports if "_" in line]
     assert order == [name for one in found for name in (one.name, one.name)]
 
 
@@ -121,7 +121,7 @@ def test_what_was_done_is_not_done_again(lab: Lab) -> None:
     ended = lab.run(hermes, mistral)
     assert [one.status for one in ended] == [0, 0]
     assert (lab.begun(hermes), lab.begun(mistral)) == (1, 1)
-    assert any(line.startswith("hermes_0.32.0: done before; 9 pass") for line in lab.told)
+    assert any(line.startswith("hermes_0.32.0: done before; 9 pass") for line in lab.reports)
 
 
 def test_what_was_done_otherwise_is_done_again(lab: Lab) -> None:
@@ -209,7 +209,7 @@ def test_a_long_run_says_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch
     for far in ("0 of 10 items", "2 of 10 items"):  # never "starting the server" when it is up
         assert any(
             line.startswith(f"mistral_0.32.0: {far}, ") and "left in all" in line
-            for line in lab.told
+            for line in lab.reports
         )
 
 

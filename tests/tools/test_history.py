@@ -68,17 +68,17 @@ def test_the_data_file_is_small_and_written_as_it_would_be_again(kept: Record) -
     assert history.written(kept) == DATA.read_text("utf-8")
 
 
-def test_the_items_behind_each_cell_are_as_many_as_it_counts(kept: Record) -> None:
+def test_the_items_of_each_cell_are_as_many_as_it_counts(kept: Record) -> None:
     for target in kept["targets"]:
         for rule in target["rules"]:
             for place, cell in enumerate(rule["cells"]):
-                told = re.findall(r"(fails|known|stale|unsure|error) (\d+)", cell)
+                counted = re.findall(r"(fails|known|stale|unsure|error) (\d+)", cell)
                 letters = Counter(each[place] for each in rule["broken"].values())
                 del letters["."]
-                assert letters == {WORDS[word]: int(count) for word, count in told}
+                assert letters == {WORDS[word]: int(count) for word, count in counted}
 
 
-def test_every_reason_in_the_data_file_is_told(kept: Record) -> None:
+def test_every_reason_in_the_data_file_is_reported(kept: Record) -> None:
     named = {id for target in kept["targets"] for rule in target["rules"] for id in rule["known"]}
     assert named == set(kept["issues"])
 

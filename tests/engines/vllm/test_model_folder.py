@@ -124,7 +124,7 @@ def test_a_tekken_of_version_11_has_a_token_before_arguments(
 
 
 @pytest.mark.vllm
-def test_a_data_file_that_mistral_common_does_not_have_is_told(
+def test_a_data_file_that_mistral_common_does_not_have_is_reported(
     tmp_path: Path, environment: Environment
 ) -> None:
     recipe = json.dumps({"kind": "tekken", "data": "tekken_9.json", "version": "v3"})

@@ -13,7 +13,7 @@ def failure(output: str) -> PipFailed:
     return PipFailed(output, Path("pip.log"))
 
 
-def test_an_index_that_refuses_is_told_with_pip_s_own_words(
+def test_an_index_that_refuses_is_reported_with_pip_s_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
@@ -67,7 +67,7 @@ def test_one_index_out_of_reach_does_not_hide_what_another_has() -> None:
     assert "there is no such version" in str(explain(failure(said), "vLLM 9"))
 
 
-def test_a_full_disk_is_told_as_such() -> None:
+def test_a_full_disk_is_reported_as_such() -> None:
     said = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
     assert "no space left on the device" in str(explain(failure(said), "vLLM 0.32.0"))
 

