@@ -176,7 +176,7 @@ ISSUES = [
     ),
     ({"formats": ["hermse"]}, "formats: there is no 'hermse'; did you mean 'hermes'? "),
     ({"parsers": ["my-parser"]}, "parsers: there is no 'my-parser'; allowed: "),
-    ({"about": "TODO: say what is wrong"}, "about has a TODO; find out what it asks for, and write it"),
+    ({"about": "TODO: say what is wrong"}, "about has a TODO; find out what it asks for, and "),
     ({"issue": "https://example.com/TODO"}, "issue has a TODO; "),
     ({"source": "https://example.com/TODO"}, "source has a TODO; "),
     (
