@@ -438,9 +438,9 @@ def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = GOOD.stat().st_size
-    monkeypatch.setattr(answer_file, "LIMIT", size)
+    monkeypatch.setattr(answer_file, "MAX_FILE_BYTES", size)
     assert judged(capsys, GOOD)[0] == 0
-    monkeypatch.setattr(answer_file, "LIMIT", size - 1)
+    monkeypatch.setattr(answer_file, "MAX_FILE_BYTES", size - 1)
     status, (answer,) = judged(capsys, GOOD)
     assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
 
