@@ -1,15 +1,15 @@
-"""The command that keeps a target's server up, to try things by hand."""
+"""`serve`: keep a target's server up, to try things by hand."""
 
 from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from conformance.commands import notices
 from conformance.engines import target, vllm
 from conformance.engines.vllm import Launched, LaunchProblem
 from conformance.terms.said import Piece
@@ -18,7 +18,7 @@ from conformance.wires.registry import DEFAULT
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")
     one.add_argument("--vllm", metavar="VERSION|PYTHON", default=vllm.DEFAULT_VLLM)
@@ -29,10 +29,10 @@ def add(commands: Any) -> None:
 def serve(chosen: argparse.Namespace) -> int:
     """Start a target's server and keep it up until it is interrupted."""
     recipe = target.load(chosen.target)
-    environment = vllm.provision(chosen.vllm, tell=_tell)
+    environment = vllm.provision(chosen.vllm, tell=notices.say)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         launched = vllm.start(
-            recipe, environment, folder=Path(folder), tell=_tell, template=chosen.template
+            recipe, environment, folder=Path(folder), tell=notices.say, template=chosen.template
         )
         try:
             _show(launched, recipe)
@@ -61,8 +61,4 @@ def _wait(launched: Launched) -> None:
             time.sleep(0.5)
     except KeyboardInterrupt:
         return
-    raise LaunchProblem(f"the server has ended; it said last:\n{launched.tail()}")
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    raise LaunchProblem(f"the server has ended; its last output was:\n{launched.tail()}")

@@ -111,7 +111,7 @@ def _baseline(chosen: Options) -> Results | None:
 
 def _check_baseline(baseline: Results, server: Server) -> None:
     try:
-        comparison.check_baseline(baseline, server)
+        comparison.require_baseline(baseline, server)
     except Incomparable as problem:
         raise pytest.UsageError(f"--baseline: {problem}") from None
 
