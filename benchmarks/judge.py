@@ -1,8 +1,8 @@
-"""Measure what it costs to judge a recorded stream, beside reading its JSON.
+"""Measures what judging a recorded stream costs, compared with reading its JSON.
 
-The floor is `json.loads` of every event. Each kind of answer is judged at two sizes, so that a cost
-which grows faster than the answer shows. The official SDK has a time of its own: beyond a limit it
-is not given the answer, for it takes minutes.
+The floor is `json.loads` of every event. Each kind of answer is judged at two sizes, to show a cost
+that grows faster than the answer. The official SDK is measured separately; it does not get answers
+beyond a limit, since it would take minutes.
 
     python benchmarks/judge.py --chunks 500000
 """

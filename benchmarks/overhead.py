@@ -1,8 +1,8 @@
-"""Measure what the suite adds to the server's own time.
+"""Measures what the suite adds to the server's own time.
 
-The floor is a bare asynchronous client that sends the requests of one full run, at the same
-concurrency, and reads the answers without looking at them. The suite then does the whole run:
-asking, reading, judging, writing results. Both are done in turn against one running server.
+The floor is a bare asynchronous client: it sends the requests of one full run, at the same
+concurrency, and ignores the answers. Then the suite does the whole run: asking, reading, judging,
+writing results. Both take turns against one running server.
 
     python benchmarks/overhead.py http://127.0.0.1:8000/v1 --parser hermes
 """
@@ -45,7 +45,7 @@ def requests_of(server: Server) -> list[Json]:
 
 
 async def send(url: str, bodies: list[Json], concurrency: int) -> float:
-    """Send all requests and drain the answers; gives the seconds that took."""
+    """Send all requests and read the answers; gives the seconds."""
     free = asyncio.Semaphore(concurrency)
     limits = httpx2.Limits(max_connections=concurrency)
     async with httpx2.AsyncClient(timeout=600, limits=limits, trust_env=False) as client:

@@ -19,7 +19,7 @@ from vllm.sampling_params import (  # type: ignore[import-not-found]
 )
 
 from conformance.replay import Replay, processor
-from conformance.replay.processor import IMPOSSIBLE, PACE, V1Replay, V2Replay, pace
+from conformance.replay.processor import IMPOSSIBLE, PACE_SECONDS, V1Replay, V2Replay, pace
 from conformance.replay.tokens import Cutter
 
 END = 256
@@ -158,9 +158,9 @@ def test_a_script_takes_its_time_where_its_deltas_are_sent_one_by_one() -> None:
         return pace(SamplingParams(**options))
 
     assert paced(output_kind=RequestOutputKind.FINAL_ONLY) == 0
-    assert paced(output_kind=RequestOutputKind.DELTA) == PACE
+    assert paced(output_kind=RequestOutputKind.DELTA) == PACE_SECONDS
     if "stream_interval" in SamplingParams.__annotations__:
-        assert paced(output_kind=RequestOutputKind.DELTA, stream_interval=5) == PACE / 5
+        assert paced(output_kind=RequestOutputKind.DELTA, stream_interval=5) == PACE_SECONDS / 5
 
 
 def test_v2_forces_scripted_rows_only() -> None:

@@ -72,6 +72,7 @@ PURE_IMPORTS = {
     "re",
     "string",
     "referencing",
+    "textwrap",
     "types",
     "typing",
 }

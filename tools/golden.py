@@ -1,4 +1,4 @@
-"""Reports as they must look, kept in `tests/golden/`; `python -m tools.golden` renews them."""
+"""Writes the expected reports in `tests/golden/`: `python -m tools.golden`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REQUEST = {
 
 
 def runs(folder: Path) -> list[Results]:
-    """Two versions: one fault came, one went, one stayed and is known."""
+    """Give runs of two versions: one fault came, one went, one is known in both."""
     old = document({"text/quiet[complete]": {"args.json": "pass", "chunk.name.once": "n/a"}})
     old["target"] |= {"id": "vllm-0.31.0-hermes", "version": "0.31.0"}
     old["results"] += [
@@ -83,7 +83,7 @@ def _item(name: str, rules: dict[str, str]) -> dict[str, object]:
 
 
 def pages(folder: Path) -> dict[str, str]:
-    """Every report by its file name; what changes with a release or a style is left out."""
+    """Give every report by its file name, without what changes with a release or a style."""
     found = runs(folder)
     page = html.render(found)
     page = re.sub(r"<style>.*?</style>", "<style></style>", page, flags=re.DOTALL)

@@ -1,11 +1,11 @@
-"""The record of vLLM's releases: a data file, the tables in `docs/history.md`, and a page.
+"""Writes the record of vLLM's releases: a data file, the tables in `docs/history.md`, and a page.
 
     make history                                   # runs the matrix first: an hour or more
     python -m tools.history .conformance/history   # from what it left
     python -m tools.history                        # tables and page again, from docs/history.json
 
-What stands in `docs/history.md` before the first table is written by hand, and kept. The page is
-too large for a repository: it goes to `.conformance/history.html`.
+The text of `docs/history.md` before the first table is written by hand, and stays. The page is too
+large for a repository, so it goes to `.conformance/history.html`.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ LETTERS = {
     Outcome.INCONCLUSIVE: "u",
     Outcome.ERROR: "e",
 }
-"""What an item came to, where that is not a pass: `n/a` and a pass are both `.`."""
+"""The letter for an item's outcome; a pass and `n/a` are both `.`."""
 
 
 class Run(TypedDict):
-    """One release, as one target was served."""
+    """One release, in a run against one target."""
 
     name: str
     version: str
@@ -59,7 +59,7 @@ class Run(TypedDict):
 
 
 class Rule(TypedDict):
-    """What became of a rule, release by release."""
+    """The outcomes of a rule, release by release."""
 
     id: str
     level: str
@@ -67,7 +67,7 @@ class Rule(TypedDict):
     known: list[str]
     """The known issues that its findings name."""
     broken: dict[str, str]
-    """By item, as `parallel/two-cities[stream]`, a letter for each release."""
+    """For each item, such as `parallel/two-cities[stream]`, a letter for each release."""
 
 
 class Target(TypedDict):
@@ -79,7 +79,7 @@ class Target(TypedDict):
 
 
 class Issue(TypedDict):
-    """A known issue, in the words of that day."""
+    """A known issue, in the words of its run."""
 
     about: str
     link: str | None
@@ -97,7 +97,7 @@ class Record(TypedDict):
 
 
 def record(runs: Sequence[Results]) -> Record:
-    """Keep of whole runs what their tables show, and which items are behind each cell."""
+    """Keep what the tables of runs show, and which items each cell counts."""
     columns = view.columns(runs)
     rules = view.rule_rows(columns)
     named = {
@@ -154,7 +154,7 @@ def _known(rule: str, releases: Sequence[Sequence[ItemResult]]) -> list[str]:
 
 
 def _broken(rule: str, releases: Sequence[Sequence[ItemResult]]) -> dict[str, str]:
-    """Give each item in which a rule did not simply hold, with a letter for each release."""
+    """Give each item in which a rule did not always hold, with a letter for each release."""
     found: dict[str, list[str]] = {}
     for place, items in enumerate(releases):
         for item in items:
@@ -165,7 +165,7 @@ def _broken(rule: str, releases: Sequence[Sequence[ItemResult]]) -> dict[str, st
 
 
 def _outcome(rule: str, item: ItemResult) -> Outcome:
-    if rule == ERROR:  # no rule: whether there was an answer to judge
+    if rule == ERROR:  # not a rule, but whether there was an answer to judge
         return Outcome.ERROR if item.outcome is Outcome.ERROR else Outcome.NA
     return item.rules.get(rule, Outcome.NA)
 
@@ -196,14 +196,14 @@ def _line(columns: int) -> str:
 
 
 def with_tables(summary: str, found: Record) -> str:
-    """Put the tables where the summary has its tables."""
+    """Replace the tables of the summary."""
     before, mark, _ = summary.partition(TABLES)
     assert mark, f"docs/history.md has no line {TABLES.strip()!r}"
     return before + tables(found)
 
 
 def page(found: Record) -> str:
-    """Write the page: the tables, and behind each rule the items in which it was broken."""
+    """Write the page: the tables, and for each rule the items that broke it."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Which fault of the reference server trips which rules.
+"""Finds out which fault of the reference server trips which rules.
 
 `python -m tools.kill_matrix` writes the page.
 """
@@ -45,15 +45,15 @@ LIMITS = {
     "gigantic-event": Limits(size=4_000_000),
     "status-503": Limits(patience=0),
 }
-"""What ends the faults that would never end of themselves."""
+"""Limits for the faults that would never end by themselves."""
 WITHOUT_TRUTH = {"cut-arguments-closed-twice", "numbers-as-text", "tool-of-its-own"}
-"""Faults of rules that stay silent where the truth is known: judged as if it were not."""
+"""Faults of rules that stay silent if the truth is known; they are judged as if it were not."""
 UNTRIPPED: Mapping[str, str] = {}
 """Rules that no fault of a server can trip, each with the reason."""
 
 
 class Matrix:
-    """Reference servers, one for each format, whose fault is changed while they run."""
+    """Reference servers, one for each format, that switch faults while they run."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
@@ -79,7 +79,7 @@ class Matrix:
         """Commit a fault, and judge the answers to the cases in which it shows."""
         self._fault = fault = FAULTS[name]
         session = self._session(fault.format, LIMITS.get(name, Limits()))
-        # A name of its own, since a session asks each item once.
+        # Each fault needs its own names, since a session asks each item once.
         cases = [replace(CASES[id], id=f"{id} {name}") for id in fault.cases]
         modes = [STREAM] if name in LIMITS else [COMPLETE, STREAM]
         items = [
@@ -92,7 +92,7 @@ class Matrix:
         return [_without_truth(one, fault) for one in judged] if name in WITHOUT_TRUTH else judged
 
     def tripped(self, name: str) -> set[str]:
-        """Name the rules that a fault trips, and `error` where an answer was none at all."""
+        """Name the rules that a fault trips, and `error` if some answer was not whole."""
         found = self.judge(name)
         rules = {one.rule.id for judged in found for one in judged.verdict.of(Outcome.FAIL)}
         errors = {"error" for judged in found if judged.verdict.outcome is Outcome.ERROR}
@@ -127,7 +127,7 @@ class Matrix:
 
 
 def server_of(url: str, format: str) -> Server:
-    """Say what a probe would find out, without the time that it takes."""
+    """Describe a server as a probe would, without its requests."""
     return Server(
         url=url,
         model="reference",
@@ -176,44 +176,44 @@ def judge(
         session.close()
 
 
-def row(name: str, told: Iterable[str]) -> str:
-    """Write the line of one fault: what it does, its owner, and whatever else it trips."""
+def row(name: str, tripped: Iterable[str]) -> str:
+    """Write the line of one fault: what it does, its owner, and what else it trips."""
     fault = FAULTS[name]
-    others = ", ".join(f"`{rule}`" for rule in sorted(set(told) - {fault.owner}))
+    others = ", ".join(f"`{rule}`" for rule in sorted(set(tripped) - {fault.owner}))
     does = fault.about.partition(". ")[0].removesuffix(".").replace("|", "\\|")
     return f"| `{name}` | {does} | `{fault.owner}` | {others} |"
 
 
-def page(told: Mapping[str, set[str]]) -> str:
+def page(tripped: Mapping[str, set[str]]) -> str:
     """Write the whole page."""
     lines = [
         "# Which fault trips which rule",
         "",
-        "The reference server can be told to commit any of these faults, one at a time:",
+        "The reference server can commit any of these faults, one at a time:",
         "`pytest --reference --parser hermes --fault NAME`. Each fault is caught by the rule that",
         "owns it. What it trips as well is another effect of it, or its effect in the other mode.",
-        "`error` is no rule: there was no whole answer to judge. Each fault was asked for the",
+        "`error` is not a rule: there was no whole answer to judge. Each fault was asked for the",
         "cases in which it shows, complete and streamed. `make docs` renews this page.",
         "",
         "| fault | what is wrong | caught by | trips as well |",
         "| --- | --- | --- | --- |",
-        *(row(name, rules) for name, rules in told.items()),
+        *(row(name, rules) for name, rules in tripped.items()),
         "",
         "## Which rule is tripped by which faults",
         "",
-        f"All of the {len(RULES)} rules" + (f", but for {len(UNTRIPPED)}." if UNTRIPPED else "."),
+        f"All of the {len(RULES)} rules" + (f", except {len(UNTRIPPED)}." if UNTRIPPED else "."),
         "",
         "| rule | its own faults | other faults |",
         "| --- | --- | --- |",
-        *(_rule_row(rule, told) for rule in RULES),
+        *(_rule_row(rule, tripped) for rule in RULES),
         "",
     ]
     return "\n".join(lines)
 
 
-def _rule_row(rule: str, told: Mapping[str, set[str]]) -> str:
-    own = [name for name in told if FAULTS[name].owner == rule]
-    others = [name for name, rules in told.items() if rule in rules and name not in own]
+def _rule_row(rule: str, tripped: Mapping[str, set[str]]) -> str:
+    own = [name for name in tripped if FAULTS[name].owner == rule]
+    others = [name for name, rules in tripped.items() if rule in rules and name not in own]
     first = _listed(own) if own else UNTRIPPED.get(rule, "")
     return f"| `{rule}` | {first} | {_listed(others)} |"
 
@@ -225,9 +225,9 @@ def _listed(names: Iterable[str]) -> str:
 def main() -> None:
     """Write the page."""
     with Matrix() as matrix:
-        told = {name: matrix.tripped(name) for name in FAULTS}
+        tripped = {name: matrix.tripped(name) for name in FAULTS}
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(told), "utf-8")
+    PAGE.write_text(page(tripped), "utf-8")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Mutants of what judges: change one thing in it, and see whether a test notices.
+"""Changes one thing at a time in the modules that judge, and sees whether a test notices.
 
     python -m tools.mutants                       # all of MODULES
     python -m tools.mutants conformance/base/sse.py    # some of them
-    python -m tools.mutants --sample 600          # so many, drawn at random: minutes, not an hour
+    python -m tools.mutants --sample 600          # 600 drawn at random: minutes, not an hour
     python -m tools.mutants --into docs/mutants.md           # of these modules, or of all
     python -m tools.mutants --into docs/mutants.md --again   # only what the page lists
 
-Tests are collected and run once, to learn which lines each of them runs. Each mutant is then put
-into a fork of this process, in place of the function or the constant that it changes, and the tests
-that run its line go on until one fails. Property tests are left out: luck is not to decide.
+The tests run once, to learn which lines each of them runs. Then each mutant replaces its function
+or constant in a fork of this process, and the tests that run its line go on until one fails.
+Property tests are left out, since luck must not decide.
 """
 
 from __future__ import annotations
@@ -58,11 +58,11 @@ TESTS = [
     "rules/test_template_rules",
     "rules/test_catalogue",
 ]
-SECONDS = 30
-"""Of the processor, for the tests of one mutant; one that takes longer is noticed too."""
+MAX_SECONDS = 30
+"""Processor time for the tests of one mutant; a mutant that takes longer counts as noticed."""
 WORKERS = 2
-NEAR = 15
-"""Lines around a mutant's that tell which tests are about it."""
+NEAR_LINES = 15
+"""Tests that run lines this near to a mutant are probably about it."""
 QUIET = ["-s", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
 Lines = set[tuple[str, int]]
 
@@ -97,23 +97,23 @@ class Hunt:
             while waiting and len(running) < WORKERS:
                 mutant = waiting.pop()
                 tests = self._tests_of(mutant)
-                pid, told = self._start(mutant, tests)
-                running[pid] = mutant, told, tests
+                pid, reader = self._start(mutant, tests)
+                running[pid] = mutant, reader, tests
             pid, ended = os.wait()
-            mutant, told, tests = running.pop(pid)
-            with os.fdopen(told) as answer:
+            mutant, reader, tests = running.pop(pid)
+            with os.fdopen(reader) as answer:
                 killer = answer.read()
             if killer == "" and not os.WIFSIGNALED(ended):
-                raise pytest.UsageError(f"no mutant of {mutant.path}:{mutant.line} {mutant.told}")
+                raise pytest.UsageError(f"no mutant of {mutant.path}:{mutant.line} {mutant.change}")
             if killer == "":  # ended by its alarm, or by an end of the interpreter
                 how = f"ended by signal {os.WTERMSIG(ended)}"
-                print(f"{mutant.path}:{mutant.line}  {mutant.told}: {how}", flush=True)
-                if os.WTERMSIG(ended) == signal.SIGALRM:  # the machine was busy: none has noticed
+                print(f"{mutant.path}:{mutant.line}  {mutant.change}: {how}", flush=True)
+                if os.WTERMSIG(ended) == signal.SIGALRM:  # the machine was busy
                     self.survivors.append(mutant)
                 continue
             if killer == "none":
                 self.survivors.append(mutant)
-                print(f"{mutant.path}:{mutant.line}  {mutant.told}", flush=True)
+                print(f"{mutant.path}:{mutant.line}  {mutant.change}", flush=True)
             else:
                 self.kills[_place(mutant), tests[int(killer)]] += 1
         return True
@@ -139,31 +139,33 @@ class Hunt:
         self.lines[item], self.seconds[item] = found, time.perf_counter() - began
 
     def _tests_of(self, mutant: Mutant) -> list[Any]:
-        """Give the tests that may notice, those that have or that go where few do first."""
+        """Give the tests that may notice; those most likely to come first."""
         file = str(ROOT / mutant.path)
         places = {(file, line) for line in range(mutant.line, mutant.last_line + 1)}
-        near = {(file, line) for line in range(mutant.line - NEAR, mutant.last_line + NEAR)}
+        near = {
+            (file, line) for line in range(mutant.line - NEAR_LINES, mutant.last_line + NEAR_LINES)
+        }
 
         def promise(item: pytest.Item) -> tuple[int, float]:
             rare = sum(self.rarity[line] for line in near & self.lines[item])
             return self.kills[_place(mutant), item], rare / self.seconds[item]
 
-        # What is made when a module is loaded is run by no test, and used by any.
+        # No test runs what a module makes when it is loaded, but any test may use it.
         found = [item for item, lines in self.lines.items() if mutant.name or places & lines]
         return sorted(found, key=promise, reverse=True)
 
     def _start(self, mutant: Mutant, tests: Sequence[pytest.Item]) -> tuple[int, int]:
-        answer, tell = os.pipe()
+        reader, writer = os.pipe()
         if pid := os.fork():
-            os.close(tell)
-            return pid, answer
-        signal.setitimer(signal.ITIMER_PROF, SECONDS)  # a busy machine is to kill no mutant
-        signal.alarm(10 * SECONDS)
+            os.close(writer)
+            return pid, reader
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)  # so that a busy machine kills no mutant
+        signal.alarm(10 * MAX_SECONDS)
         for number in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         try:
-            os.write(tell, _killer(mutant, tests).encode())
-        finally:  # whatever is raised, the fork goes no further
+            os.write(writer, _killer(mutant, tests).encode())
+        finally:  # the fork ends here, whatever was raised
             os._exit(0)
 
 
@@ -233,7 +235,7 @@ def _assigns(node: ast.stmt, name: str) -> bool:
 
 
 def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Let the SDK, which no mutant changes, read each answer once."""
+    """Let the SDK read each answer only once, since no mutant changes it."""
     found: dict[object, Any] = {}
 
     def again(exchange: Any) -> Any:
@@ -247,10 +249,10 @@ def _remember(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def page(hunt: Hunt, before: str, at: str, *, again: bool = False) -> str:
-    """Add a hunt of whole modules, or of what is listed, to the page as it was.
+    """Enter a hunt of whole modules, or of the listed survivors, in the page.
 
-    Rows of other modules are kept; so are the reasons, which are written by hand, and all from the
-    second heading on.
+    The page keeps rows of other modules, the reasons, which are written by hand, and everything
+    from the second heading on.
     """
     listed, reasons, modules = _read(before)
     here = {mutant.path for mutant in hunt.mutants}
@@ -309,7 +311,7 @@ def _read(page: str) -> tuple[dict[str, int], dict[str, str], dict[str, list[str
 
 
 def _name(mutant: Mutant) -> str:
-    return f"`{mutant.path}` {mutant.function}: {mutant.told}".replace("|", "or")
+    return f"`{mutant.path}` {mutant.function}: {mutant.change}".replace("|", "or")
 
 
 def _path(name: str) -> str:
@@ -317,8 +319,8 @@ def _path(name: str) -> str:
 
 
 def _at() -> str:
-    told = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    found = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return f"{datetime.date.today()} at {found.stdout.strip() or 'no commit'}"
 
 
@@ -333,9 +335,9 @@ def main() -> int:
     few.add_argument("--again", action="store_true", help="of the survivors that the page lists")
     chosen = parser.parse_args()
     if chosen.into and chosen.sample:
-        parser.error("--into wants whole modules: a sample is printed only")
+        parser.error("--into needs whole modules; a sample is only printed")
     if chosen.again and not chosen.into:
-        parser.error("--again wants the page that lists the survivors: --into docs/mutants.md")
+        parser.error("--again needs the page that lists the survivors: --into docs/mutants.md")
     before = chosen.into.read_text("utf-8") if chosen.into and chosen.into.exists() else ""
     mutants = [mutant for path in chosen.modules for mutant in mutants_of(ROOT, path)]
     if chosen.sample:

@@ -34,10 +34,10 @@ class Mutant:
     function: str
     """The function that is changed, or the constant."""
     name: str | None
-    """The constant, where it is none of a function."""
+    """The constant, if the change is not in a function."""
     line: int
     last_line: int
-    told: str
+    change: str
     whole: ast.Module
     old: ast.AST
     new: ast.AST
@@ -63,14 +63,14 @@ def mutants_of(root: Path, path: str) -> Iterator[Mutant]:
         for node in _nodes(part):
             # A comprehension's own node has no place.
             place = node.target if isinstance(node, ast.comprehension) else node
-            for told, new in _changes(node):
+            for change, new in _changes(node):
                 yield Mutant(
                     path=path,
                     function=function,
                     name=name,
                     line=getattr(place, "lineno", part.lineno),
                     last_line=getattr(place, "end_lineno", part.lineno),
-                    told=told,
+                    change=change,
                     whole=whole,
                     old=node,
                     new=ast.copy_location(new, node),
@@ -95,7 +95,7 @@ def _parts(whole: ast.AST) -> Iterator[tuple[str, str | None, ast.stmt | ast.exp
 
 
 def _nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """Walk what is run, but for the words of findings."""
+    """Walk the code that runs, except the words of findings."""
     if isinstance(node, ast.FunctionDef):
         children: list[ast.AST] = list(node.body[1:] if ast.get_docstring(node) else node.body)
         if isinstance(children[-1], ast.Return) and _is_none(children[-1].value):
@@ -148,7 +148,7 @@ def _changes(node: ast.AST) -> Changes:
         case ast.Constant(value=str(value)):
             yield f"{value!r} becomes {value + 'x'!r}", ast.Constant(value + "x")
         case ast.Return(value=ast.Constant(value=False)):
-            return  # True is a change of its own, and who is told None reads it as False
+            return  # True is a change of its own, and callers read None as False
         case ast.Return(value=ast.expr() as value) if not _is_none(value):
             yield f"return {ast.unparse(value)} becomes return None", ast.Return(ast.Constant(None))
         case ast.Expr() | ast.AugAssign() | ast.Continue() | ast.Break() | ast.Return():
@@ -162,11 +162,11 @@ def _is_none(value: ast.expr | None) -> bool:
 
 
 def _branches(node: ast.If | ast.IfExp, test: ast.expr) -> Changes:
-    told = ast.unparse(test)
+    condition = ast.unparse(test)
     if not isinstance(test, ast.Compare | ast.UnaryOp):  # those have changes of their own
         new = copy.copy(node)
         new.test = ast.UnaryOp(op=ast.Not(), operand=test)
-        yield f"if {told} negated", new
+        yield f"if {condition} negated", new
     new = copy.copy(node)
     new.test = ast.Constant(False)
-    yield f"if {told}: branch dropped", new
+    yield f"if {condition}: branch dropped", new

@@ -11,39 +11,39 @@ from conformance.base.jsonvalue import Json, JsonProblem
 
 
 class JsonFileProblem(Exception):
-    """A file is no JSON, or too large; the message says what was seen."""
+    """A file is not JSON, or too large; the message says what was seen."""
 
 
 class NotRead(JsonFileProblem):
     """A file cannot be read at all."""
 
 
-def load(path: Path, limit: int) -> Json:
-    """Read a file of so many bytes at most; raises `JsonFileProblem`."""
+def load(path: Path, max_bytes: int) -> Json:
+    """Read a file of at most `max_bytes`; raises `JsonFileProblem`."""
     try:
         with path.open("rb") as file:
-            data = file.read(limit + 1)
+            data = file.read(max_bytes + 1)
     except (OSError, ValueError) as problem:
-        told = getattr(problem, "strerror", None) or str(problem)
-        raise NotRead(f"cannot be read: {told}") from None
-    if len(data) > limit:
-        raise JsonFileProblem(f"larger than {limit:,} bytes, which is the limit")
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise NotRead(f"cannot be read: {reason}") from None
+    if len(data) > max_bytes:
+        raise JsonFileProblem(f"larger than {max_bytes:,} bytes, which is the limit")
     try:
         return jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
     except (UnicodeDecodeError, JsonProblem) as problem:
-        raise JsonFileProblem(f"no JSON: {problem}") from None
+        raise JsonFileProblem(f"not JSON: {problem}") from None
 
 
 def other_version(found: Json) -> int | None:
-    """Give the version of a document, if it has one that this suite does not read."""
+    """Give a document's version if this suite does not read it, else `None`."""
     version = found.get("schema") if isinstance(found, dict) else None
     return version if isinstance(version, int) and version != 1 else None
 
 
 def write(path: Path, found: Json) -> None:
-    """Write JSON whole or not at all."""
+    """Write a whole JSON file, or leave the old one as it was."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # ASCII, because answers hold lone surrogates that no encoding takes
+    # ASCII, because answers may hold lone surrogates, which UTF-8 cannot encode
     text = json.dumps(found, indent=1, ensure_ascii=True) + "\n"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -1,4 +1,4 @@
-"""JSON with its types: strict reading, typed equality, the place of the first difference."""
+"""JSON with its types: strict reading, typed equality, where two values first differ."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Json = Any
 """A JSON value as `json.loads` gives it."""
 
 MAX_DEPTH = 200
-"""Containers in containers; deeper text is refused, so that no reader here can overflow."""
+"""Levels of nested containers; deeper text is refused, so that no reader here can overflow."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[][{}]', re.DOTALL)
-"""A string, whole or cut short, or a bracket outside of one."""
+"""A string, whole or cut short, or a bracket outside any string."""
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -45,7 +45,7 @@ def parse(text: str) -> Any:
 
 _ENDS_IN_STRING = tuple(
     f"{rest}{end}"
-    for rest in ("", "n", "0000", "000", "00", "0")  # of an escape that was cut
+    for rest in ("", "n", "0000", "000", "00", "0")  # what a cut escape still lacks
     for end in ('"', '":0')
 )
 _ENDS_BETWEEN = (
@@ -58,14 +58,14 @@ _ENDS_BETWEEN = (
 
 
 def is_beginning(text: str) -> bool:
-    """Whether some JSON value begins with this text: more text can make it one."""
+    """Whether some JSON value begins with this text, so that more text could complete it."""
     closers, in_string = _open(text)
     ends = _ENDS_IN_STRING if in_string else _ENDS_BETWEEN
     return any(_is_value(f"{text}{end}{closers}") for end in ends)
 
 
 def _open(text: str) -> tuple[str, bool]:
-    """Give what closes the containers that a text leaves open, and whether it ends in a string."""
+    """Give the brackets that close a text's open containers, and whether it ends in a string."""
     stack: list[str] = []
     in_string = False
     for found in _TOKEN.finditer(text):
@@ -90,12 +90,12 @@ def _is_value(text: str) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a parsed value is a number; `true` is none."""
+    """Whether a parsed value is a number; `true` is not."""
     return isinstance(value, int | Decimal) and not isinstance(value, bool)
 
 
 def plain(value: Any) -> Any:
-    """Turn a parsed value into one that `json.dumps` and `jsonschema` take."""
+    """Convert a parsed value for `json.dumps` and `jsonschema`: each Decimal becomes a float."""
     match value:
         case Decimal():
             return float(value)
@@ -109,7 +109,7 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Where two values part, and what stands there on either side."""
+    """The place where two values differ, and what each has there."""
 
     path: str
     expected: str
@@ -119,8 +119,8 @@ class Difference:
 def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None:
     """Find the first place where two parsed values differ, types included.
 
-    `1`, `1.0` and `true` are three values; `1e3` and `1000.0` are one, and so are two numbers that
-    every client reads as the same double. The order of keys is free.
+    `1`, `1.0` and `true` are three values. `1e3` and `1000.0` are one value, and so are any two
+    numbers that read as the same double. The order of keys does not matter.
     """
     if _kind(expected) != _kind(actual):
         return Difference(path, show(expected), show(actual))
@@ -165,7 +165,7 @@ def show(value: Any, limit: int = 80) -> str:
 
 
 def show_apart(left: str, right: str, around: int = 40) -> tuple[str, str]:
-    """Write two long strings by the neighbourhood of their first difference."""
+    """Write two strings for a person; of long ones, only the part around the first difference."""
     place = next(
         (at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
         min(len(left), len(right)),
@@ -207,7 +207,7 @@ def _step(path: str, key: str | int) -> str:
 def _text(value: Any) -> str:
     match value:
         case Decimal():
-            return str(value)  # a float would round what two values differ by
+            return str(value)  # a float could round the difference away
         case dict():
             return f"{{{', '.join(f'{json.dumps(key)}: {_text(value[key])}' for key in value)}}}"
         case list() | tuple():
@@ -217,7 +217,7 @@ def _text(value: Any) -> str:
 
 
 def _kind(value: Any) -> type:
-    """Tell the kinds of JSON apart; a number with a fraction is a Decimal, or a float elsewhere."""
+    """Give the kind of a JSON value; a float counts as the Decimal that this reader makes."""
     return Decimal if isinstance(value, float) else type(value)
 
 

@@ -1,12 +1,15 @@
-"""Text of any origin as text that can be seen and does nothing."""
+"""Text from any source, made safe to print: visible, inert, cut or wrapped."""
 
 from __future__ import annotations
 
+import textwrap
+
 
 def visible(text: str, keep: str = "") -> str:
-    """Write what a reader cannot see, or a terminal or browser would obey, as escapes.
+    """Escape what a reader cannot see and what a terminal or browser would obey.
 
-    That is control characters, bidi controls, odd spaces and lone surrogates; `keep` stays.
+    These are control characters, bidi controls, odd spaces and lone surrogates. Characters in
+    `keep` stay as they are.
     """
     if text.isprintable():
         return text
@@ -14,11 +17,18 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Leave out the middle of a long text, and say how much."""
+    """Leave out the middle of a long text, and say how many characters are missing."""
     if len(text) <= limit:
         return text
     half = limit // 2
     return f"{text[:half]} […{len(text) - 2 * half:,} characters…] {text[-half:]}"
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Wrap a text at spaces only; `first` indents the first line, and `rest` all others."""
+    return textwrap.wrap(
+        text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+    )
 
 
 def _escape(one: str) -> str:

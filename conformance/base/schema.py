@@ -20,13 +20,13 @@ FOLDER = Path(__file__).parents[1] / "schemas"
 def validator(schema: str) -> Draft202012Validator:
     """Give the validator of `schemas/SCHEMA.json`."""
     files = {file.name: json.loads(file.read_text("utf-8")) for file in FOLDER.glob("*.json")}
-    # The registry lets one schema refer to another by file name, and nothing reach the network.
+    # Schemas refer to one another by file name; the registry keeps that off the network.
     registry = EMPTY_REGISTRY.with_contents(files.items(), default_specification=DRAFT202012)
     return Draft202012Validator(files[f"{schema}.json"], registry=registry)
 
 
 def misfit(found: Json, schema: str) -> str | None:
-    """Say where a document is not as its schema has it, if so: `at PLACE: WHY`."""
+    """Say where a document does not fit its schema, as `at PLACE: WHY`; `None` if it fits."""
     error = best_match(validator(schema).iter_errors(found))
     if error is None:
         return None

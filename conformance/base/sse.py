@@ -1,7 +1,7 @@
 """Server-sent events as they were sent: strict framing that reports and never repairs.
 
-The format is WHATWG HTML, sections 9.2.5 and 9.2.6. Clients of Chat Completions read less of it:
-one `data:` line an event, then a blank line.
+The format is WHATWG HTML, sections 9.2.5 and 9.2.6. Clients of Chat Completions read only a part
+of it: one `data:` line for each event, then a blank line.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Event:
     """One block of lines up to a blank line."""
 
     number: int
-    """From 0, comments not counted."""
+    """Counted from 0, without comments."""
     at: float
-    """Seconds since the request until its blank line had arrived."""
+    """Seconds from the request until its blank line had arrived."""
     raw: bytes
     fields: tuple[tuple[str, str], ...]
-    """Names and values in order; lines that are no UTF-8 are decoded with U+FFFD."""
+    """Names and values in order; bytes that are not UTF-8 become U+FFFD."""
     data: str
     """The values of all `data` fields, joined by newlines."""
     data_lines: int
@@ -46,15 +46,15 @@ class Stream:
 
     events: tuple[Event, ...]
     tail: bytes
-    """What stands after the last blank line: an event that was never ended."""
+    """The bytes after the last blank line: an event that never ended."""
     bom: bool
     line_ends: frozenset[bytes]
     bad_utf8: int | None
-    """Offset of the first byte that is no UTF-8."""
+    """Offset of the first byte that is not UTF-8."""
 
 
 def read(reads: Sequence[Read]) -> Stream:
-    """Cut a body into events; any bytes at all give a `Stream`."""
+    """Cut a body into events; this accepts any bytes."""
     body = b"".join(piece.data for piece in reads)
     bom = body.startswith(BOM)
     start = len(BOM) if bom else 0
@@ -85,7 +85,7 @@ def read(reads: Sequence[Read]) -> Stream:
 
 
 class _Clock:
-    """Tell when a byte arrived; offsets are asked in rising order."""
+    """Say when a byte arrived; ask for offsets in rising order."""
 
     def __init__(self, reads: Sequence[Read]) -> None:
         self._reads = reads

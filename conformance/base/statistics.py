@@ -1,4 +1,4 @@
-"""How often, and how sure that is: rates of few attempts, with intervals."""
+"""Rates from few attempts, with confidence intervals."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from itertools import count
 
 Z = 1.959964
-"""Standard deviations on either side that hold 95 % of a normal distribution."""
+"""Standard deviations on either side of the mean that hold 95 % of a normal distribution."""
 
 REQUIRED_RATE = 0.5
-"""Does it mostly, or mostly not."""
+"""In most attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many of so many."""
+    """How many attempts met something, of how many."""
 
     met: int
     of: int
 
     @property
     def value(self) -> float:
-        """The rate itself; of nothing it is 0."""
+        """The rate itself; 0 if there were no attempts."""
         return self.met / self.of if self.of else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Wilson's score interval, 95 %: where the true rate lies; sound for few attempts too.
+        """Wilson's score interval for the true rate, 95 %; it holds for few attempts too.
 
         E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
         Journal of the American Statistical Association 22 (1927).
@@ -38,13 +38,13 @@ class Rate:
         middle = (self.value + square / 2) / (1 + square)
         spread = self.value * (1 - self.value) / self.of + square / (4 * self.of)
         half = Z * math.sqrt(spread) / (1 + square)
-        # The ends are exact where all or none were met, and floating point is not.
+        # With all or none met the end is exactly 1 or 0, which floating point may miss.
         low = 0.0 if self.met == 0 else max(0.0, middle - half)
         high = 1.0 if self.met == self.of else min(1.0, middle + half)
         return low, high
 
     def is_clear(self, required_rate: float) -> bool:
-        """Whether the interval lies on one side of a rate."""
+        """Whether the whole interval lies on one side of a required rate."""
         low, high = self.interval
         return low > required_rate or high < required_rate
 
@@ -64,7 +64,7 @@ def fewest(required_rate: float) -> int:
 
 
 def difference(old: Rate, new: Rate) -> tuple[float, float]:
-    """Give the interval, 95 %, of new less old: Newcombe's, from both of Wilson's.
+    """Give Newcombe's interval, 95 %, for the new rate less the old one.
 
     R. G. Newcombe, "Interval estimation for the difference between independent proportions",
     Statistics in Medicine 17 (1998), method 10.

@@ -1,4 +1,4 @@
-"""Read YAML files that people write by hand: plain data only, and every problem with its line."""
+"""Read YAML that people write by hand: plain data only; each problem names its line."""
 
 from __future__ import annotations
 
@@ -23,13 +23,8 @@ from conformance.base.schema import validator
 from conformance.base.suggest import did_you_mean
 
 MAX_BYTES = 1_000_000
-
-
 MAX_DEPTH = 50
-
-
 MAX_DIGITS = 300
-
 
 _NULL = {"", "~", "null", "Null", "NULL"}
 
@@ -54,7 +49,7 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 
 
-# PyYAML, as YAML 1.1, breaks lines here; editors and YAML 1.2 do not, so line numbers would differ.
+# PyYAML breaks lines here; editors and YAML 1.2 do not, so its line numbers would be wrong.
 _ODD_BREAK = re.compile("[\x85\u2028\u2029]")
 
 
@@ -73,23 +68,23 @@ _KIND = {
 
 
 class FileProblem(Exception):
-    """A file is not what it must be; reads `path:line: what was seen, and what is allowed`."""
+    """A file is wrong; the message reads `path:line: what was seen, and what is allowed`."""
 
     def __init__(self, path: Path, line: int, what: str) -> None:
-        """Keep the parts apart for whoever points at the place."""
+        """Keep path, line and message apart, for callers that point at the place."""
         super().__init__(path, line, what)
         self.path = path
         self.line = line
         self.what = what
 
     def __str__(self) -> str:
-        """Write the line that editors and CI can jump from."""
+        """Write the message in the form that editors and CI turn into a link."""
         return f"{self.path}:{self.line}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a file says, and where it says it."""
+    """The data of a file, and the line of each part."""
 
     path: Path
     value: Any
@@ -97,9 +92,9 @@ class Document:
     text: str = field(repr=False, compare=False)
 
     def line(self, *keys: str | int) -> int:
-        """Find the line, from 1, of a place: of its key in a mapping, of its first word in a list.
+        """Find the line, from 1, where a key of a mapping or an item of a list begins.
 
-        A place that does not exist has the line of the nearest one around it.
+        If there is no such place, give the line of the nearest one around it.
         """
         node, line = self.root, self.root.start_mark.line
         for key in keys:
@@ -115,7 +110,7 @@ class Document:
 
 
 def parse(path: Path) -> Document:
-    """Read a file, whatever it is about; FileProblem if it is not plain data."""
+    """Read a file of any kind; raises `FileProblem` if it is not plain data."""
     text = _text(path)
     root = _compose(path, text)
     return Document(path=path, value=_value(path, root), root=root, text=text)
@@ -124,9 +119,9 @@ def parse(path: Path) -> Document:
 def load(
     path: Path, schema: str, *, first: Callable[[Document], None] = lambda document: None
 ) -> Document:
-    """Read a file that `schemas/SCHEMA.json` describes; FileProblem if it is anything else.
+    """Read a file that `schemas/SCHEMA.json` describes; raises `FileProblem`.
 
-    `first` may raise a better word for what it knows than the schema has.
+    `first` runs before the schema, and may report a problem in better words.
     """
     document = parse(path)
     first(document)
@@ -179,7 +174,7 @@ def _text(path: Path) -> str:
 
 
 class _Loader(Reader, Scanner, Parser, Composer, BaseResolver):
-    """PyYAML up to nodes, with everything refused that is not plain nested data."""
+    """PyYAML up to nodes; it refuses whatever is not plain nested data."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -236,7 +231,7 @@ def _compose(path: Path, text: str) -> yaml.Node:
         )
         raise FileProblem(path, mark.line + 1 if mark else 1, what) from error
     except (ValueError, OverflowError) as error:
-        # PyYAML hands "\UFFFFFFFF" to chr and a directive's thousands of digits to int.
+        # PyYAML passes "\UFFFFFFFF" to chr, and a directive's thousands of digits to int.
         line = loader.line + 1 if loader else 1
         raise FileProblem(path, line, "an escape or number out of range") from error
     if root is None:
@@ -289,7 +284,7 @@ def _scalar(path: Path, node: yaml.Node) -> str | int | float | bool | None:
 
 
 def _number(path: Path, line: int, text: str) -> str | int | float:
-    """Read a plain word as the number it is, else leave it a string."""
+    """Read a plain word as a number, if it is one; else it stays a string."""
     integer = _INTEGER.fullmatch(text)
     if not integer and not _FLOAT.fullmatch(text):
         return text
@@ -304,7 +299,7 @@ def _number(path: Path, line: int, text: str) -> str | int | float:
 
 
 def _most_telling(document: Document, errors: list[ValidationError]) -> FileProblem:
-    """Choose the first unknown key, which may explain what seems missing, else what comes first."""
+    """Choose the first unknown key, which may explain a missing one; else the first error."""
 
     def rank(error: ValidationError) -> tuple[bool, int]:
         return error.validator != "additionalProperties", document.line(*error.absolute_path)

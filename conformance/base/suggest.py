@@ -1,4 +1,4 @@
-"""What a misspelt word was probably meant to be."""
+"""Suggestions for misspelt words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(word: str, allowed: Iterable[str]) -> str:
-    """Name what is allowed, and first the one that was probably meant."""
+    """Suggest the nearest allowed word, then list all of them."""
     names = sorted(allowed)
     near = get_close_matches(word, names, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"allowed: {', '.join(names)}"

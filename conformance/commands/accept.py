@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from conformance.casefiles import casefile
-from conformance.commands import check
-from conformance.results import acceptance, writer
+from conformance.commands import check, notices
+from conformance.results import acceptance, reader, writer
 from conformance.results.acceptance import AcceptProblem
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser("accept", help="write known issues for the failures of a run")
     one.add_argument("results", metavar="RESULTS", help="the results.json of a whole run")
     one.add_argument("-o", dest="into", metavar="FILE", help="default: standard output")
@@ -31,29 +30,28 @@ def add(commands: Any) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Write entries for the failures of a run, to be filled in."""
+    """Write entries for the failures of a run, for a person to fill in."""
     into = Path(chosen.into) if chosen.into else None
     if into is not None and into.exists():
         raise AcceptProblem(f"-o: {into} exists; name a new file, and merge by hand")
     places = [Path(name) for name in chosen.cases] or [casefile.shipped()]
-    found = acceptance.read(Path(chosen.results))
+    found = reader.load(Path(chosen.results))
     files = check.sort_files(places)["cases"]
     listed = list(casefile.load_files(files))
     issues = acceptance.entries(found, listed, writer.digest(files), today=datetime.now(UTC).date())
-    if stale := found["totals"]["stale"]:
-        _tell(f"{stale} items are stale: remove what they name from the known issues, by hand")
+    if stale := found.totals["stale"]:
+        notices.say(
+            f"{stale} items are stale: remove what they name from the known issues, by hand"
+        )
     if not issues:
-        _tell("no failure is left to explain")
+        notices.say("no failure is left to explain")
         return 0
-    written = acceptance.text(found["target"]["implementation"], issues)
+    written = acceptance.text(found.target.implementation, issues)
     if into is None:
         print(written, end="")
     else:
         into.write_text(written, "utf-8")
         words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
-        _tell(f"{len(issues)} {acceptance.TODO} in {into}; fill in each, then: {shlex.join(words)}")
+        count = f"{len(issues)} {acceptance.TODO} in {into}"
+        notices.say(f"{count}; fill in each, then: {shlex.join(words)}")
     return 0
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

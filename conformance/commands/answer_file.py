@@ -1,4 +1,4 @@
-"""Captured answers: the bytes of a file to an exchange, whatever wrote the file."""
+"""Reads a captured answer from the bytes of a file, whatever program wrote it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.base.sse import Read
-from conformance.results.writer import WIRE_LIMIT
+from conformance.results.writer import MAX_WIRE_CHARACTERS
 from conformance.terms.exchange import Exchange
 from conformance.wires.registry import DEFAULT
 
-LIMIT = 100_000_000
-"""Bytes of a file; a larger one is refused."""
+MAX_FILE_BYTES = 100_000_000
+"""A larger file is refused."""
 
 _HEAD = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})[^\r\n]*\r?\n((?:[^\r\n]+\r?\n)*)\r?\n")
 _HEADER = re.compile(rb"([!-9;-~]+):[ \t]*(.*)")
@@ -23,7 +23,7 @@ _KEPT = {"request", "status", "headers", "error", "answer"}
 
 
 class RequestProblem(Exception):
-    """A request is not one that the rules can read; the message says where."""
+    """The rules cannot read a request; the message says where."""
 
 
 class NoAnswer(Exception):
@@ -31,12 +31,12 @@ class NoAnswer(Exception):
 
 
 def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
-    """Make an exchange of a body, of a body with HTTP headers, or of a `wire` file of a run.
+    """Read a body, a body with HTTP headers, or a `wire` file of a run.
 
-    The request of a `wire` file is its own. Raises `NoAnswer`.
+    A `wire` file has its own request. Raises `NoAnswer`.
     """
-    if len(data) > LIMIT:
-        raise NoAnswer(f"more than {LIMIT} bytes")
+    if len(data) > MAX_FILE_BYTES:
+        raise NoAnswer(f"more than {MAX_FILE_BYTES} bytes")
     if not data.strip():
         raise NoAnswer("the file is empty")
     status, headers, body = _split(data)
@@ -47,7 +47,7 @@ def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
     media = _content_type(headers)
     stream = _is_stream(body, media) if status in (None, 200) else False
     if status is None:
-        # A bare body says nothing of its headers, so they are not what is judged.
+        # A bare body comes without headers, so these make the rules about headers pass.
         headers = (("content-type", "text/event-stream" if stream else "application/json"),)
     return Exchange(
         request={**(request or {}), "stream": stream},
@@ -58,7 +58,7 @@ def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
 
 
 def _split(data: bytes) -> tuple[int | None, tuple[tuple[str, str], ...], bytes]:
-    """Part HTTP headers from the body; of several answers in a row the last one counts."""
+    """Split HTTP headers from the body; of several answers in a row the last one counts."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     start = 0
@@ -75,9 +75,9 @@ def _split(data: bytes) -> tuple[int | None, tuple[tuple[str, str], ...], bytes]
 def _header(line: bytes) -> tuple[str, str]:
     found = _HEADER.fullmatch(line)
     if found is None:
-        raise NoAnswer(f"no HTTP header: {line[:60]!r}")
+        raise NoAnswer(f"not an HTTP header: {line[:60]!r}")
     value = found[2].decode("ascii", "backslashreplace").strip()
-    # A terminal would obey what a server can put there.
+    # A server can put characters there that a terminal would obey.
     return found[1].decode(), "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
 
 
@@ -87,7 +87,7 @@ def _content_type(headers: Sequence[tuple[str, str]]) -> str:
 
 
 def _is_stream(body: bytes, media: str) -> bool:
-    """Tell a stream from a complete answer by what it holds, and failing that by its headers."""
+    """Whether a body is a stream; its content decides, and its headers only if it does not."""
     start = body.removeprefix(sse.BOM).lstrip()
     if not start:
         raise NoAnswer("the body is empty")
@@ -107,7 +107,7 @@ def _is_stream(body: bytes, media: str) -> bool:
 
 
 def _kept(body: bytes) -> Mapping[str, Json] | None:
-    """Read the file that a run writes beside its results, if this is one."""
+    """Read a `wire` file, which a run writes beside its results; `None` if this is not one."""
     if not body.lstrip().startswith(b"{") or b'"answer"' not in body:
         return None
     try:
@@ -132,8 +132,10 @@ def _exchange_of(kept: Mapping[str, Json]) -> Exchange:
     )
     if not well_formed:
         raise NoAnswer("a run's file whose status, headers or answer is not what a run writes")
-    if len(answer) >= WIRE_LIMIT:
-        raise NoAnswer(f"a run keeps {WIRE_LIMIT} characters of an answer, and this one had more")
+    if len(answer) >= MAX_WIRE_CHARACTERS:
+        raise NoAnswer(
+            f"a run keeps {MAX_WIRE_CHARACTERS} characters of an answer; this one had more"
+        )
     try:
         request = checked(kept["request"])
     except RequestProblem as problem:

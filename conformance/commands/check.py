@@ -1,4 +1,4 @@
-"""`check`: what is wrong in files of cases, targets and known issues; no server is needed."""
+"""`check`: find mistakes in files of cases, targets and known issues, without any server."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ from conformance.verdicts import known_issues
 from conformance.verdicts.known_issues import Issue
 
 FOUND, NOTHING_CHECKED = 1, 5
-WIDEST = 20
+MAX_GLOB_ITEMS = 20
 """Cases times modes that the globs of one entry may cover."""
 
 _KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "known"}
-"""A key that only one kind of file has at its top, to the kind."""
+"""A top-level key that only one kind of file has, and that kind."""
 _KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
 _WILD = re.compile(r"[*?[]")
-_SHORT_LIST = 60
+_MAX_LISTED = 60
+"""Names that a hint may list; for more it names the command that lists them."""
 _MODES = [mode.name for mode in (*modes.THOROUGH, case.PROMPT)]
 _USUAL = [mode.name for mode in (*modes.DEFAULT, case.PROMPT)]
-"""Those of a run without `--cuts thorough`."""
+"""The modes of a run without `--cuts thorough`."""
 
-Told = tuple[str, tuple[str | int, ...]]
-"""What is wrong in an entry, and at which keys of it."""
+Mistake = tuple[str, tuple[str | int, ...]]
+"""What is wrong in an entry, and the keys that lead there."""
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser("check", help="check files of cases, targets and known issues")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
     one.add_argument("--fix", action="store_true", help="convert case files of earlier releases")
@@ -67,12 +68,12 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 class CheckProblem(Exception):
-    """What shall be checked is not there."""
+    """There is nothing to check at a path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """What was looked at, and what is wrong with it."""
+    """How many files were checked, and their problems."""
 
     files: int
     problems: tuple[str, ...]
@@ -80,10 +81,9 @@ class Checked:
 
 
 def check(paths: Sequence[Path] = ()) -> Checked:
-    """Check files, and those of the suite's kinds below folders; the suite's own by default.
+    """Check files, and the files of the suite's kinds in folders; by default the suite's own.
 
-    Known issues may name the suite's own cases and targets beside those that are checked.
-    Raises CheckProblem.
+    Known issues may also name the suite's own cases and targets. Raises CheckProblem.
     """
     files = sort_files(paths or (casefile.shipped(), target.FOLDER, known_issues.FOLDER))
     problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
@@ -101,7 +101,7 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     for path in files["known"]:
         with _noting(problems):
             problems.extend(_issues(path, cases, parsers))
-    # Tools that cannot be read are in the way of every file beside them.
+    # Tools that cannot be read give the same problem for every file beside them.
     once = tuple(dict.fromkeys(problems))
     return Checked(files=sum(map(len, files.values())), problems=once)
 
@@ -118,7 +118,7 @@ def fix(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Sort files by what they hold; in a folder, files of other kinds are left alone."""
+    """Sort files by what they hold; in folders, other files are ignored."""
     found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), "none"]}
     for place in paths:
         if not place.exists():
@@ -150,7 +150,7 @@ def _noting(problems: list[str]) -> Iterator[None]:
 
 
 def _cases(files: Sequence[Path], problems: list[str], *, own: bool) -> list[Case] | None:
-    """Give the cases of files, and the suite's own if asked; `None` if not all can be read."""
+    """Give the cases of files, and with `own` the suite's; `None` if some cannot be read."""
     found: dict[str, Case] = {}
     before = len(problems)
     for path in files:
@@ -186,21 +186,23 @@ def _issues(path: Path, cases: Sequence[Case] | None, parsers: Collection[str]) 
     first: dict[str, int] = {}
     for place, issue in enumerate(issues):
         line = document.line("issues", place)
-        told = [*_unfilled(issue), *_names(issue, allowed), *_places(issue, cases)]
+        mistakes = [*_unfilled(issue), *_names(issue, allowed), *_places(issue, cases)]
         if first.setdefault(issue.id, line) != line:
-            told.append((f"id a second time, first on line {first[issue.id]}; allowed once", ()))
-        for what, keys in told:
+            mistakes.append(
+                (f"id a second time, first on line {first[issue.id]}; allowed once", ())
+            )
+        for what, keys in mistakes:
             yield str(document.problem(f"{issue.id}: {what}", "issues", place, *keys))
 
 
-def _unfilled(issue: Issue) -> Iterator[Told]:
+def _unfilled(issue: Issue) -> Iterator[Mistake]:
     for key, text in (("about", issue.about), ("issue", issue.issue), ("source", issue.source)):
         if TODO in (text or ""):
-            yield f"{key} has a {TODO}; find out what it asks for, and say it", (key,)
+            yield f"{key} has a {TODO}; find out what it asks for, and write it", (key,)
 
 
-def _names(issue: Issue, allowed: Mapping[str, Collection[str]]) -> Iterator[Told]:
-    """Find names that are none, and modes in which it fails both always and by chance."""
+def _names(issue: Issue, allowed: Mapping[str, Collection[str]]) -> Iterator[Mistake]:
+    """Find unknown names, and modes that are listed both as certain and as chance."""
     for key, names in allowed.items():
         for number, pattern in enumerate(getattr(issue, key)):
             if not matching(names, pattern):
@@ -210,8 +212,8 @@ def _names(issue: Issue, allowed: Mapping[str, Collection[str]]) -> Iterator[Tol
         yield f"{', '.join(both)} in modes and in flaky_modes; name each in one", ("flaky_modes",)
 
 
-def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
-    """Find what matches no case, and globs that cover too much."""
+def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Mistake]:
+    """Find names that match no case, and globs that cover too many."""
     if cases is None:
         return
     ids = [case.id for case in cases]
@@ -224,9 +226,9 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
             )
     if issue.every:
         members = [case.id for case in cases if issue.every in known_issues.classes(case)]
-        for number, pattern in enumerate(issue.but):
+        for number, pattern in enumerate(issue.excluding):
             if not matching(members, pattern):
-                what = f"{pattern!r} is no case of the class {issue.every!r}; leave it out"
+                what = f"{pattern!r} is not a case of the class {issue.every!r}; leave it out"
                 yield f"except: {what}", ("except", number)
         if not any(issue.lists(case) for case in cases):
             yield (
@@ -236,9 +238,10 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Told]:
     globs = [pattern for pattern in issue.cases if _WILD.search(pattern)]
     wide = {id for pattern in globs for id in matching(ids, pattern)}
     modes = len(_modes(issue.modes + issue.flaky_modes))
-    if len(wide) * modes > WIDEST:
-        seen = f"{', '.join(globs)}: {len(wide)} cases in {modes} modes; globs may cover {WIDEST}"
-        yield f"{seen} together: name the cases, or say `every`", ("cases",)
+    if len(wide) * modes > MAX_GLOB_ITEMS:
+        seen = f"{', '.join(globs)}: {len(wide)} cases in {modes} modes"
+        allowed = f"globs may cover {MAX_GLOB_ITEMS} together"
+        yield f"{seen}; {allowed}: name the cases, or say `every`", ("cases",)
 
 
 def _modes(patterns: Sequence[str]) -> set[str]:
@@ -246,7 +249,7 @@ def _modes(patterns: Sequence[str]) -> set[str]:
 
 
 def _hint(word: str, allowed: Collection[str], key: str) -> str:
-    if len(allowed) <= _SHORT_LIST:
+    if len(allowed) <= _MAX_LISTED:
         return did_you_mean(word, allowed)
     near = get_close_matches(word, allowed, n=1)
     return (

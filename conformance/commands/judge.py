@@ -93,6 +93,6 @@ def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
 def _bytes(file: str) -> bytes:
     """Read no more of a file than shows that it is too large."""
     if file == "-":
-        return sys.stdin.buffer.read(answer_file.LIMIT + 1)
+        return sys.stdin.buffer.read(answer_file.MAX_FILE_BYTES + 1)
     with Path(file).open("rb") as opened:
-        return opened.read(answer_file.LIMIT + 1)
+        return opened.read(answer_file.MAX_FILE_BYTES + 1)

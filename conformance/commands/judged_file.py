@@ -43,7 +43,7 @@ class Basis:
     """`None` if it is not known."""
     expect: Expectation = NOTHING_KNOWN
     said: str | None = None
-    """The text that the model said, where a case tells it."""
+    """The text that the model said, if a case gives it."""
     format: Format | None = None
     complete: Any = None
     """The same, asked without `stream`."""

@@ -37,15 +37,15 @@ _USAGE = (
     *matrix.PROBLEMS,
     *results.PROBLEMS,
 )
-"""What is wrong with what the user gave; the message says what, and what to do."""
+"""Mistakes of the user; each message says what is wrong, and what to do."""
 
 
 PIPE_CLOSED = 141
-"""What a shell says of a program whose output nobody reads any more."""
+"""The status that shells give a program whose output nobody reads any more."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; gives the exit status."""
+    """Run the command line; gives the exit status."""
     try:
         status = _do(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
@@ -59,12 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _do(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
-    # What follows `--` is pytest's; argparse would take it for more targets.
+    # Words after `--` are for pytest; argparse would take them for targets.
     end = words.index("--") if words[:1] == ["matrix"] and "--" in words else len(words)
     try:
         chosen = _parser().parse_args(words[:end])
     except SystemExit as ended:
-        # argparse ends with 2, which is the word for a file without an answer.
+        # argparse ends with 2, which here means a file without an answer.
         raise SystemExit(USAGE_ERROR if ended.code else 0) from None
     if end < len(words):
         chosen.arguments = words[end + 1 :]
@@ -77,9 +77,9 @@ def _do(words: list[str]) -> int:
 
 
 def run(words: list[str]) -> int:
-    """Run pytest on the cases in the paths that are given, or on the shipped cases.
+    """Run pytest on the cases in the given paths, or on the shipped cases.
 
-    The settings of the folder that one happens to be in are left alone.
+    The settings of the current folder do not apply.
     """
     settings = Path(__file__).parents[1] / "pytest.toml"
     cases = shlex.quote(glob.escape(str(casefile.shipped())))

@@ -1,13 +1,13 @@
-"""The command that runs a matrix, and reports on all of it."""
+"""`matrix`: run many targets on many vLLMs, and report on all of them."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from conformance.commands import notices
 from conformance.engines import target
 from conformance.engines.registry import ENGINES
 from conformance.report import html
@@ -17,11 +17,11 @@ from conformance.runs import matrix
 from conformance.runs.matrix import Ended, MatrixProblem
 
 PROBLEMS = (MatrixProblem,)
-"""What is wrong with what the user gave; the message says what, and what to do."""
+"""Mistakes of the user; each message says what is wrong, and what to do."""
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser(
         "matrix",
         help="run every TARGET on every release, and report on all",
@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Run a matrix, write its page, and give the gravest exit status."""
+    """Run a matrix, write its page, and give the gravest exit status of its runs."""
     servers = matrix.servers_here() if chosen.servers is None else chosen.servers
     if servers < 1:
         raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
@@ -70,7 +70,9 @@ def run(chosen: argparse.Namespace) -> int:
         chosen.template,
     )
     folder = Path(chosen.output)
-    ended = matrix.run(combinations, chosen.arguments, folder=folder, servers=servers, tell=_tell)
+    ended = matrix.run(
+        combinations, chosen.arguments, folder=folder, servers=servers, tell=notices.say
+    )
     for line in _table(ended):
         print(line)
     if runs := _readable(ended):
@@ -88,16 +90,12 @@ def _readable(ended: Sequence[Ended]) -> list[Results]:
         try:
             found.append(reader.load(one.results))
         except ResultsProblem as problem:
-            _tell(f"{one.combination.name} is not in the report: {problem}")
+            notices.say(f"{one.combination.name} is not in the report: {problem}")
     return found
 
 
 def _table(ended: Sequence[Ended]) -> list[str]:
     width = max(len(one.combination.name) for one in ended)
     return [
-        f"{one.combination.name:{width}}  exit {one.status}  {matrix.said(one)}" for one in ended
+        f"{one.combination.name:{width}}  exit {one.status}  {matrix.summary(one)}" for one in ended
     ]
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

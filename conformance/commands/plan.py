@@ -1,4 +1,4 @@
-"""The command that counts what a run will ask, and estimates what it will cost."""
+"""`plan`: count the requests of a run, and estimate their cost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conformance.terms.server import ANSWER_TOKENS
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser("plan", help="say how much a run will ask, and about what it costs")
     one.add_argument("paths", nargs="*", metavar="PATH", help="cases (default: shipped)")
     one.add_argument("--parser", metavar="NAME", default="hermes", help="default: %(default)s")
@@ -52,7 +52,7 @@ def _times(text: str) -> int:
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Print a plan; no server is asked."""
+    """Print a plan, without any server."""
     places = [Path(name) for name in chosen.paths] or [casefile.shipped()]
     cases = casefile.load_files(sort_files(places)["cases"])
     format = judged_file.format_of(chosen.parser)

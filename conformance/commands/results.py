@@ -14,11 +14,11 @@ from conformance.results.reader import ResultsProblem
 
 REGRESSED = 1
 PROBLEMS = (Incomparable, ResultsProblem)
-"""What is wrong with what the user gave; the message says what, and what to do."""
+"""Mistakes of the user; each message says what is wrong, and what to do."""
 
 
 def add(commands: Any) -> None:
-    """Enter the commands into a parser's."""
+    """Add the commands to a parser."""
     one = commands.add_parser("compare", help="say what changed between two runs")
     one.add_argument("old", metavar="OLD", help="results.json of the earlier run")
     one.add_argument("new", metavar="NEW", help="results.json of the later run")
@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
 def compare_runs(chosen: argparse.Namespace) -> int:
     """Say what changed between two runs."""
     old, new = reader.load(Path(chosen.old)), reader.load(Path(chosen.new))
-    comparison.check(old, new)
+    comparison.require_comparable(old, new)
     found = comparison.compare(old, new)
     if chosen.format == "json":
         print(json.dumps(changes.document(found), indent=1))
@@ -55,6 +55,6 @@ def report(chosen: argparse.Namespace) -> int:
     try:
         Path(chosen.output).write_text(text, "utf-8")
     except OSError as problem:
-        told = f"-o: cannot be written: {problem.strerror}"
-        raise ResultsProblem(Path(chosen.output), told) from None
+        what = f"-o: cannot be written: {problem.strerror}"
+        raise ResultsProblem(Path(chosen.output), what) from None
     return 0

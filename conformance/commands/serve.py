@@ -1,15 +1,15 @@
-"""The command that keeps a target's server up, to try things by hand."""
+"""`serve`: keep a target's server up, to try things by hand."""
 
 from __future__ import annotations
 
 import argparse
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from conformance.commands import notices
 from conformance.engines import target
 from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
@@ -20,7 +20,7 @@ from conformance.wires.registry import DEFAULT
 
 
 def add(commands: Any) -> None:
-    """Enter the command into a parser's."""
+    """Add the command to a parser."""
     one = commands.add_parser("serve", help="keep a target's server up, to try things by hand")
     one.add_argument("target", metavar="TARGET")
     for engine in ENGINES.values():
@@ -42,7 +42,11 @@ def serve(chosen: argparse.Namespace) -> int:
     release = vars(chosen)[engine.release.name]
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         launched = engine.start(
-            recipe, release=release, folder=Path(folder), tell=_tell, template=chosen.template
+            recipe,
+            release=release,
+            folder=Path(folder),
+            tell=notices.say,
+            template=chosen.template,
         )
         try:
             _show(launched, recipe)
@@ -71,8 +75,4 @@ def _wait(launched: Launched) -> None:
             time.sleep(0.5)
     except KeyboardInterrupt:
         return
-    raise LaunchProblem(f"the server has ended; it said last:\n{launched.tail()}")
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    raise LaunchProblem(f"the server has ended; its last output was:\n{launched.tail()}")

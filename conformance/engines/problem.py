@@ -1,7 +1,7 @@
-"""What a user is told when no server can be had."""
+"""The error for a server that cannot be started."""
 
 from __future__ import annotations
 
 
 class LaunchProblem(Exception):
-    """One message: what was seen, and what to do."""
+    """No server can be started; the message says what was seen, and what to do."""

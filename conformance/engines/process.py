@@ -1,4 +1,4 @@
-"""Commands that end with whoever started them."""
+"""Runs commands that end when this process ends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conformance.engines.problem import LaunchProblem
 
 Tell = Callable[[str], None]
 HEARTBEAT = 10.0
-"""Seconds after which a wait says that it is alive."""
+"""Seconds between two reports of a wait."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Process:
         return self.watchdog.poll()
 
     def stop(self) -> None:
-        """End the command and all its children; a second time does nothing."""
+        """End the command and all its children; a second call does nothing."""
         for pipe in (self.watchdog.stdin, self.watchdog.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -48,18 +48,18 @@ class Process:
             self.watchdog.wait()
 
     def output(self) -> str:
-        """Read what the command has said so far."""
+        """Read the command's output so far."""
         with self.log.open("rb") as log:
             log.seek(self.start)
             return log.read().decode(errors="replace")
 
     def tail(self, lines: int = 20) -> str:
-        """Read the last lines that the command has said."""
+        """Read the last lines of the command's output."""
         return "\n".join(self.output().splitlines()[-lines:])
 
 
 def spawn(command: Sequence[str | Path], log: Path, *, environment: Mapping[str, str]) -> Process:
-    """Start a command that ends with this process, however this process ends."""
+    """Start a command that ends when this process ends, even by a signal."""
     log.parent.mkdir(parents=True, exist_ok=True)
     words = [sys.executable, "-I", watchdog.__file__, *map(str, command)]
     with log.open("ab") as output:
@@ -82,7 +82,7 @@ def spawn(command: Sequence[str | Path], log: Path, *, environment: Mapping[str,
 
 
 def finish(process: Process, *, tell: Tell, what: str) -> int:
-    """Wait for a command, telling now and then that it runs; stop it if this wait is broken off."""
+    """Wait for a command and report now and then; stop it if the wait is interrupted."""
     began = time.monotonic()
     try:
         while True:
@@ -95,6 +95,6 @@ def finish(process: Process, *, tell: Tell, what: str) -> int:
 
 
 def clean_environment() -> dict[str, str]:
-    """Give this process's environment without what would change another Python."""
+    """Give this process's environment without the variables that would change another Python."""
     own = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
     return {name: value for name, value in os.environ.items() if name not in own}

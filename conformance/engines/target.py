@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "targets"
 
 
 class TargetProblem(Exception):
-    """A target cannot be had: the name or place, what was seen, and what is allowed."""
+    """A target is missing or wrong; the message names it, what was seen, and what is allowed."""
 
 
 def names() -> list[str]:
@@ -38,7 +38,7 @@ def load(name_or_path: str) -> Target:
     close = get_close_matches(name_or_path, names(), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise TargetProblem(
-        f"target {name_or_path}: there is no such target, nor such a file; {hint}"
+        f"target {name_or_path}: there is neither such a target nor such a file; {hint}"
         f"built-in targets are {', '.join(names())}"
     )
 
@@ -86,7 +86,7 @@ def _check_engine(document: strictyaml.Document, engine: str) -> None:
 
 
 def _place(document: strictyaml.Document, *keys: str) -> str:
-    """Turn a path that a target names into one that holds everywhere."""
+    """Make a path of a target file absolute; it starts at the folder of the file."""
     named = document.value
     for key in keys:
         named = named[key]

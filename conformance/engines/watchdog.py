@@ -1,9 +1,8 @@
-"""Runs a command in a session of its own, and ends all of it when whoever asked is gone.
+"""Runs a command in its own session, and ends all of it when the process that asked is gone.
 
-A script of its own, for the standard library only: `watchdog.py COMMAND...` writes the command's
-process id to standard output, sends the command's output to standard error, and holds standard
-input. When standard input closes, for whatever reason, SIGKILL of the asker included, the
-command's whole process group is ended.
+A script that needs the standard library only: `watchdog.py COMMAND...` writes the command's process
+id to standard output and the command's output to standard error. It ends the command's whole
+process group when its standard input closes, as it does even if the asking process is killed.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ import sys
 import time
 
 GRACE = 5.0
-"""Seconds between asking a group to end and ending it."""
+"""Seconds between asking a process group to end and killing it."""
 
 
 def main(command: list[str]) -> int:
-    """Give the command's exit status, 128 and the signal if a signal ended it."""
+    """Give the command's exit status; 128 plus the signal's number if a signal ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os.close(0))
     try:
@@ -45,12 +44,12 @@ def main(command: list[str]) -> int:
 
 
 def _heed_interrupts() -> None:
-    # A command inherits what its watchdog ignores, and could not be asked to come to an end.
+    # A command inherits ignored signals; then it could not be interrupted.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def end(child: subprocess.Popen[bytes]) -> None:
-    """End the child's process group: asked first, then made to."""
+    """Ask the child's process group to end, and kill it if it does not."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGTERM)
         deadline = time.monotonic() + GRACE

@@ -20,7 +20,7 @@ from conformance.verdicts.known_issues import Issue
 NOTHING_TESTED = 5
 
 
-class _Gatherer:
+class Gatherer:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
@@ -122,4 +122,4 @@ def _write(run: Run, interrupted: bool) -> None:
         facts = {**facts, "baseline": run.options.baseline.name}
     found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)
     jsonfile.write(path, found)
-    run.written = reader.of(path, found)
+    run.written = reader.from_document(path, found)

@@ -15,7 +15,7 @@ from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
 from conformance.pytesting import collection, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
-from conformance.pytesting.gather import _Gatherer
+from conformance.pytesting.gather import Gatherer
 from conformance.pytesting.options import Options
 from conformance.pytesting.server import reach
 from conformance.pytesting.state import RUN, Run
@@ -111,7 +111,7 @@ def _baseline(chosen: Options) -> Results | None:
 
 def _check_baseline(baseline: Results, server: Server) -> None:
     try:
-        comparison.check_baseline(baseline, server)
+        comparison.require_baseline(baseline, server)
     except Incomparable as problem:
         raise pytest.UsageError(f"--baseline: {problem}") from None
 
@@ -235,4 +235,4 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
 def pytest_configure(config: pytest.Config) -> None:
     """Gather results in the controller only."""
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(_Gatherer(config), "conformance-gatherer")
+        config.pluginmanager.register(Gatherer(config), "conformance-gatherer")

@@ -1,8 +1,8 @@
-"""A small correct server: what a conforming one does, and every fault that it can be told to have.
+"""A small correct server, which can commit any one of many faults on request.
 
-`speech` makes the tokens that a scripted model says, `reader` reads calls out of them as they come,
+`speech` makes the tokens that a scripted model says, `reader` reads calls from them as they come,
 `reply` keeps what the client gets, `delta` and `answer` write it, `app` speaks HTTP, and `server`
-runs it on loopback. `variant` lists what a server may do otherwise, `faults` what it may not.
+runs it on loopback. `variant` lists what a server may do differently, `faults` what it may not.
 """
 
 from __future__ import annotations

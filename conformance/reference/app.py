@@ -33,9 +33,9 @@ def build(
     scripted: bool = True,
     version: str | None = None,
 ) -> Starlette:
-    """Make the server of a model that writes calls in a format.
+    """Make a server of a model that writes calls in a format.
 
-    With `version` it has the document by which a vLLM tells its own.
+    With `version` it has the document in which a vLLM gives its version.
     """
     vocabulary = Vocabulary()
     model = dithering() if Variant.DITHERS in variants else None
@@ -47,7 +47,7 @@ def build(
     async def openapi(request: Request) -> Response:
         return JSONResponse(OPENAPI)
 
-    async def told_version(request: Request) -> Response:
+    async def shown_version(request: Request) -> Response:
         return JSONResponse({"version": version})
 
     async def completions(request: Request) -> Response:
@@ -59,7 +59,7 @@ def build(
             return fault.refusal(body, refuse(message, field))
         if body["model"] != MODEL:
             return refuse(f"there is no model {body['model']!r}", "model", status=404)
-        # Whoever asks what the server can do uses no tools, and shall be told the truth.
+        # A probe of what the server can do uses no tools, and gets true answers.
         own = fault if body.get("tools") else NONE
         body = own.request(body)
         try:
@@ -82,7 +82,7 @@ def build(
         *_tokenizer(vocabulary),
         Route("/openapi.json", openapi),
     ]
-    return Starlette(routes=[*routes, Route("/version", told_version)] if version else routes)
+    return Starlette(routes=[*routes, Route("/version", shown_version)] if version else routes)
 
 
 def _tokenizer(vocabulary: Vocabulary) -> list[Route]:
@@ -101,7 +101,7 @@ def _tokenizer(vocabulary: Vocabulary) -> list[Route]:
 
 
 def refuse(message: str, field: str | None, status: int = 400) -> Response:
-    """Answer a request that makes no sense, as the specification's `Error` has it."""
+    """Answer a request that makes no sense with the specification's `Error`."""
     kind = "invalid_request_error"
     error = {"message": message, "type": kind, "param": field, "code": None}
     return JSONResponse({"error": error}, status)
@@ -128,7 +128,7 @@ def _answer(
     if request.get("stream"):
         chunks = fault.chunks(list(answer.chunks(request, replies, usage, variants)))
         if shown:
-            # Whatever a fault has made of the chunks: the tokens are the engine's to tell.
+            # The engine reports the tokens, whatever a fault has done to the chunks.
             answer.show_in_chunks(chunks, shown, prompt)
         events = fault.wire(list(answer.events(chunks, variants)))
         response: Response = StreamingResponse(events, media_type="text/event-stream")

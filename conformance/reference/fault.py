@@ -1,4 +1,4 @@
-"""What a fault is: a bend somewhere between the right chunks and the bytes on the wire."""
+"""What a fault is: a change at some step between the request and the bytes on the wire."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ Prompt = Callable[[Render, Json], str]
 
 
 def as_asked(request: Json) -> Json:
-    """Take a request as it was meant."""
+    """Leave the request as it is."""
     return request
 
 
 def as_read(reply: Reply) -> Reply:
-    """Bend nothing that was read."""
+    """Leave the reply as it is."""
     return reply
 
 
 def as_they_are(chunks: list[Json]) -> list[Json]:
-    """Bend no chunk."""
+    """Leave the chunks as they are."""
     return chunks
 
 
 def as_it_is(body: Json) -> Json:
-    """Bend no complete answer."""
+    """Leave the complete answer as it is."""
     return body
 
 
@@ -51,17 +51,17 @@ async def one_by_one(events: list[bytes]) -> AsyncIterator[bytes]:
 
 
 def as_planned(response: Response) -> Response:
-    """Answer nothing else."""
+    """Leave the response as it is."""
     return response
 
 
 def as_rendered(render: Render, request: Json) -> str:
-    """Bend no prompt."""
+    """Leave the prompt as it is."""
     return render(request)
 
 
 def as_refused(request: Json, response: Response) -> Response:
-    """Bend nothing, whatever was asked."""
+    """Leave the response as it is, whatever the request."""
     return response
 
 
@@ -72,7 +72,7 @@ class Fault:
     name: str
     about: str
     owner: str
-    """The rule that catches it, or `error` where there is no whole answer to judge."""
+    """The rule that catches it, or `error` if there is no whole answer to judge."""
     cases: tuple[str, ...] = ()
     """Shipped cases in which it shows."""
     format: str = USUAL
@@ -84,11 +84,11 @@ class Fault:
     wire: Wire = one_by_one
     response: Respond = as_planned
     turn: Refuse = as_refused
-    """Given a good request, and its answer."""
+    """Takes a good request and its answer."""
     prompt: Prompt = as_rendered
-    """Given what renders a request, and the request."""
+    """Takes the function that renders a request, and the request."""
     refusal: Refuse = as_refused
-    """Given a request that makes no sense, and the error that it earns."""
+    """Takes a request that makes no sense, and the error that it gets."""
 
 
 NONE = Fault(name="none", about="The server does everything right.", owner="")

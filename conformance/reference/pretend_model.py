@@ -1,10 +1,9 @@
-"""A model that dithers: asked the same again it says something else, and sometimes nonsense.
+"""A model that dithers: it answers the same request differently each time, and sometimes badly.
 
-It calls the first tool it is offered, with arguments made up from the schema. Of every six answers
-one is the call, one the call with other arguments, one has words before the call, one has words
-alone, one calls twice, and one breaks off inside its own markup: in which order they are asked for
-decides who gets which. Requests of a kind are counted apart, so that each kind has all six;
-streams begin at the second, so that they differ from the complete answers.
+It calls the first tool of the request, with arguments made up from the schema. Its answers follow a
+cycle of six: the call, the call with other arguments, words before the call, words alone, two
+calls, and a call that breaks off inside its own markup. Each kind of request has its own cycle.
+Streams begin with the second answer, so that they differ from the complete answers.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from conformance.formats.format import text_of
 from conformance.terms.said import Call, Piece, Script, Text, Utterance
 
 Says = Callable[[Json, Format], Script]
-"""Given a request and the format: what a model says."""
+"""From a request and the format, what a model says."""
 
 
 def dithering() -> Says:
-    """Make a model that counts how often it was asked."""
+    """Make a model that counts the requests of each kind."""
     asked: dict[tuple[Json, ...], Iterator[int]] = {}
 
     def says(request: Json, format: Format) -> Script:
@@ -50,7 +49,7 @@ def _say(request: Json, format: Format, choice: Json, number: int) -> Script:
     if choice != "auto":
         return format.write(ways[number % 2])
     if number % 6 == len(ways):
-        # A limit breaks off by itself, and this server knows what would have come behind it.
+        # A limit cuts by itself, and this server knows what would have come after it.
         whole = format.write([first])
         return format.write([text]) if _limited(request) else _broken_off(whole)
     try:
@@ -83,7 +82,7 @@ def _call(tools: Json, choice: Json, seed: int) -> Call:
 
 
 def _made_up(schema: Json, seed: int) -> Json:
-    """Make up a value; of what a schema may say, only the plainest is understood."""
+    """Make up a value; this reads only the plainest schemas."""
     if "enum" in schema:
         return schema["enum"][seed % len(schema["enum"])]
     match schema.get("type"):

@@ -1,4 +1,4 @@
-"""What the client gets of what the model said in one choice, before it is written as JSON."""
+"""What the client gets in one choice, before it is written as JSON."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Reply:
     """What the model said in one choice, read."""
 
     groups: tuple[tuple[Event, ...], ...]
-    """The events of each delta's tokens."""
+    """The events of the tokens of each delta."""
     tokens: tuple[tuple[str, ...], ...]
     """The tokens of each group."""
     finish_reason: str
     ids: tuple[str, ...]
-    """Of each call that has a name."""
+    """The id of each call that has a name."""
 
     @property
     def events(self) -> list[Event]:
@@ -58,7 +58,7 @@ def read(request: Json, speech: Speech, format: Format, variants: Variants) -> R
 def _runs(tokens: Sequence[Token], width: int) -> Iterator[tuple[str, ...]]:
     for start in range(0, len(tokens), width):
         yield tuple(token.text for token in tokens[start : start + width])
-    yield ()  # what comes at the end comes of no token
+    yield ()  # the events at the end come from no token
 
 
 def _groups(reader: Reader, tokens: Sequence[Token], width: int) -> Iterator[tuple[Event, ...]]:
@@ -69,7 +69,7 @@ def _groups(reader: Reader, tokens: Sequence[Token], width: int) -> Iterator[tup
 
 
 def _joined(events: Iterator[Event]) -> Iterator[Event]:
-    """Join neighbours that are more of the same, as one delta carries them."""
+    """Join events of the same kind that follow one another, as one delta carries them."""
     last: Event | None = None
     for event in events:
         if isinstance(last, Content) and isinstance(event, Content):
@@ -91,7 +91,7 @@ def _joined(events: Iterator[Event]) -> Iterator[Event]:
 def _wanted_calls(
     request: Json, speech: Speech, events: Sequence[Event], variants: Variants
 ) -> set[int]:
-    """Tell which calls the client gets: those that it allows and that no stop string cut."""
+    """Choose the calls that the client gets: it allows them, and no stop string cut them."""
     if not request.get("tools") or request.get("tool_choice") == "none":
         return set()
     wanted = {event.call for event in events if isinstance(event, Header)}

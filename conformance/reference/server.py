@@ -16,11 +16,11 @@ from conformance.reference import app
 from conformance.reference.fault import NONE, Fault
 from conformance.reference.variant import Variant
 
-START_LIMIT = 30
+START_SECONDS = 30
 
 
 class Reference:
-    """A reference server that runs from its making until `stop`."""
+    """A reference server; it runs from its construction until `stop`."""
 
     def __init__(
         self,
@@ -61,16 +61,16 @@ class Reference:
         self._wait()
 
     def _wait(self) -> None:
-        end = time.monotonic() + START_LIMIT
+        end = time.monotonic() + START_SECONDS
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > end:
                 raise RuntimeError(f"the reference server did not start at {self.url}")
             time.sleep(0.005)
 
     def stop(self) -> None:
-        """End the server, and every answer that is under way."""
+        """End the server, and every answer that is not finished."""
         self._server.should_exit = self._server.force_exit = True
-        self._thread.join(START_LIMIT)
+        self._thread.join(START_SECONDS)
         with contextlib.suppress(OSError):
             self._socket.close()
 

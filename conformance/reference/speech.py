@@ -1,4 +1,4 @@
-"""What the model says: a script's text, cut to tokens, ended by a stop string or a limit."""
+"""What the model says: a script's text in tokens, up to a stop string or a limit."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Speech:
 
     tokens: tuple[Token, ...]
     whole: tuple[Token, ...]
-    """All that would be said without a stop string or a limit, a run of text as one token."""
+    """The answer without stop strings and limits, with each run of text as one token."""
     cut: bool = False
     """The limit of tokens was reached before the end."""
     ended: bool = False
-    """The model ended it, with a token of its own; neither a limit nor a stop string did."""
+    """The model itself ended the answer, not a limit or a stop string."""
 
 
 def speak(
@@ -83,7 +83,7 @@ def _stops(request: Json) -> list[str]:
 
 
 def _until_stop(pieces: Script, stops: Sequence[str]) -> Iterator[Piece]:
-    """Keep what comes before the first stop string; half a mark is not kept."""
+    """Keep the pieces before the first stop string, without half a mark."""
     whole = text_of(pieces)
     left = min((whole.index(stop) for stop in stops if stop in whole), default=len(whole))
     for piece in pieces:

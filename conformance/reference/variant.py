@@ -1,4 +1,4 @@
-"""Choices that the specification, or the habit of servers and clients, leaves to a server."""
+"""Choices that a server may make, by the specification or by common practice."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Variant(StrEnum):
-    """A permitted choice other than the default's."""
+    """A permitted choice that differs from the default."""
 
     BARE_ROLE = "bare-role"
     """The first delta has the role alone, without an empty content."""
@@ -23,9 +23,9 @@ class Variant(StrEnum):
     NULL_CONTENT = "null-content"
     """A delta with a call has a null content."""
     EMPTY_DELTAS = "empty-deltas"
-    """A delta is followed by an empty one, as where tokens are told that are no text."""
+    """An empty delta follows each delta, as for tokens without text."""
     EMPTY_END = "empty-end"
-    """The last data is followed by more of the same that is empty."""
+    """After the last data comes more of the same kind, but empty."""
     EXTRA_FIELDS = "extra-fields"
     """Chunks, deltas and messages have fields of the server's own."""
     NO_LOGPROBS = "no-logprobs"
@@ -55,9 +55,9 @@ class Variant(StrEnum):
     NO_SPACE = "no-space"
     """No space follows `data:`."""
     DITHERS = "dithers"
-    """Without a script it plays a model that answers otherwise each time; see `model`."""
+    """Without a script it plays a model that answers differently each time; see `pretend_model`."""
     NO_TOKEN_IDS = "no-token-ids"
-    """It does not show the ids of an answer's tokens, whoever asks."""
+    """It never shows the ids of an answer's tokens."""
 
 
 Variants = frozenset[Variant]

@@ -1,15 +1,15 @@
-"""Token ids: each text that is said in one step gets a number, and a character is its own."""
+"""Token ids: each token's text gets a number; a single character has its code point."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 FIRST = 0x200000
-"""Beyond all characters."""
+"""Greater than all code points."""
 
 
 class Vocabulary:
-    """Grows with what is said; belongs to one server."""
+    """The tokens of one server; it grows with each new token."""
 
     def __init__(self) -> None:
         """Begin with single characters."""
@@ -21,7 +21,7 @@ class Vocabulary:
         return [self._id(text) for text in texts]
 
     def text(self, ids: Iterable[int]) -> str:
-        """Join what tokens say; of an id that was never given, a replacement character."""
+        """Join the texts of tokens; an unknown id gives a replacement character."""
         known = range(FIRST, FIRST + len(self._texts))
         return "".join(
             self._texts[id - FIRST] if id in known else chr(id) if id < FIRST // 2 else "\ufffd"

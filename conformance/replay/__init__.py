@@ -1,4 +1,4 @@
-"""A vLLM logits processor that makes a model say exactly a text.
+"""A vLLM logits processor that makes a model say an exact text.
 
 Start the server with `--logits-processors conformance.replay:Replay` (or `replay:Replay`, with this
 folder's parent on `PYTHONPATH`) and send the script as JSON text in the request field
@@ -6,7 +6,7 @@ folder's parent on `PYTHONPATH`) and send the script as JSON text in the request
 
     {"v": 1, "pieces": [["control", "[TOOL_CALLS]"], ["text", "[]"]], "cut": "tokens"}
 
-Any request can then dictate the answer: for test servers only.
+Any request can then dictate the answer, so use it on test servers only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Replay"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the processor when it is asked for: reading scripts needs no vLLM."""
+    """Import the processor only on use, since reading scripts needs no vLLM."""
     if name == "Replay":
         from .processor import Replay
 

@@ -32,13 +32,13 @@ V2Processor: type = v2.LogitsProcessor if v2 else object
 TOKENIZER_MODULES = ("vllm.tokenizers", "vllm.transformers_utils.tokenizer")
 """Where `get_tokenizer` is, newest place first."""
 UNKNOWN = -1
-"""The placeholder of asynchronous scheduling for a token that is still on its way."""
+"""The placeholder of asynchronous scheduling for a token that has not come yet."""
 IMPOSSIBLE = float("-inf")
-PACE = 0.001
-"""Seconds from delta to delta, for each script under way.
+PACE_SECONDS = 0.001
+"""The time from delta to delta, for each running script.
 
-An API server joins tokens that it finds waiting into one delta. Without a pause that is a matter of
-luck, as a model without weights is faster than the server that sends its tokens.
+An API server joins tokens that are waiting into one delta. A model without weights is faster than
+the server that sends its tokens, so without a pause the deltas would depend on luck.
 """
 
 Ids = tuple[int, ...]
@@ -57,7 +57,7 @@ class V1Replay(V1Processor):  # type: ignore[misc]
         self.stepped = time.monotonic()
 
     def is_argmax_invariant(self) -> bool:
-        """Deny it: forcing decides the token of greedy requests too."""
+        """Say no, since forcing changes the token of greedy requests too."""
         return False
 
     def update_state(self, batch_update: v1.BatchUpdate | None) -> None:
@@ -67,7 +67,7 @@ class V1Replay(V1Processor):  # type: ignore[misc]
     def begin(
         self, params: SamplingParams, prompt: list[int] | None, output: list[int]
     ) -> tuple[Ids, list[int], float] | None:
-        """Join a request's script, its live output and its pace; it may be a resumed one."""
+        """Give a request's script, live output and pace; the request may be a resumed one."""
         ids = find_script(params, self.identity)
         if ids is None or not agrees(output, ids):
             return None
@@ -86,7 +86,7 @@ class V1Replay(V1Processor):  # type: ignore[misc]
 
 
 class V2Replay(V2Processor):  # type: ignore[misc]
-    """Force scripts in model runner V2, where rows change at every step and requests own slots."""
+    """Force scripts in model runner V2: rows change at every step, and requests own slots."""
 
     def __init__(self, vllm_config: VllmConfig, req_states: Any) -> None:
         """Load the tokenizer now: a server that cannot must not start."""
@@ -97,7 +97,7 @@ class V2Replay(V2Processor):  # type: ignore[misc]
         self.entered: set[int] = set()
 
     def add_request(self, req_idx: int, sampling_params: SamplingParams) -> bool:
-        """Give a slot its script, or none."""
+        """Store the script of a slot, if its request has one."""
         self.scripts.pop(req_idx, None)
         ids = find_script(sampling_params, self.identity)
         if ids is not None:
@@ -106,7 +106,7 @@ class V2Replay(V2Processor):  # type: ignore[misc]
         return ids is not None
 
     def apply_staged_writes(self) -> None:
-        """Forget the script of a resumed request that had left it before it was preempted."""
+        """Forget the script of a resumed request whose earlier output is not the script's."""
         for slot in self.entered & self.scripts.keys():
             start, stop = self.states.prompt_len.np[slot], self.states.prefill_len.np[slot]
             said = self.states.all_token_ids.gpu[slot, start:stop].tolist() if stop > start else []
@@ -131,7 +131,7 @@ class V2Replay(V2Processor):  # type: ignore[misc]
                 continue
             wanted[row] = ids[min(step, len(ids) - 1)]
         for row in force(logits, list(wanted), list(wanted.values())):
-            # Behind a draft token (offset > 0) the grammar may have gone another way.
+            # After a draft token (offset > 0) the grammar may have taken another path.
             if offsets[row] == 0:
                 self.scripts.pop(slots[row], None)
         return logits
@@ -141,13 +141,13 @@ class Replay(V1Processor, V2Processor):  # type: ignore[misc]
     """What the server loads: each runner demands a subclass of its own and gets its own half."""
 
     def __new__(cls, vllm_config: VllmConfig, *rest: Any) -> Any:
-        """Tell the runners apart by what they hand over."""
+        """Choose the half for the runner, which shows in the number of arguments."""
         half = V2Replay if len(rest) == 1 else V1Replay
         return half(vllm_config, *rest)
 
     @classmethod
     def validate_params(cls, sampling_params: SamplingParams) -> None:
-        """Refuse a request whose script cannot be said; called in the API server's process."""
+        """Refuse a request whose script cannot be said; runs in the API server's process."""
         source = find_source(sampling_params)
         if source is not None:
             compile_script(source, identify(find_model(sys._getframe())))
@@ -156,7 +156,7 @@ class Replay(V1Processor, V2Processor):  # type: ignore[misc]
 def force(logits: torch.Tensor, rows: list[int], wanted: list[int]) -> list[int]:
     """Leave only the wanted token possible in each row.
 
-    Return the rows where it was impossible before, as under a grammar; these stay as they are.
+    Return the rows in which it was impossible before, as under a grammar; these do not change.
     """
     if not rows:
         return []
@@ -169,22 +169,22 @@ def force(logits: torch.Tensor, rows: list[int], wanted: list[int]) -> list[int]
 
 
 def pace(params: SamplingParams) -> float:
-    """Give the seconds that a script takes for a step: none where the answer is sent at its end."""
+    """Give the seconds for each step of a script: none if the answer is sent only at its end."""
     if params.output_kind == RequestOutputKind.FINAL_ONLY:
         return 0.0
-    return PACE / (getattr(params, "stream_interval", None) or 1)
+    return PACE_SECONDS / (getattr(params, "stream_interval", None) or 1)
 
 
 def agrees(said: Iterable[int], ids: Ids) -> bool:
-    """Say whether an output so far is the script's, as far as it is known."""
+    """Whether the output so far is the script's, as far as it is known."""
     return all(token in (UNKNOWN, want) for token, want in zip(said, ids, strict=False))
 
 
 def find_script(params: SamplingParams, identity: Identity) -> Ids | None:
     """Give the ids of a request's script, if it has one.
 
-    A script that nobody refused before it came here is answered with the refusal: an exception
-    in the engine would end all requests, and silence would look like an answer.
+    If no validation refused a bad script earlier, the answer is the refusal: an exception in the
+    engine would end all requests, and silence would look like an answer.
     """
     try:
         source = find_source(params)
@@ -209,9 +209,9 @@ def compile_script(source: str, identity: Identity) -> Ids:
 
 
 def find_model(frame: FrameType | None) -> ModelConfig:
-    """Find the model of the request in validation: its validator, up the stack, knows it.
+    """Find the model of the request in validation: its validator, up the stack, has it.
 
-    Nothing else leads there: the server freezes its heap, so the collector does not list it.
+    There is no other way: the server freezes its heap, so the collector does not list it.
     """
     while frame is not None:
         model = getattr(frame.f_locals.get("self"), "model_config", None)
@@ -236,10 +236,10 @@ def identify(model: ModelConfig) -> Identity:
 
 @lru_cache
 def load_cutter(identity: Identity) -> Cutter:
-    """Load a tokenizer of our own: vLLM's may be in use by another thread."""
+    """Load a tokenizer for this plugin alone: another thread may be using vLLM's."""
     name, mode, revision, trust, size, last = identity
     tokenizer = find_loader()(name, tokenizer_mode=mode, revision=revision, trust_remote_code=trust)
-    # Decoding must not tidy blanks away; vLLM's streaming detokenizer does not.
+    # Decoding must not remove spaces; vLLM's streaming detokenizer does not.
     tokenizer.clean_up_tokenization_spaces = False
     end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else last
     if end is None:

@@ -1,4 +1,4 @@
-"""The script: what a request says the model shall say, and how it is cut into tokens."""
+"""The script: the text that a request makes the model say, and how it is cut into tokens."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, Literal
 FIELD = "conformance_script"
 """The key in `vllm_xargs` that carries a script."""
 VERSION = 1
-LARGEST = 1_000_000
-"""Characters of JSON text; a longer script is refused."""
+MAX_SCRIPT_CHARACTERS = 1_000_000
+"""A longer script, as JSON text, is refused."""
 
 KINDS = ("text", "marker", "control")
 CUTS = "tokens, characters, pieces:SEED (SEED a number of at most 18 digits)"
@@ -23,7 +23,7 @@ class Refused(ValueError):
     """A script that cannot be said, and why."""
 
     def __init__(self, reason: str) -> None:
-        """Name the request field, whose sender will read this."""
+        """Name the request field, since the sender of the request reads this."""
         super().__init__(f"{FIELD}: {reason}")
 
 
@@ -42,25 +42,25 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """What the model shall say."""
+    """The text that the model must say, and its cut."""
 
     pieces: tuple[Piece, ...]
     cut: str
-    """`tokens`: the tokenizer's own cut of each run of text.
+    """`tokens`: each run of text as the tokenizer cuts it.
     `characters`: each character by itself.
-    `pieces:SEED`: each run cut at random places, the same ones for the same seed.
+    `pieces:SEED`: each run at random places, which are the same for the same seed.
     """
 
     @property
     def text(self) -> str:
-        """The whole text, control tokens by their names."""
+        """The whole text, with control tokens by their names."""
         return "".join(piece.text for piece in self.pieces)
 
 
 def read(source: str) -> Script:
     """Read a script from JSON text."""
-    if len(source) > LARGEST:
-        raise Refused(f"{len(source)} characters; at most {LARGEST} are allowed")
+    if len(source) > MAX_SCRIPT_CHARACTERS:
+        raise Refused(f"{len(source)} characters; at most {MAX_SCRIPT_CHARACTERS} are allowed")
     try:
         document = json.loads(source, object_pairs_hook=read_object)
     except (ValueError, RecursionError) as error:

@@ -11,14 +11,14 @@ from typing import Protocol
 
 from .script import Refused, Script, brief
 
-LONGEST_PIECE = 12
+MAX_PIECE_CHARACTERS = 12
 """Characters between two cuts of `pieces:SEED`."""
 ANCHORS = ("", "\n", "}", "a")
-"""Texts to encode a run behind: some tokenizers put a blank before the first word of any text."""
+"""Texts to encode a run after: some tokenizers put a space before the first word of any text."""
 
 
 class Tokenizer(Protocol):
-    """What is needed of a tokenizer of vLLM."""
+    """What this module needs of vLLM's tokenizers."""
 
     def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
         """Give the ids of a text."""
@@ -33,12 +33,12 @@ class Tokenizer(Protocol):
         ...
 
     def get_added_vocab(self) -> dict[str, int]:
-        """Give the entries that `encode` recognises in a text before anything else."""
+        """Give the entries that `encode` looks for in a text first."""
         ...
 
 
 class Cutter:
-    """A tokenizer that writes scripts; several threads may use it."""
+    """Cuts scripts into token ids; several threads may use it."""
 
     def __init__(self, tokenizer: Tokenizer, *, end: int, size: int) -> None:
         """Take the end-of-sequence id and the width of the model's logits."""
@@ -50,11 +50,11 @@ class Cutter:
         self.added = re.compile(f"(?={'|'.join(map(re.escape, added))})" if added else "(?!)")
         self.context = self.encode("\n")
         self.spelled: dict[str, list[int]] = {}
-        # A fast tokenizer raises "Already borrowed" when two threads meet in it.
+        # A fast tokenizer raises "Already borrowed" when two threads use it at once.
         self.lock = Lock()
 
     def cut(self, script: Script) -> tuple[int, ...]:
-        """Give the ids that say the script, end-of-sequence last."""
+        """Give the ids of the script, with end-of-sequence last."""
         ids: list[int] = []
         with self.lock:
             for run in self.runs(script):
@@ -63,7 +63,7 @@ class Cutter:
         return (*ids, self.end)
 
     def runs(self, script: Script) -> Iterator[str | list[int]]:
-        """Give tokens as ids, and the text between them as it is to be encoded."""
+        """Give tokens as ids, and the text between them in the parts to encode."""
         dice = random.Random(int(script.cut.partition(":")[2] or 0))
         text = ""
         for number, piece in enumerate(script.pieces):
@@ -81,7 +81,7 @@ class Cutter:
         yield from parts(text, script.cut, dice)
 
     def spell(self, text: str) -> list[int]:
-        """Encode a run as ordinary text, also where it holds the name of a token."""
+        """Encode a run as ordinary text, even if it holds the name of a token."""
         if len(text) == 1 and text in self.spelled:
             return self.spelled[text]
         places = [found.start() + 1 for found in self.added.finditer(text)]
@@ -94,7 +94,7 @@ class Cutter:
         return ids
 
     def encode_exactly(self, text: str) -> list[int]:
-        """Encode a text so that it reads the same in the middle of an answer."""
+        """Encode a text so that it decodes to itself in the middle of an answer."""
         for anchor in ANCHORS:
             head, whole = self.encode(anchor), self.encode(anchor + text)
             ids = whole[len(head) :]
@@ -103,7 +103,7 @@ class Cutter:
         raise Refused(f"the tokenizer cannot say {brief(text)} exactly")
 
     def check(self, ids: list[int], text: str) -> None:
-        """Refuse ids that do not read as the text, or that the model has no logits for."""
+        """Refuse ids that do not decode to the text, and ids that the model has no logits for."""
         if self.decode(ids) != text:
             raise Refused("the tokens of the script do not decode to its text")
         if ids and max(ids) >= self.size:
@@ -114,14 +114,14 @@ class Cutter:
         return self.tokenizer.encode(text, add_special_tokens=False) if text else []
 
     def decode(self, ids: list[int]) -> str | None:
-        """Give the text of ids as it reads behind other text."""
+        """Give the text of ids as they decode after other text."""
         before = self.tokenizer.decode(self.context, skip_special_tokens=False)
         whole = self.tokenizer.decode([*self.context, *ids], skip_special_tokens=False)
         return whole[len(before) :] if whole.startswith(before) else None
 
 
 def is_long(name: str) -> bool:
-    """Say whether an entry can be told apart from ordinary text by cutting it."""
+    """Whether cutting an entry in two turns it into ordinary text."""
     return len(name) > 1 and not name.isspace()
 
 
@@ -129,6 +129,6 @@ def parts(text: str, cut: str, dice: random.Random) -> Iterator[str]:
     """Cut a run of text; the parts are encoded one by one."""
     longest = {"tokens": len(text), "characters": 1}.get(cut)
     while text:
-        length = longest or dice.randint(1, LONGEST_PIECE)
+        length = longest or dice.randint(1, MAX_PIECE_CHARACTERS)
         yield text[:length]
         text = text[length:]

@@ -1,4 +1,4 @@
-"""The verdict of one or more runs as a small picture in SVG."""
+"""The verdict of one or more runs as a small SVG picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
 
 LABEL = "tool calls"
-WIDE = 7
-"""Pixels of a character, at most."""
+MAX_CHARACTER_PIXELS = 7
+"""The width of the widest character."""
 
 GREEN, AMBER, RED = "#18632c", "#7d4a00", "#a31621"
 WORST = [Outcome.ERROR, Outcome.FAIL, Outcome.STALE, Outcome.KNOWN, Outcome.PASS]
@@ -22,8 +22,8 @@ def render(runs: Sequence[Results]) -> str:
     verdicts = [column.verdict[0] for column in view.columns(runs)]
     worst = next(outcome for outcome in WORST if outcome in verdicts)
     items = [item.outcome for run in runs for item in run.items]
-    words, colour = _told(worst, items)
-    left, right = (len(text) * WIDE + 14 for text in (LABEL, words))
+    words, colour = _words(worst, items)
+    left, right = (len(text) * MAX_CHARACTER_PIXELS + 14 for text in (LABEL, words))
     title = escape(f"{LABEL}: {words}", {'"': "&quot;"})
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right}" height="20" role="img" '
@@ -37,12 +37,12 @@ def render(runs: Sequence[Results]) -> str:
     )
 
 
-def _told(worst: Outcome, items: Sequence[Outcome]) -> tuple[str, str]:
+def _words(worst: Outcome, items: Sequence[Outcome]) -> tuple[str, str]:
     if worst is Outcome.PASS:
         return "conforming", GREEN
     if worst is Outcome.KNOWN:
         return f"conforming, {items.count(Outcome.KNOWN)} known", AMBER
-    told = [
+    counted = [
         f"{items.count(outcome)} {word}"
         for outcome, word in (
             (Outcome.FAIL, "failing"),
@@ -51,4 +51,4 @@ def _told(worst: Outcome, items: Sequence[Outcome]) -> tuple[str, str]:
         )
         if outcome in items
     ]
-    return ", ".join(told) or "not tested to the end", RED
+    return ", ".join(counted) or "not tested to the end", RED

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.base.printable import cut, visible
+from conformance.base.printable import cut, visible, wrapped
 from conformance.results.comparison import TROUBLE, Change, Comparison, Kind
 from conformance.results.reader import Results
 from conformance.verdicts.verdict import counts
 
 WIDTH = 88
-SHOWN = 160
-"""Characters of an expected or actual value."""
+MAX_VALUE_CHARACTERS = 160
+"""More of an expected or actual value is not shown."""
 
 ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|`\\@[]*_~#"}
-"""What Markdown, or HTML in it, could take for markup."""
+"""Characters that Markdown, or HTML in it, could take for markup."""
 
 Group = tuple[str, list[Change]]
 
 
 def groups(comparison: Comparison) -> list[Group]:
-    """Sort what changed by what it means to someone who wants to upgrade; empty ones stay out."""
+    """Group the changes by what they mean for an upgrade; empty groups are left out."""
     failing_level = comparison.new.run.level
     found: dict[str, list[Change]] = {
         "regressed": [],
@@ -65,7 +64,7 @@ def text(comparison: Comparison) -> str:
 
 
 def against_baseline(comparison: Comparison) -> list[str]:
-    """Write what changed since the baseline, for the end of a run."""
+    """Write the changes since the baseline, for the end of a run."""
     lines: list[str] = []
     for name, changes in groups(comparison):
         lines += [name, *_text_rows(changes)]
@@ -78,9 +77,9 @@ def summary(comparison: Comparison) -> str:
     """Say in one line what changed."""
     count = {kind: len(comparison.of(kind)) for kind in Kind}
     listed = sum(bool(change.listed) for change in comparison.of(Kind.REGRESSED))
-    told = f" ({listed} listed as known)" if listed else ""
+    known = f" ({listed} listed as known)" if listed else ""
     return (
-        f"{count[Kind.REGRESSED]:,} regressed{told}, {count[Kind.FIXED]:,} fixed, "
+        f"{count[Kind.REGRESSED]:,} regressed{known}, {count[Kind.FIXED]:,} fixed, "
         f"{count[Kind.ADDED]:,} added, {count[Kind.GONE]:,} gone, "
         f"{count[Kind.CHANCE]:,} by chance, "
         f"{comparison.unchanged:,} unchanged ({comparison.still_broken:,} still broken)"
@@ -118,20 +117,20 @@ def markdown(comparison: Comparison) -> str:
         lines += ["| rule | level | case | modes | expected | got |", "|" + " --- |" * 6]
         for (rule, case), found in _by_place(changes):
             first = found[0]
-            expected, actual = _told(first)
+            expected, actual = _values(first)
             modes = ", ".join(code(change.mode) for change in found)
             cells = [code(rule), first.level.upper(), code(case), modes]
             lines.append(f"| {' | '.join([*cells, code(expected), code(actual)])} |")
     for name, keys in _item_lists(comparison):
-        told = "; ".join(
+        listed = "; ".join(
             f"{code(modes)} {', '.join(map(code, cases))}" for modes, cases in _by_modes(keys)
         )
-        lines += ["", f"{name}: {told}"]
+        lines += ["", f"{name}: {listed}"]
     return "\n".join(lines) + "\n"
 
 
 def code(text: str) -> str:
-    """Write a text as code in a cell of a Markdown table, where nothing of it is markup."""
+    """Write a text as code in a cell of a Markdown table, where none of it is markup."""
     return f"<code>{visible(text).translate(ENTITIES) or ' '}</code>"
 
 
@@ -147,26 +146,26 @@ def _text_rows(changes: Sequence[Change]) -> Iterator[str]:
     for rule, found in by_rule.items():
         first = found[0]
         known = sorted({change.listed for change in found if change.listed})
-        told = f"  known: {', '.join(known)}" if known else ""
+        excuse = f"  known: {', '.join(known)}" if known else ""
         number = f"{len(found)} item{'s' if len(found) > 1 else ''}"
-        yield visible(f"  {rule}  {first.level.upper()}  {number}{told}")
-        expected, actual = _told(first)
+        yield visible(f"  {rule}  {first.level.upper()}  {number}{excuse}")
+        expected, actual = _values(first)
         word = "" if first.after in TROUBLE else "was: "
-        yield from _wrapped(visible(f"{word}expected {expected}, got {actual}"))
+        yield from _indented(visible(f"{word}expected {expected}, got {actual}"))
         for modes, cases in _by_modes([(change.case, change.mode) for change in found]):
-            yield from _wrapped(visible(f"[{modes}] {', '.join(cases)}"))
+            yield from _indented(visible(f"[{modes}] {', '.join(cases)}"))
 
 
-def _wrapped(line: str) -> list[str]:
-    return textwrap.wrap(
-        line, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 8, break_on_hyphens=False
-    )
+def _indented(line: str) -> list[str]:
+    return wrapped(line, WIDTH, first=" " * 6, rest=" " * 8)
 
 
-def _told(change: Change) -> tuple[str, str]:
+def _values(change: Change) -> tuple[str, str]:
     if change.finding is not None:
-        return cut(change.finding.expected, SHOWN), cut(change.finding.actual, SHOWN)
-    return "a whole answer", cut(change.reason or "none", SHOWN)
+        return cut(change.finding.expected, MAX_VALUE_CHARACTERS), cut(
+            change.finding.actual, MAX_VALUE_CHARACTERS
+        )
+    return "a whole answer", cut(change.reason or "none", MAX_VALUE_CHARACTERS)
 
 
 def _by_place(changes: Sequence[Change]) -> list[tuple[tuple[str, str], list[Change]]]:
@@ -179,7 +178,7 @@ def _by_place(changes: Sequence[Change]) -> list[tuple[tuple[str, str], list[Cha
 def _items(comparison: Comparison) -> Iterator[str]:
     for name, keys in _item_lists(comparison):
         rows = (visible(f"[{modes}] {', '.join(cases)}") for modes, cases in _by_modes(keys))
-        yield "\n".join([name, *(line for row in rows for line in _wrapped(row))])
+        yield "\n".join([name, *(line for row in rows for line in _indented(row))])
 
 
 def _item_lists(comparison: Comparison) -> Iterator[tuple[str, Sequence[tuple[str, str]]]]:

@@ -1,4 +1,4 @@
-"""What stands behind an item's findings: asked, said, answered, and the commands that repeat it."""
+"""The evidence for an item's findings: request, script, answer, and commands that repeat it."""
 
 from __future__ import annotations
 
@@ -13,29 +13,32 @@ from conformance.base.jsonvalue import Json
 from conformance.base.printable import cut
 from conformance.base.sse import Read
 from conformance.report import sampled
-from conformance.report.view import CaseRow, Column, telling
+from conformance.report.view import CaseRow, Column, has_details
 from conformance.results import reader
-from conformance.results.reader import Found, Issue, ItemResult
+from conformance.results.reader import Found, IssueRecord, ItemResult
 from conformance.scripting import SCRIPT_FIELD
 from conformance.terms.outcome import Outcome
 from conformance.wires.registry import DEFAULT
 
-PAGE = 8_000_000
-"""Characters of evidence on a page; beyond them the files beside the results are named instead."""
+MAX_PAGE_CHARACTERS = 8_000_000
+"""For more evidence than this, a page only names the files beside the results."""
 
-TEXT, EVENT, BODY, COMMAND = 4_000, 700, 6_000, 20_000
-"""Characters of a message, of an event, of a complete answer, of a command."""
+MAX_TEXT_CHARACTERS = 4_000
+MAX_EVENT_CHARACTERS = 700
+MAX_BODY_CHARACTERS = 6_000
+MAX_COMMAND_CHARACTERS = 20_000
+"""More of a message, an event, a complete answer or a command is not shown."""
 
-AROUND = 2
-"""Events that are shown before and after a marked one, and at either end."""
+EVENTS_AROUND = 2
+"""Events shown before and after a marked one, and at either end."""
 
 _CHUNK = re.compile(r"chunk \d+")
-_NOT_TOLD = ("model", "messages", "tools", "vllm_xargs")
+_NOT_OPTIONS = ("model", "messages", "tools", "vllm_xargs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """An event of an answer; without text, some that are left out."""
+    """An event of an answer, or a note about events that are left out."""
 
     name: str
     text: str = ""
@@ -44,7 +47,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A finding, with the text up to where expected and actual part."""
+    """A finding, with what expected and actual have in common at their beginning."""
 
     finding: Found
     same: str
@@ -53,8 +56,8 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """An item; others whose findings are the same are named with it."""
+class ShownAnswer:
+    """An item's answer; modes with the same findings share one."""
 
     modes: tuple[str, ...]
     outcome: Outcome
@@ -65,12 +68,12 @@ class Answer:
     command: str | None
     curl: str | None
     missing: str | None
-    """Why nothing was kept of the exchange."""
+    """Why no exchange is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
-    """A case in a run."""
+class CaseEvidence:
+    """The evidence for a case in a run."""
 
     anchor: str
     case: str
@@ -81,13 +84,13 @@ class Evidence:
     options: str
     said: tuple[tuple[str, str], ...] | None
     """Kind and text of each piece of the script."""
-    answers: tuple[Answer, ...]
+    answers: tuple[ShownAnswer, ...]
 
 
 def gather(
-    columns: Sequence[Column], cases: Sequence[CaseRow], *, room: int = PAGE
-) -> list[Evidence]:
-    """Read what is kept beside the results; what fails comes first where room is short."""
+    columns: Sequence[Column], cases: Sequence[CaseRow], *, room: int = MAX_PAGE_CHARACTERS
+) -> list[CaseEvidence]:
+    """Read the exchanges beside the results; failures come first if there is not room for all."""
     wanted = [
         (column, row)
         for column in columns
@@ -102,9 +105,9 @@ def gather(
         ),
     )
     items = [
-        _by_case([item for item in column.results.items if telling(item)]) for column in columns
+        _by_case([item for item in column.results.items if has_details(item)]) for column in columns
     ]
-    found: dict[tuple[int, int], Evidence] = {}
+    found: dict[tuple[int, int], CaseEvidence] = {}
     for column, row in by_weight:
         one = _evidence(column, row, items[column.number][row.id], room=room > 0)
         room -= _size(one)
@@ -112,10 +115,10 @@ def gather(
     return [found[key] for key in sorted(found)]
 
 
-def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
-    """Give each known issue that a finding names a place of its own on the page.
+def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, IssueRecord], str]:
+    """Give each known issue that a finding names an anchor on the page.
 
-    Two runs may have read different words under one name.
+    Two runs may have read different words under one name, so each pair has its own anchor.
     """
     named = {
         (finding.known, issue)
@@ -128,17 +131,19 @@ def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, Issue], str]:
     return {pair: f"known-{number}" for number, pair in enumerate(ordered, 1)}
 
 
-def _evidence(column: Column, row: CaseRow, items: Sequence[ItemResult], *, room: bool) -> Evidence:
+def _evidence(
+    column: Column, row: CaseRow, items: Sequence[ItemResult], *, room: bool
+) -> CaseEvidence:
     cell = row.cells[column.number]
     kept = [reader.wire(column.results, same[0]) if room else None for same in _alike(items)]
     request: Mapping[str, Json] = next((_request(wire) for wire in kept if _request(wire)), {})
-    return Evidence(
+    return CaseEvidence(
         anchor=cell.link or "",
         case=row.id,
         column=column,
         text=cell.text,
         messages=tuple(_messages(request)),
-        tools=cut(_json(request["tools"]), TEXT) if request.get("tools") else "",
+        tools=cut(_json(request["tools"]), MAX_TEXT_CHARACTERS) if request.get("tools") else "",
         options=_options(request),
         said=_said(request),
         answers=tuple(
@@ -148,15 +153,15 @@ def _evidence(column: Column, row: CaseRow, items: Sequence[ItemResult], *, room
     )
 
 
-def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bool) -> Answer:
+def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bool) -> ShownAnswer:
     item = items[0]
     request = _request(wire)
-    told = "this page would be too large with it" if not room else "it was not kept"
-    missing = None if request else told
+    reason = "this page would be too large with it" if not room else "it was not kept"
+    missing = None if request else reason
     if missing and item.wire:
         missing = f"{missing}; see {item.wire} beside {column.results.path.name}"
     curl = DEFAULT.curl(request, '"$URL"') if request else ""
-    return Answer(
+    return ShownAnswer(
         modes=tuple(one.mode for one in items),
         outcome=item.outcome,
         reason=sampled.reason(item),
@@ -164,13 +169,13 @@ def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bo
         status=_status(wire) if request else "",
         lines=tuple(_lines(wire, item.findings)) if request else (),
         command=_command(column, item),
-        curl=curl if 0 < len(curl) <= COMMAND else None,
+        curl=curl if 0 < len(curl) <= MAX_COMMAND_CHARACTERS else None,
         missing=missing,
     )
 
 
 def _alike(items: Sequence[ItemResult]) -> list[list[ItemResult]]:
-    """Gather the modes of a case in which the same was found."""
+    """Group the modes of a case that have the same findings."""
     found: dict[tuple[object, ...], list[ItemResult]] = {}
     for item in items:
         findings = tuple(
@@ -198,31 +203,34 @@ def _messages(request: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     messages = request.get("messages")
     for message in messages if isinstance(messages, list) else []:
         if not isinstance(message, dict):
-            yield "?", cut(_json(message), TEXT)
+            yield "?", cut(_json(message), MAX_TEXT_CHARACTERS)
             continue
         rest = {key: value for key, value in message.items() if key != "role"}
         content = message.get("content")
         alone = rest.keys() == {"content"} and isinstance(content, str)
-        yield str(message.get("role")), cut(str(content) if alone else _json(rest), TEXT)
+        yield (
+            str(message.get("role")),
+            cut(str(content) if alone else _json(rest), MAX_TEXT_CHARACTERS),
+        )
 
 
 def _options(request: Mapping[str, Json]) -> str:
-    rest = {key: value for key, value in request.items() if key not in _NOT_TOLD}
-    return cut(json.dumps(rest), TEXT) if rest else ""
+    rest = {key: value for key, value in request.items() if key not in _NOT_OPTIONS}
+    return cut(json.dumps(rest), MAX_TEXT_CHARACTERS) if rest else ""
 
 
 def _said(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...] | None:
-    """Read the script from the request; `None` if there was none."""
+    """Read the script from a request; `None` if it has none."""
     try:
         pieces = json.loads(request["vllm_xargs"][SCRIPT_FIELD])["pieces"]
-        return tuple((str(kind), cut(str(text), TEXT)) for kind, text in pieces)
+        return tuple((str(kind), cut(str(text), MAX_TEXT_CHARACTERS)) for kind, text in pieces)
     except (LookupError, TypeError, ValueError, RecursionError):
         return None
 
 
 def _status(wire: Mapping[str, Json]) -> str:
     error = f", {wire['error']}" if wire.get("error") else ""
-    return cut(f"HTTP {wire.get('status')}{error}", EVENT)
+    return cut(f"HTTP {wire.get('status')}{error}", MAX_EVENT_CHARACTERS)
 
 
 def _lines(wire: Mapping[str, Json], findings: Sequence[Found]) -> Iterator[Line]:
@@ -230,12 +238,12 @@ def _lines(wire: Mapping[str, Json], findings: Sequence[Found]) -> Iterator[Line
     body = answer if isinstance(answer, str) else ""
     request = wire["request"]
     if not request.get("stream"):
-        yield Line(name="body", text=cut(body, BODY))
+        yield Line(name="body", text=cut(body, MAX_BODY_CHARACTERS))
         return
     events = sse.read([Read(0.0, body.encode("utf-8", "surrogatepass"))]).events
     marked = {finding.chunk for finding in findings if finding.chunk is not None}
-    near = {at for one in marked for at in range(one - AROUND, one + AROUND + 1)}
-    ends = {*range(AROUND), *range(len(events) - AROUND, len(events))}
+    near = {at for one in marked for at in range(one - EVENTS_AROUND, one + EVENTS_AROUND + 1)}
+    ends = {*range(EVENTS_AROUND), *range(len(events) - EVENTS_AROUND, len(events))}
     left_out = 0
     for event in events:
         if event.number not in near | ends:
@@ -246,10 +254,12 @@ def _lines(wire: Mapping[str, Json], findings: Sequence[Found]) -> Iterator[Line
             left_out = 0
         text = event.raw.decode("utf-8", "replace").strip()
         yield Line(
-            name=f"chunk {event.number}", text=cut(text, EVENT), marked=event.number in marked
+            name=f"chunk {event.number}",
+            text=cut(text, MAX_EVENT_CHARACTERS),
+            marked=event.number in marked,
         )
     if not events and body:
-        yield Line(name="body", text=cut(body, BODY))
+        yield Line(name="body", text=cut(body, MAX_BODY_CHARACTERS))
 
 
 def _shown(finding: Found) -> Shown:
@@ -258,30 +268,30 @@ def _shown(finding: Found) -> Shown:
         if left != right:
             break
         same += 1
-    # A first character in common, such as a quote, is no place worth marking.
+    # One common character, such as a quote, is not worth marking.
     same = same if same > 1 else 0
     return Shown(
         finding=finding,
-        same=cut(finding.expected[:same], TEXT),
-        expected=cut(finding.expected[same:], TEXT),
-        actual=cut(finding.actual[same:], TEXT),
+        same=cut(finding.expected[:same], MAX_TEXT_CHARACTERS),
+        expected=cut(finding.expected[same:], MAX_TEXT_CHARACTERS),
+        actual=cut(finding.actual[same:], MAX_TEXT_CHARACTERS),
     )
 
 
 def _command(column: Column, item: ItemResult) -> str | None:
-    """Write the command that runs an item again, as far as the results tell."""
+    """Write the command that runs an item again, if the results name it."""
     repeat = column.results.run.repeat
     if item.test is None or repeat is None:
         return None
-    return cut(f"pytest {shlex.quote(item.test)} {repeat}", COMMAND)
+    return cut(f"pytest {shlex.quote(item.test)} {repeat}", MAX_COMMAND_CHARACTERS)
 
 
 def _json(value: Json) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False)
 
 
-def _size(evidence: Evidence) -> int:
-    """Count the characters that come on the page, roughly."""
+def _size(evidence: CaseEvidence) -> int:
+    """Estimate how many characters the evidence takes on the page."""
     asked = sum(len(text) for _, text in evidence.messages) + len(evidence.tools)
     said = sum(len(text) for _, text in evidence.said or ())
     answers = sum(

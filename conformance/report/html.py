@@ -20,25 +20,28 @@ from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent
-LONG = 400
-"""Characters of a value in a list."""
+MAX_VALUE_CHARACTERS = 400
+"""More of a value in a list is not shown."""
 
 LEGEND = {
     Outcome.PASS: (
         "ok",
-        "the rule holds in every item that it applies to, so many",
+        "the rule holds in every item that it applies to; the number counts them",
     ),
     Outcome.FAIL: ("fails", "the rule is broken, and nothing excuses it"),
-    Outcome.KNOWN: ("known", "it is broken, and listed with a reason, or was so in the baseline"),
-    Outcome.STALE: ("stale", "it is listed as broken, and holds: the list is out of date"),
+    Outcome.KNOWN: (
+        "known",
+        "it is broken, and a known issue lists it, or it was broken in the baseline",
+    ),
+    Outcome.STALE: ("stale", "it is listed as broken, but holds: the list is out of date"),
     Outcome.ERROR: ("error", "there was no whole answer to judge: refused, timed out, cut, 5xx"),
-    Outcome.INCONCLUSIVE: ("unsure", "the answer did not let it be decided"),
+    Outcome.INCONCLUSIVE: ("unsure", "the answer did not let the rule decide"),
     Outcome.NA: ("-", "the rule or case says nothing here, or was not asked"),
 }
 
 
-def render(runs: Sequence[Results], *, room: int = evidence.PAGE) -> str:
-    """Write the page, with about so many characters of evidence at most."""
+def render(runs: Sequence[Results], *, room: int = evidence.MAX_PAGE_CHARACTERS) -> str:
+    """Write the page; `room` is about how many characters of evidence it may hold."""
     columns = view.columns(runs)
     rules, cases = view.rule_rows(columns), view.case_rows(columns)
     css = (FOLDER / "page.css").read_text("utf-8")
@@ -49,7 +52,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.PAGE) -> str:
         .get_template("page.html")
         .render(
             version=__version__,
-            css=Markup(css),  # ours, and a style's text is not to be escaped
+            css=Markup(css),  # ours; the text of a style must not be escaped
             css_digest=digest,
             columns=columns,
             legend=LEGEND,
@@ -82,19 +85,19 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["short"] = lambda text: cut(text, LONG)
+    environment.filters["short"] = lambda text: cut(text, MAX_VALUE_CHARACTERS)
     environment.filters["web"] = _web
     environment.globals.update(summary=changes.summary, changed=changes.groups)
     return environment
 
 
 def _shown(value: Any) -> Any:
-    """Make whatever the template writes visible; what it marks as markup is ours."""
+    """Escape whatever the template writes, except its own markup."""
     if isinstance(value, Markup):
         return value
     return visible(str(value), keep="\n")
 
 
 def _web(link: str | None) -> str | None:
-    """Give a link that is safe to follow; a known file may hold any text."""
+    """Give the link if it is safe to follow; a file of known issues may hold any text."""
     return link if link and link.startswith(("https://", "http://")) else None

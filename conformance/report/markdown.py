@@ -10,15 +10,15 @@ from conformance.report.changes import code
 from conformance.results.comparison import Comparison
 from conformance.results.reader import Results
 
-LIMIT = 60_000
-"""Characters; a comment on GitHub takes 65,536, a step's summary more."""
+MAX_CHARACTERS = 60_000
+"""A comment on GitHub holds 65,536, a step's summary more."""
 
-VALUE = 160
-"""Characters of an expected or actual value."""
+MAX_VALUE_CHARACTERS = 160
+"""More of an expected or actual value is not shown."""
 
 
-def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
-    """Write the summary; what is too much for a comment is left out and counted."""
+def render(runs: Sequence[Results], limit: int = MAX_CHARACTERS) -> str:
+    """Write the summary; what does not fit in a comment is left out and counted."""
     columns = view.columns(runs)
     rules = view.rule_rows(columns)
     sections = view.rule_sections(columns, rules, view.case_rows(columns))
@@ -28,7 +28,7 @@ def render(runs: Sequence[Results], limit: int = LIMIT) -> str:
     for place, block in enumerate(blocks):
         if len(block) > room:
             left = len(blocks) - place
-            kept.append(f"_{left} more parts are left out: a comment takes no more. See the page._")
+            kept.append(f"_{left} more parts are left out: a comment holds no more. See the page._")
             break
         room -= len(block) + 2
         kept.append(block)
@@ -47,8 +47,8 @@ def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> It
         yield f"Not compared: {code(compared)}"
     troubled = [row for row in rules if row.troubled]
     histories = view.histories(columns, rules)
-    told = {column.number for history in histories for column in history.columns}
-    alone = [column for column in columns if column.number not in told]
+    shown = {column.number for history in histories for column in history.columns}
+    alone = [column for column in columns if column.number not in shown]
     if troubled and alone:
         yield "\n".join(_table(alone, troubled))
     for history in histories:
@@ -80,8 +80,8 @@ def _history(history: view.History) -> Iterator[str]:
     yield f"| rule | level | {' | '.join(map(code, versions))} |"
     yield "|" + " --- |" * (len(history.columns) + 2)
     for row, cells in history.rows:
-        told = (f"{cell.text} {cell.note}".strip() for cell in cells)
-        yield f"| {code(row.id)} | {row.level} | {' | '.join(told)} |"
+        texts = (f"{cell.text} {cell.note}".strip() for cell in cells)
+        yield f"| {code(row.id)} | {row.level} | {' | '.join(texts)} |"
 
 
 def _section(section: view.RuleSection) -> Iterator[str]:
@@ -90,7 +90,8 @@ def _section(section: view.RuleSection) -> Iterator[str]:
         yield f"{section.row.title}: {section.row.why}"
     for group in section.groups:
         expected, actual = (
-            code(cut(text, VALUE)) for text in (group.finding.expected, group.finding.actual)
+            code(cut(text, MAX_VALUE_CHARACTERS))
+            for text in (group.finding.expected, group.finding.actual)
         )
         known = f" (known: {code(group.finding.known)})" if group.finding.known else ""
         places = ", ".join(f"{code(case)} [{code(modes)}]" for _, case, modes in group.cases)

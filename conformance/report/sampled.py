@@ -1,12 +1,12 @@
-"""What a sampled run comes to: how often the model called, and whose the faults are."""
+"""The outcome of a sampled run: how often the model called, and whose faults there are."""
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.base import statistics
+from conformance.base.printable import wrapped
 from conformance.base.statistics import Rate
 from conformance.report.terminal import WIDTH
 from conformance.results.reader import ItemResult, Results
@@ -17,26 +17,28 @@ from conformance.verdicts.blame import Blame
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
-    """Say how many cases cannot be asked of such a server."""
+    """Say how many cases a run against such a server leaves out."""
     why_not = emission_of(server).strategy.why_not
     if count := sum(why_not(case) is not None for case in cases):
-        cases_told = "1 case" if count == 1 else f"{count} cases"
-        yield f"left out: {cases_told}, because only a script makes a model say that"
+        cases_left = "1 case" if count == 1 else f"{count} cases"
+        yield f"left out: {cases_left}, because only a script makes a model say that"
 
 
 def lines(results: Results) -> Iterator[str]:
-    """Say how often the model called, and how many items failed or stayed open by whose fault."""
+    """Say how often the model called, and whose faults left items failed or not decided."""
     attempts = sum(len(item.attempts) for item in results.items)
     if not attempts:
         return
     yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
     owners = Counter(item.fault for item in results.items if item.fault)
     if owners:
-        told = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault])
-        yield f"failed or not decided, by whose fault it is: {told}"
+        counted = ", ".join(
+            f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault]
+        )
+        yield f"failed or not decided, by whose fault it is: {counted}"
     unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
     if unsteady:
-        yield f"items that came out otherwise from one attempt to the next: {unsteady}"
+        yield f"items whose outcome changed from one attempt to the next: {unsteady}"
     if lacking := shortfall(results):
         yield lacking
 
@@ -44,7 +46,7 @@ def lines(results: Results) -> Iterator[str]:
 def summary(results: Results) -> Iterator[str]:
     """Write the same for a terminal."""
     for line in lines(results):
-        yield from _wrapped(line)
+        yield from _indented(line)
 
 
 def _items(results: Results) -> str:
@@ -52,7 +54,7 @@ def _items(results: Results) -> str:
 
 
 def shortfall(results: Results) -> str | None:
-    """Say that the model called too seldom, if so; no wanted call at all is too seldom."""
+    """Say so if the model called too seldom, or if no item wanted a call."""
     required, rate = results.run.require_calls, _calls(results.items)
     if required is None:
         return None
@@ -64,46 +66,48 @@ def shortfall(results: Results) -> str | None:
 
 
 def reason(item: ItemResult) -> str | None:
-    """Say why an item came out as it did, whose fault that is, and how each attempt came out."""
-    told = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
-    told = told.replace("fault of the unclear", "the model's fault or the parser's")
+    """Give the reason for an item's outcome, whose fault it is, and the outcome of each attempt."""
+    words = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
+    words = words.replace("fault of the unclear", "the model's fault or the parser's")
     if len(item.attempts) > 1:
         counted = Counter(str(one.outcome) for one in item.attempts)
         each = ", ".join(f"{count} {outcome}" for outcome, count in counted.items())
-        told = f"{told}{'; ' if told else ''}{len(item.attempts)} attempts: {each}"
-    return told or None
+        words = f"{words}{'; ' if words else ''}{len(item.attempts)} attempts: {each}"
+    return words or None
 
 
 def against_baseline(old: Results, new: Results) -> Iterator[str]:
-    """Compare how often the model called, and each rule was broken, in the items of both runs."""
+    """Compare how often the model called and broke each rule, in the items that both runs have."""
     shared = {item.key for item in old.items} & {item.key for item in new.items}
     before, after = (
         [item for item in one.items if item.key in shared and item.attempts] for one in (old, new)
     )
-    yield from _wrapped(f"wanted calls: {_apart(_calls(before), _calls(after))}")
+    yield from _indented(f"wanted calls: {_difference(_calls(before), _calls(after))}")
     was, now = _broken(before), _broken(after)
     clear = 0
     for rule in sorted(was.keys() | now.keys()):
         left, right = was.get(rule, Rate(0, _asked(before))), now.get(rule, Rate(0, _asked(after)))
         clear += statistics.rose(left, right) or statistics.fell(left, right)
-        yield from _wrapped(f"{rule} broken: {_apart(left, right)}")
-    told = f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
-    yield f"{told} (95 %), over {len(shared)} items"
+        yield from _indented(f"{rule} broken: {_difference(left, right)}")
+    differing = (
+        f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
+    )
+    yield f"{differing} (95 %), over {len(shared)} items"
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ")
+def _indented(text: str) -> list[str]:
+    return wrapped(text, WIDTH, rest="  ")
 
 
-def _apart(old: Rate, new: Rate) -> str:
+def _difference(old: Rate, new: Rate) -> str:
     word = "more often" if statistics.rose(old, new) else "less often"
     clear = statistics.rose(old, new) or statistics.fell(old, new)
     return f"{old} then, {new} now: {word if clear else 'no clear change'}"
 
 
 def _calls(items: Sequence[ItemResult]) -> Rate:
-    told = [one.called for item in items for one in item.attempts]
-    return Rate(sum(one is True for one in told), sum(one is not None for one in told))
+    called = [one.called for item in items for one in item.attempts]
+    return Rate(sum(one is True for one in called), sum(one is not None for one in called))
 
 
 def _asked(items: Sequence[ItemResult]) -> int:

@@ -20,10 +20,10 @@ from conformance.verdicts.verdict import Judgement
 from conformance.wires.answer import Answer
 
 WIDTH = 80
-SHOWN_FINDINGS = 3
-SHOWN_WIRE = 320
-SHOWN_ISSUES = 3
-SHOWN_SAID = 240
+MAX_FINDINGS = 3
+MAX_ISSUES = 3
+MAX_WIRE_CHARACTERS = 320
+MAX_SAID_CHARACTERS = 240
 Result = Mapping[str, Any]
 """One entry of `results`."""
 
@@ -44,7 +44,7 @@ def header(server: Server) -> list[str]:
 
 
 def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
-    """Write an item's failures, the most telling first; each first line suffices alone."""
+    """Write an item's failures; the first line of each can stand alone."""
     blocks = [
         _block(judged, judgement, repeat, known_files)
         for judgement in judged.verdict.of(Outcome.FAIL, Outcome.STALE)
@@ -66,7 +66,7 @@ def trouble(item: Item, reason: str, repeat: str) -> str:
 
 
 def finding(file: str, answer: Answer | None, judgement: Judgement) -> str:
-    """Write what a rule found in a recorded answer, whose events have no times."""
+    """Write a rule's findings in a recorded answer; its events have no times."""
     lines = [headline(judgement), *_row("file", file)]
     for name, text in _finding_rows(answer, judgement):
         lines.extend(_row(name, text.partition("  ")[2] if name == "wire" else text))
@@ -81,8 +81,9 @@ def unreadable(file: str, reason: str) -> str:
 
 def unjudged(file: str, judgement: Judgement) -> str:
     """Say why a rule could not be applied to a recorded answer."""
-    told = f"{judgement.rule.id}  {judgement.rule.level.upper()}  not judged: {judgement.reason}"
-    return "\n".join([told, *_row("file", file)])
+    rule = judgement.rule
+    line = f"{rule.id}  {rule.level.upper()}  not judged: {judgement.reason}"
+    return "\n".join([line, *_row("file", file)])
 
 
 def headline(judgement: Judgement) -> str:
@@ -107,7 +108,9 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
     else:
         rows.extend(_finding_rows(judged.answer, judgement))
         if judged.said is not None:
-            rows.append(("said", f"the model said {jsonvalue.show(judged.said, SHOWN_SAID)}"))
+            rows.append(
+                ("said", f"the model said {jsonvalue.show(judged.said, MAX_SAID_CHARACTERS)}")
+            )
         if judged.fault is not None:
             rows.append(("fault", f"the {judged.fault}'s"))
         rows.append(("why", judgement.rule.why))
@@ -125,26 +128,26 @@ def _finding_rows(answer: Answer | None, judgement: Judgement) -> Iterator[tuple
     yield "where", first.where
     wire = answer.wire(first.chunk) if answer else None
     if wire is not None:
-        yield "wire", _telling(wire, first.where)
-    for other in others[: SHOWN_FINDINGS - 1]:
+        yield "wire", _without_envelope(wire, first.where)
+    for other in others[: MAX_FINDINGS - 1]:
         same = (other.expected, other.actual) == (first.expected, first.actual)
-        told = "" if same else f": expected {other.expected}, got {other.actual}"
-        yield "also", f"{other.where}{told}"
-    if judgement.total > SHOWN_FINDINGS:
-        yield "more", f"{judgement.total - SHOWN_FINDINGS} findings of this rule"
+        difference = "" if same else f": expected {other.expected}, got {other.actual}"
+        yield "also", f"{other.where}{difference}"
+    if judgement.total > MAX_FINDINGS:
+        yield "more", f"{judgement.total - MAX_FINDINGS} findings of this rule"
 
 
-def _telling(wire: str, where: str) -> str:
-    """Leave out the envelope of a chunk where it is not what the finding is about."""
+def _without_envelope(wire: str, where: str) -> str:
+    """Leave out the envelope of a chunk if the finding is about a choice."""
     time, _, event = wire.partition("  ")
     at = event.find('"choices"')
     if "choice" in where and at > 0:
         event = f"data: {{… {event[at:]}"
-    return f"{time}  {_cut(event, SHOWN_WIRE)}"
+    return f"{time}  {_cut(event, MAX_WIRE_CHARACTERS)}"
 
 
 def _row(name: str, text: str) -> list[str]:
-    """Write a named row; one that is meant to be copied stays in one piece."""
+    """Write a named row; a command to copy stays on one line."""
     if name == "repeat":
         return [f"  {name:<10}{text}"]
     return textwrap.wrap(
@@ -158,7 +161,7 @@ def _row(name: str, text: str) -> list[str]:
 
 
 def rules_table(items: Sequence[Result]) -> list[str]:
-    """Count, by rule, what it came to in the items to which it applies."""
+    """Count each rule's outcomes, in the items to which it applies."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for item in items:
         for rule, outcome in item["rules"].items():
@@ -180,8 +183,8 @@ def rules_table(items: Sequence[Result]) -> list[str]:
         rows.insert(
             0, f"{'rule':<30}{'level':<8}" + "".join(f"{_short(one):>8}" for one in columns)
         )
-    told = f"{clean} {'other ' if rows else ''}rules passed wherever they applied"
-    return [*rows, f"{told}; {idle} applied nowhere" if idle else told]
+    passed = f"{clean} {'other ' if rows else ''}rules passed wherever they applied"
+    return [*rows, f"{passed}; {idle} applied nowhere" if idle else passed]
 
 
 def cite(issue: Issue) -> str:
@@ -190,7 +193,7 @@ def cite(issue: Issue) -> str:
 
 
 def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
-    """Name the known issues that were met, with the number of items; chance is counted apart."""
+    """Name the known issues of the run, with how many items they excuse, and how many by chance."""
     met: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for item in items:
         for finding in item["findings"]:
@@ -215,25 +218,25 @@ def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
 
 
 def unmatched(issues: Sequence[str]) -> str:
-    """Say which entries had nothing to say about the cases that were collected."""
-    names = ", ".join(issues[:SHOWN_ISSUES])
-    more = ", …" if len(issues) > SHOWN_ISSUES else ""
+    """Name the known issues that list none of the collected cases and rules."""
+    names = ", ".join(issues[:MAX_ISSUES])
+    more = ", …" if len(issues) > MAX_ISSUES else ""
     return f"known issues that list none of these cases and rules: {len(issues)} ({names}{more})"
 
 
 def totals_line(totals: Mapping[str, int]) -> str:
-    """Say what the items came to, in one line."""
+    """Count the outcomes of all items, in one line."""
     words = {"n/a": "not applicable", "known": "known to fail", "error": "in error"}
-    told = [
+    counted = [
         f"{count} {words.get(name, name)}"
         for name, count in totals.items()
         if count or name in ("pass", "fail", "error")
     ]
-    return f"{sum(totals.values())} items: {', '.join(told)}"
+    return f"{sum(totals.values())} items: {', '.join(counted)}"
 
 
 def waits_line(waits: Waits) -> str:
-    """Say that the server was waited for."""
+    """Say how often and how long the run waited for the server."""
     times = "once" if waits.times == 1 else f"{waits.times} times"
     return f"waited {times} for the server, {waits.seconds:.1f} s in all (busy or gone)"
 

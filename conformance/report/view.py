@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 from packaging.version import InvalidVersion, Version
 
 from conformance.report import sampled
-from conformance.results.comparison import ERROR, Comparison, Incomparable, check, compare
+from conformance.results.comparison import (
+    ERROR,
+    Comparison,
+    Incomparable,
+    compare,
+    require_comparable,
+)
 from conformance.results.reader import Found, ItemResult, Results
 from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
@@ -23,7 +29,7 @@ WORDS = {
     Outcome.KNOWN: "known",
     Outcome.INCONCLUSIVE: "unsure",
 }
-"""What a cell says of an outcome, from what weighs most."""
+"""The word for an outcome in a cell; the gravest comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,27 +42,27 @@ class Column:
 
     @property
     def verdict(self) -> tuple[Outcome, str]:
-        """Say in a sentence what the run came to."""
+        """Give the outcome of the run, and a sentence about it."""
         run, totals = self.results.run, self.results.totals
         items = Counter(item.outcome for item in self.results.items)
         if not run.complete:
-            return Outcome.ERROR, "not finished: what is missing may be broken"
+            return Outcome.ERROR, "not finished: the missing items may be broken"
         bad = [one for one in (Outcome.FAIL, Outcome.ERROR, Outcome.STALE) if items[one]]
         if bad:
-            told = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
-            return bad[0], f"not conforming: {told} of {len(self.results.items)} items"
+            counted = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
+            return bad[0], f"not conforming: {counted} of {len(self.results.items)} items"
         if not totals or not items[Outcome.PASS] + items[Outcome.KNOWN]:
             return Outcome.ERROR, "nothing was tested"
         if lacking := sampled.shortfall(self.results):
             return Outcome.FAIL, lacking
         if items[Outcome.KNOWN]:
-            told = f"conforming, but for known issues in {items[Outcome.KNOWN]} items"
-            return Outcome.KNOWN, told
+            sentence = f"conforming, except for known issues in {items[Outcome.KNOWN]} items"
+            return Outcome.KNOWN, sentence
         return Outcome.PASS, "conforming"
 
     @property
     def rates(self) -> tuple[str, ...]:
-        """Say how often a sampled model called, and whose the faults are."""
+        """Say how often a sampled model called, and whose faults there are."""
         return tuple(sampled.lines(self.results))
 
 
@@ -65,19 +71,19 @@ _ITEM_WORDS = {Outcome.FAIL: "failing", Outcome.ERROR: "in error", Outcome.STALE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """What a rule or a case came to in one run."""
+    """The outcome of a rule or a case in one run."""
 
     outcome: Outcome
     text: str
     link: str | None = None
     note: str = ""
-    """How it differs from the run before."""
+    """The difference from the run before."""
     decides: bool = True
     """Whether a fault here can fail a run."""
 
     @property
     def tone(self) -> str:
-        """Say how loud it is to be shown."""
+        """Choose its colour: a fault that cannot fail a run is only noted."""
         loud = self.decides or self.outcome is not Outcome.FAIL
         return self.outcome.name.lower() if loud else "noted"
 
@@ -100,7 +106,7 @@ class RuleRow:
 
     @property
     def troubled(self) -> bool:
-        """Whether it is anything but held somewhere."""
+        """Whether it does more than hold, or not apply, somewhere."""
         return any(cell.outcome not in (Outcome.PASS, Outcome.NA) for cell in self.cells)
 
 
@@ -148,7 +154,7 @@ class History:
 
 
 def columns(runs: Iterable[Results]) -> list[Column]:
-    """Order runs by implementation, format and version: a diagnosis is no league table."""
+    """Order runs by implementation, format and version, not by score."""
     ordered = sorted(runs, key=_order)
     ids = Counter(run.target.id for run in ordered)
     names = [
@@ -167,19 +173,19 @@ def columns(runs: Iterable[Results]) -> list[Column]:
 
 
 def comparison(runs: Sequence[Column]) -> Comparison | str | None:
-    """Compare two runs of one kind of server; where that would mislead, say why."""
+    """Compare two runs of one kind of server, or say why they cannot be compared."""
     if len(runs) != 2 or len({_kind(column.results) for column in runs}) > 1:
         return None
     old, new = (column.results for column in runs)
     try:
-        check(old, new)
+        require_comparable(old, new)
     except Incomparable as problem:
         return str(problem)
     return compare(old, new)
 
 
 def rule_rows(runs: Sequence[Column]) -> list[RuleRow]:
-    """Give every rule of the runs, by area; whether there was an answer at all comes first."""
+    """Give every rule of the runs, by area, after a row about whether there was an answer."""
     counts = [_by_rule(column.results) for column in runs]
     found = {rule for count in counts for rule in count}
     ordered = sorted(found, key=lambda rule: (rule != ERROR, rule))
@@ -219,26 +225,23 @@ def case_rows(runs: Sequence[Column]) -> list[CaseRow]:
             items = cases.get(id, [])
             cell = _cell(Counter(item.outcome for item in items))
             noted = sum(item.outcome is Outcome.PASS and bool(item.findings) for item in items)
-            link = f"c{number}-t{place}" if any(map(telling, items)) else None
+            link = f"c{number}-t{place}" if any(map(has_details, items)) else None
             text = f"{cell.text}, {noted} noted" if noted else cell.text
             cells.append(Cell(outcome=cell.outcome, text=text, link=link))
         rows.append(CaseRow(number=number, id=id, cells=tuple(cells)))
     return rows
 
 
-def telling(item: ItemResult) -> bool:
-    """Whether there is more to say about an item than its outcome."""
-    return bool(item.findings) or item.outcome in (
-        Outcome.ERROR,
-        Outcome.STALE,
-        Outcome.INCONCLUSIVE,
-    )
+def has_details(item: ItemResult) -> bool:
+    """Whether an item has more to show than its outcome."""
+    shown = (Outcome.ERROR, Outcome.STALE, Outcome.INCONCLUSIVE)
+    return bool(item.findings) or item.outcome in shown
 
 
 def rule_sections(
     runs: Sequence[Column], rules: Sequence[RuleRow], cases: Sequence[CaseRow]
 ) -> list[RuleSection]:
-    """Gather the findings behind each cell of the table of rules."""
+    """Gather the findings that each cell of the table of rules counts."""
     numbers = {row.id: row.number for row in cases}
     sections = []
     for row in rules:
@@ -254,7 +257,7 @@ def rule_sections(
 
 
 def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]:
-    """Show where each fault came and went, for each target that was run in several versions."""
+    """Show where each fault came and went, for targets with runs of several versions."""
     kinds: dict[tuple[str, ...], list[Column]] = defaultdict(list)
     for column in runs:
         kinds[_kind(column.results)].append(column)
@@ -271,9 +274,9 @@ def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]
 
 
 def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
-    """Count, for each version, the items in which the fault came with it or went with it.
+    """Count, for each version, the items in which the fault came or went.
 
-    Where it is known to fail by chance in any of the versions, it neither comes nor goes.
+    Items in which the rule is known to fail by chance in any version do not count.
     """
     cells: list[Cell] = []
     chance = {
@@ -285,14 +288,14 @@ def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
         both = (before.keys() & now.keys()) - chance
         came = sum(now[key] and not before[key] for key in both)
         went = sum(before[key] and not now[key] for key in both)
-        told = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
-        cells.append(replace(row.cells[column.number], note=", ".join(told)))
+        notes = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
+        cells.append(replace(row.cells[column.number], note=", ".join(notes)))
         before = now
     return tuple(cells)
 
 
 def _broken(rule: str, results: Results) -> dict[tuple[str, str], bool]:
-    """Say of each item that was asked whether it breaks a rule."""
+    """Say whether each item that had an answer breaks a rule."""
     if rule == ERROR:
         return {
             item.key: item.outcome is Outcome.ERROR
@@ -328,21 +331,21 @@ def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Grou
 
 
 def _findings(rule: str, item: ItemResult) -> list[Found]:
-    """Give an item's findings of a rule; what has none, such as an error, is told as one."""
+    """Give an item's findings of a rule; an error, stale or undecided rule becomes a finding."""
     reason = sampled.reason(item) or "none"
     if rule == ERROR:
         if item.outcome is not Outcome.ERROR:
             return []
-        return [_told(rule, Outcome.ERROR, "a whole answer", reason)]
+        return [_as_finding(rule, Outcome.ERROR, "a whole answer", reason)]
     outcome = item.rules.get(rule)
     if outcome is Outcome.STALE:
-        return [_told(rule, outcome, "a known issue that still shows", "the rule holds")]
+        return [_as_finding(rule, outcome, "a known issue that still shows", "the rule holds")]
     if outcome is Outcome.INCONCLUSIVE:
-        return [_told(rule, outcome, "an answer that lets the rule decide", reason)]
+        return [_as_finding(rule, outcome, "an answer that lets the rule decide", reason)]
     return [finding for finding in item.findings if finding.rule == rule]
 
 
-def _told(rule: str, outcome: Outcome, expected: str, actual: str) -> Found:
+def _as_finding(rule: str, outcome: Outcome, expected: str, actual: str) -> Found:
     return Found(
         rule=rule,
         level=Level.MUST,
@@ -375,10 +378,10 @@ def _by_case(results: Results) -> dict[str, list[ItemResult]]:
 
 def _cell(count: Counter[Outcome]) -> Cell:
     of = sum(count.values()) - count[Outcome.NA]
-    told = [f"{word} {count[outcome]}" for outcome, word in WORDS.items() if count[outcome]]
-    if told:
+    counted = [f"{word} {count[outcome]}" for outcome, word in WORDS.items() if count[outcome]]
+    if counted:
         worst = next(outcome for outcome in WORDS if count[outcome])
-        return Cell(outcome=worst, text=f"{', '.join(told)} of {of}")
+        return Cell(outcome=worst, text=f"{', '.join(counted)} of {of}")
     if of:
         return Cell(outcome=Outcome.PASS, text=f"ok {of}")
     return Cell(outcome=Outcome.NA, text="n/a" if count else "-")

@@ -12,7 +12,7 @@ from conformance.terms.server import Server
 from conformance.verdicts.verdict import BROKEN, counts
 
 ERROR = "error"
-"""Stands where the id of a rule would, if there was no whole answer to judge."""
+"""Takes the place of a rule's id where there was no whole answer to judge."""
 
 TROUBLE = {*BROKEN, Outcome.ERROR}
 HOLDS = {Outcome.PASS, Outcome.STALE}
@@ -25,16 +25,16 @@ class Incomparable(Exception):
 
 
 class Kind(StrEnum):
-    """What became of a rule in an item between two runs."""
+    """How a rule's outcome in an item changed between two runs."""
 
     REGRESSED = "regressed"
     FIXED = "fixed"
     ADDED = "added"
-    """Judged now, and not before."""
+    """Judged now, but not before."""
     GONE = "gone"
-    """Judged before, and not now."""
+    """Judged before, but not now."""
     CHANCE = "by chance"
-    """Broken in one of the runs, where either knows that it fails by chance."""
+    """Broken in one of the runs, and listed as failing by chance in either."""
     UNCHANGED = "unchanged"
 
 
@@ -50,18 +50,18 @@ class Change:
     """`None` if there was no such item."""
     after: Outcome | None
     finding: Found | None = None
-    """The first one after, or before where there is none after."""
+    """The first finding after, or else the first before."""
     reason: str | None = None
-    """Why there is no whole answer, where that is the change."""
+    """Why there is no whole answer, if that is the change."""
 
     @property
     def level(self) -> Level:
-        """How much the rule demands, as far as a finding tells."""
+        """The level of the rule; MUST if no finding says."""
         return self.finding.level if self.finding else Level.MUST
 
     @property
     def listed(self) -> str | None:
-        """The known issue that excuses it now."""
+        """The known issue that excuses the rule now."""
         known = self.after is Outcome.KNOWN and self.finding is not None
         return self.finding.known if known and self.finding else None
 
@@ -78,7 +78,7 @@ class Comparison:
     old: Results
     new: Results
     changes: tuple[Change, ...]
-    """All but the unchanged, by rule, case and mode."""
+    """What changed, sorted by rule, case and mode."""
     unchanged: int
     still_broken: int
     """How many of the unchanged are broken."""
@@ -91,42 +91,42 @@ class Comparison:
 
     @property
     def regressed(self) -> bool:
-        """Whether a rule that can fail a run regressed, listed as known or not."""
+        """Whether a rule regressed that can fail a run, listed as known or not."""
         failing_level = self.new.run.level
         return any(counts(change.level, failing_level) for change in self.of(Kind.REGRESSED))
 
 
-def check(old: Results, new: Results) -> None:
-    """Raise `Incomparable` where a comparison would say what is not so."""
+def require_comparable(old: Results, new: Results) -> None:
+    """Raise `Incomparable` where a comparison would mislead."""
     for results in (old, new):
-        _check_whole(results)
+        _require_whole(results)
     if old.suite.digest != new.suite.digest:
         raise Incomparable(
             f"{new.path}: made with other cases or rules than {old.path} (suite digest "
             f"{_short(new)}, not {_short(old)}); run both with one version of the suite"
         )
     target, other = old.target, new.target
-    _check_alike(old, "parser", target.parser, other.parser, str(new.path))
-    _check_alike(old, "format", target.format, other.format, str(new.path))
-    _check_emission(old, other.emission, str(new.path))
+    _require_same(old, "parser", target.parser, other.parser, str(new.path))
+    _require_same(old, "format", target.format, other.format, str(new.path))
+    _require_emission(old, other.emission, str(new.path))
     if any(item.attempts for item in (*old.items, *new.items)):
         raise Incomparable(
-            f"{new.path}: {other.emission}, so that one answer differs from the next by chance; "
-            "weigh rates with --baseline, or give both servers the script plugin "
+            f"{new.path}: {other.emission}, so answers differ by chance; compare rates "
+            "with --baseline, or give both servers the script plugin "
             "(docs/servers.md, 'A vLLM of your own')"
         )
 
 
-def check_baseline(baseline: Results, server: Server) -> None:
-    """Raise `Incomparable` where a server cannot be weighed against earlier results."""
-    _check_whole(baseline)
-    _check_alike(baseline, "parser", baseline.target.parser, server.parser, "this run")
-    _check_alike(baseline, "format", baseline.target.format, server.format, "this run")
-    _check_emission(baseline, server.emission, "this run")
+def require_baseline(baseline: Results, server: Server) -> None:
+    """Raise `Incomparable` where a server cannot be compared with earlier results."""
+    _require_whole(baseline)
+    _require_same(baseline, "parser", baseline.target.parser, server.parser, "this run")
+    _require_same(baseline, "format", baseline.target.format, server.format, "this run")
+    _require_emission(baseline, server.emission, "this run")
 
 
 def compare(old: Results, new: Results) -> Comparison:
-    """Compare rule by rule; of a new run that is not whole, only what it has."""
+    """Compare rule by rule; if the new run is not whole, only the items that it has."""
     before = {item.key: item for item in old.items}
     after = {item.key: item for item in new.items}
     if not new.run.complete or new.run.deselected:
@@ -168,7 +168,7 @@ def _changes(old: ItemResult | None, new: ItemResult | None) -> Iterator[Change]
 
 
 def _outcomes(item: ItemResult | None) -> Mapping[str, Outcome]:
-    """Give the outcomes of an item's rules, and whether there was an answer for them to judge."""
+    """Give the outcomes of an item's rules, and under `error` whether it had an answer."""
     if item is None or item.outcome is Outcome.NA:
         return {}
     answered = Outcome.ERROR if item.outcome is Outcome.ERROR else Outcome.PASS
@@ -176,13 +176,13 @@ def _outcomes(item: ItemResult | None) -> Mapping[str, Outcome]:
 
 
 def _kind(was: Outcome | None, now: Outcome | None, *, asked: bool) -> Kind | None:
-    """Say what became of a rule; `asked` if there were answers to judge on both sides."""
+    """Name a rule's change; `asked` says that both runs had an answer to judge."""
     judged = {*TROUBLE, *HOLDS}
     if was not in judged and now not in judged:
         return None
     if (was in TROUBLE) == (now in TROUBLE) and (asked or (was in judged and now in judged)):
         return Kind.UNCHANGED
-    # A rule that was asked, and had nothing to object to, held.
+    # A rule that found nothing in an answer counts as one that held.
     if now in TROUBLE and (was in HOLDS or asked):
         return Kind.REGRESSED
     if now in judged:
@@ -191,9 +191,11 @@ def _kind(was: Outcome | None, now: Outcome | None, *, asked: bool) -> Kind | No
 
 
 def _by_chance(rule: str, old: ItemResult | None, new: ItemResult | None) -> bool:
-    """Whether a run lists the rule as failing by chance; each knows its own version only."""
+    """Whether a run lists the rule as failing by chance; each run lists its own version only."""
     if new is not None and rule in new.chance:
-        return new.rules.get(rule) is not Outcome.FAIL  # it fails in other words than are listed
+        return (
+            new.rules.get(rule) is not Outcome.FAIL
+        )  # a failure with other words than the listed ones
     return old is not None and rule in old.chance
 
 
@@ -207,17 +209,12 @@ def _reason(rule: str, *items: ItemResult | None) -> str | None:
     return next(troubled, None) if rule == ERROR else None
 
 
-def _check_whole(results: Results) -> None:
-    if not results.run.complete:
-        raise Incomparable(f"{results.path}: an incomplete run; let it run to its end")
-    if results.run.deselected:
-        raise Incomparable(
-            f"{results.path}: a partial run, which left out {results.run.deselected} items; "
-            "run it again without -k and without naming items"
-        )
+def _require_whole(results: Results) -> None:
+    if results.gap:
+        raise Incomparable(f"{results.path}: {results.gap}")
 
 
-def _check_alike(old: Results, what: str, was: str, now: str, who: str) -> None:
+def _require_same(old: Results, what: str, was: str, now: str, who: str) -> None:
     if was != now:
         raise Incomparable(
             f"{who}: the {what} {now!r}, and {old.path} has {was!r}; "
@@ -225,7 +222,7 @@ def _check_alike(old: Results, what: str, was: str, now: str, who: str) -> None:
         )
 
 
-def _check_emission(old: Results, now: str, who: str) -> None:
+def _require_emission(old: Results, now: str, who: str) -> None:
     if old.target.emission != now:
         raise Incomparable(
             f"{who}: {now}, and {old.path} is {old.target.emission}; "

@@ -15,15 +15,15 @@ from conformance.base.schema import misfit
 from conformance.base.statistics import Rate
 from conformance.terms.outcome import Level, Outcome
 
-LIMIT = 64_000_000
-"""Bytes of a file; a larger one is refused."""
+MAX_RESULTS_BYTES = 64_000_000
+"""A larger file is refused."""
 
 
 class ResultsProblem(Exception):
     """Results cannot be used; reads `path: what was seen, and what to do`."""
 
     def __init__(self, path: Path, what: str) -> None:
-        """Keep the parts apart."""
+        """Keep path and message apart."""
         super().__init__(f"{path}: {what}")
         self.path = path
         self.what = what
@@ -31,7 +31,7 @@ class ResultsProblem(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """What a run was made with."""
+    """The suite that made a run."""
 
     version: str
     cases: int
@@ -40,8 +40,8 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """The server that a run was made against."""
+class TargetRecord:
+    """The server that a run tested, as its results describe it."""
 
     id: str
     implementation: str
@@ -53,7 +53,7 @@ class Target:
     packages: Mapping[str, str]
     emission: str
     tokens: bool = False
-    """A sampled answer's tokens are shown."""
+    """Whether the server shows a sampled answer's tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,14 +72,14 @@ class RunFacts:
     deselected: int = 0
     baseline: str | None = None
     repeats: int = 1
-    """How often a sampled model was asked each item at most."""
+    """The most attempts at an item of a sampled model."""
     require_calls: float | None = None
     repeat: str | None = None
-    """The options that reach such a server again."""
+    """The options that repeat the run."""
     unasked: Mapping[str, int] | None = None
-    """Items that were not asked, by the reason."""
+    """How many items were not asked, by reason."""
     waited: Mapping[str, float] | None = None
-    """How many `times`, and `seconds`, the server was waited for."""
+    """How many `times` the run waited for the server, and for how many `seconds`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,18 +98,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One of the times that a sampled model was asked."""
+    """One answer of a sampled model to an item."""
 
     outcome: Outcome
     reason: str | None
     seconds: float
     fault: str | None
     called: bool | None
-    """Whether the model made the wanted call; `None` if none was wanted, or nothing is known."""
+    """Whether the model made the wanted call; `None` if none was wanted or it is unknown."""
     said: str | None
-    """The beginning of the model's own text, where its tokens are known."""
+    """The beginning of the model's own text, if its tokens are known."""
     broken: tuple[str, ...]
-    """Rules."""
+    """Ids of the broken rules."""
     wire: str | None
 
     @property
@@ -120,7 +120,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemResult:
-    """What became of a case in a mode."""
+    """The outcome of a case in a mode."""
 
     case: str
     mode: str
@@ -131,16 +131,16 @@ class ItemResult:
     findings: tuple[Found, ...]
     wire: str | None
     chance: frozenset[str] = frozenset()
-    """Rules that known issues list here as failing by chance, whatever came of them."""
+    """Rules that known issues list here as failing by chance, whatever their outcome."""
     test: str | None = None
-    """What pytest calls it."""
+    """Its name in pytest."""
     fault: str | None = None
-    """Whose fault it is that a sampled item failed or was not decided."""
+    """Whose fault it is, if a sampled item failed or was not decided."""
     attempts: tuple[Attempt, ...] = ()
 
     @property
     def key(self) -> tuple[str, str]:
-        """Name the item."""
+        """Its case and mode."""
         return (self.case, self.mode)
 
     def rates(self) -> dict[str, Rate]:
@@ -151,12 +151,12 @@ class ItemResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
-    """A known issue, as the run read it."""
+class IssueRecord:
+    """A known issue, as a run's results record it."""
 
     about: str
     issue: str | None
-    """Where it was reported."""
+    """The address of its report."""
     source: str | None = None
     """The place in the implementation's source."""
 
@@ -172,21 +172,33 @@ class Results:
 
     path: Path
     suite: Suite
-    target: Target
+    target: TargetRecord
     run: RunFacts
     totals: Mapping[str, int]
     items: tuple[ItemResult, ...]
-    issues: Mapping[str, Issue] = field(default_factory=dict)
+    issues: Mapping[str, IssueRecord] = field(default_factory=dict)
+
+    @property
+    def gap(self) -> str | None:
+        """Say why some items are missing, and what to do; `None` if the run is whole."""
+        if not self.run.complete:
+            return "an incomplete run; let it run to its end"
+        if self.run.deselected:
+            return (
+                f"a partial run, which left out {self.run.deselected} items; "
+                "run it again without -k and without naming items"
+            )
+        return None
 
     def outcomes(self) -> dict[tuple[str, str], Mapping[str, Outcome]]:
-        """Give the outcome of every rule, by case and mode; what fails by chance is not sound."""
+        """Give each rule's outcome by case and mode; a rule that fails by chance is known."""
         return {
             item.key: {**item.rules, **dict.fromkeys(item.chance, Outcome.KNOWN)}
             for item in self.items
         }
 
     def rates(self) -> dict[tuple[str, str], Mapping[str, Rate]]:
-        """Give how often each rule was broken in each item of a sampled run, if it ever was."""
+        """Give how often each item of a sampled run broke each rule."""
         return {item.key: item.rates() for item in self.items if item.attempts}
 
 
@@ -198,8 +210,8 @@ def load(path: Path) -> Results:
             path, f"schema {version}, and this suite reads schema 1; run both with one suite"
         )
     if (wrong := misfit(document, "results")) is not None:
-        raise ResultsProblem(path, f"no results of a run: {wrong}")
-    return of(path, document)
+        raise ResultsProblem(path, f"not the results of a run: {wrong}")
+    return from_document(path, document)
 
 
 def wire(results: Results, item: ItemResult) -> Json:
@@ -216,28 +228,28 @@ def wire(results: Results, item: ItemResult) -> Json:
 
 def _document(path: Path) -> Json:
     try:
-        return jsonfile.load(path, LIMIT)
+        return jsonfile.load(path, MAX_RESULTS_BYTES)
     except JsonFileProblem as problem:
         raise ResultsProblem(path, str(problem)) from None
 
 
-def of(path: Path, document: Mapping[str, Any]) -> Results:
-    """Take a document that is as its schema says; raises `ResultsProblem` for a doubled item."""
+def from_document(path: Path, document: Mapping[str, Any]) -> Results:
+    """Read a document that fits its schema; raises `ResultsProblem` if it lists an item twice."""
     run = document["run"]
     items = tuple(_item(item) for item in document["results"])
     seen: set[tuple[str, str]] = set()
     for item in items:
         if item.key in seen:
-            raise ResultsProblem(path, f"{item.case} [{item.mode}] stands there twice")
+            raise ResultsProblem(path, f"{item.case} [{item.mode}] is listed twice")
         seen.add(item.key)
     return Results(
         path=path,
         suite=Suite(**document["suite"]),
-        target=Target(**document["target"]),
+        target=TargetRecord(**document["target"]),
         run=RunFacts(**{**run, "level": Level(run["level"]), "known": tuple(run["known"])}),
         totals=document["totals"],
         items=items,
-        issues={id: Issue(**issue) for id, issue in document.get("issues", {}).items()},
+        issues={id: IssueRecord(**issue) for id, issue in document.get("issues", {}).items()},
     )
 
 
@@ -265,5 +277,5 @@ def _item(item: Mapping[str, Any]) -> ItemResult:
 
 
 def _attempt(found: Mapping[str, Any]) -> Attempt:
-    told = {"outcome": Outcome(found["outcome"]), "broken": tuple(found["broken"])}
-    return Attempt(**{**found, **told})
+    typed = {"outcome": Outcome(found["outcome"]), "broken": tuple(found["broken"])}
+    return Attempt(**{**found, **typed})

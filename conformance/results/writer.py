@@ -1,4 +1,4 @@
-"""Write results.json: what became of every rule in every item, for people and for comparison."""
+"""Writes results.json: the outcome of every rule in every item."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ from conformance.verdicts.known_issues import Known
 from conformance.verdicts.verdict import BROKEN, Judgement, Verdict
 from conformance.wires.answer import Answer
 
-WIRE_LIMIT = 300_000
-"""Characters of an answer that are kept."""
+MAX_WIRE_CHARACTERS = 300_000
+"""More of an answer is not kept."""
 
-SAID_LIMIT = 4_000
-"""Characters of a sampled model's own text that are kept."""
+MAX_SAID_CHARACTERS = 4_000
+"""More of a sampled model's own text is not kept."""
 
 BASELINE = "baseline"
-"""Stands where the id of a known issue would, if the rule was broken in the baseline too."""
+"""Takes the place of a known issue's id where the baseline has the rule broken too."""
 
 NOTHING_KNOWN = Known()
 
 Item = Mapping[str, Any]
-"""One entry of `results`, plus `exchange` while it travels."""
+"""One entry of `results`; on its way between processes it has its `exchange` too."""
 
 
 def describe(judged: Judged) -> dict[str, Any]:
-    """Write an item's result as plain JSON types, so that it can travel between processes."""
+    """Write an item's result in plain JSON types, which can travel between processes."""
     verdict, answer = judged.verdict, judged.answer
     findings = _findings(verdict)
-    telling = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
+    shown = answer is not None and (findings or verdict.outcome is Outcome.ERROR)
     return {
         "case": judged.item.case.id,
         "mode": judged.item.mode.name,
@@ -50,7 +50,7 @@ def describe(judged: Judged) -> dict[str, Any]:
         "findings": findings,
         "chance": [found.rule.id for found in verdict.judgements if found.chance],
         "wire": None,
-        "exchange": _exchange(answer) if answer and telling else None,
+        "exchange": _exchange(answer) if answer and shown else None,
         **(_sampled(judged) if judged.attempts else {}),
     }
 
@@ -73,7 +73,7 @@ def _findings(verdict: Verdict) -> list[dict[str, Any]]:
 
 
 def _sampled(judged: Judged) -> dict[str, Any]:
-    """Write what is told of a sampled item beside: whose fault, and every attempt."""
+    """Write what only a sampled item has: whose fault it is, and every attempt."""
     return {
         "fault": judged.fault and str(judged.fault),
         "attempts": [_attempt(one) for one in judged.attempts],
@@ -83,17 +83,17 @@ def _sampled(judged: Judged) -> dict[str, Any]:
 def _attempt(judged: Judged) -> dict[str, Any]:
     verdict, answer = judged.verdict, judged.answer
     broken = sorted(found.rule.id for found in verdict.of(*BROKEN))
-    several = answer is not None and (broken or verdict.outcome is Outcome.ERROR)
+    shown = answer is not None and (broken or verdict.outcome is Outcome.ERROR)
     return {
         "outcome": str(verdict.outcome),
         "reason": verdict.reason,
         "seconds": round(answer.exchange.seconds, 3) if answer else 0.0,
         "fault": judged.fault and str(judged.fault),
         "called": judged.called,
-        "said": judged.said[:SAID_LIMIT] if judged.said is not None else None,
+        "said": judged.said[:MAX_SAID_CHARACTERS] if judged.said is not None else None,
         "broken": broken,
         "wire": None,
-        "exchange": _exchange(answer) if answer and several else None,
+        "exchange": _exchange(answer) if answer and shown else None,
     }
 
 
@@ -110,12 +110,12 @@ def _exchange(answer: Answer) -> dict[str, Any]:
         "status": exchange.status,
         "headers": [list(pair) for pair in exchange.headers],
         "error": exchange.error,
-        "answer": answer.text[:WIRE_LIMIT],
+        "answer": answer.text[:MAX_WIRE_CHARACTERS],
     }
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Say which cases and rules a run was made with."""
+    """Digest the cases and rules of a run."""
     found = hashlib.sha256()
     for path in sorted(set(files)):
         found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -180,9 +180,9 @@ def totals(items: Iterable[Item]) -> dict[str, int]:
 
 
 def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
-    """Write the exchanges of telling items below `folder`, and note the place in each item.
+    """Write the kept exchanges below `folder`, and note in each item where its exchange is.
 
-    Of several attempts each has its own file, and the item that of the one that tells.
+    If an item has several attempts, each has a file of its own beside the item's.
     """
     for item in items:
         name = f"{item['case'].replace('/', '.')}.{item['mode']}"
@@ -195,7 +195,7 @@ def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
                 attempt["wire"] = item["wire"]
 
 
-def _write_exchange(folder: Path, name: str, told: dict[str, Any]) -> None:
-    if told.get("exchange"):
-        jsonfile.write(folder / "wire" / name, told["exchange"])
-        told["wire"] = f"wire/{name}"
+def _write_exchange(folder: Path, name: str, entry: dict[str, Any]) -> None:
+    if entry.get("exchange"):
+        jsonfile.write(folder / "wire" / name, entry["exchange"])
+        entry["wire"] = f"wire/{name}"

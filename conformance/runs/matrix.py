@@ -27,25 +27,25 @@ from conformance.engines.process import Process, Tell, spawn
 from conformance.engines.registry import engine_of
 from conformance.terms.server import Target
 
-MEMORY = 3_000_000_000
-"""Bytes that a server and its run are given; a launched 0.32.0 takes about half."""
-PATIENCE = 15.0
-"""Seconds between two words on how far a run is."""
-FAREWELL = 20.0
-"""Seconds for an interrupted run to write what it has."""
+SERVER_BYTES = 3_000_000_000
+"""The memory that a server and its run may need; a launched 0.32.0 takes about half."""
+PROGRESS_SECONDS = 15.0
+"""The time between two reports on a run's progress."""
+INTERRUPT_SECONDS = 20.0
+"""The time that an interrupted run has to write its results."""
 
 CONFORMING, FINDINGS, INTERRUPTED, INTERNAL, USAGE, NOTHING = range(6)
 """Exit statuses of a run."""
 _GRAVEST_FIRST = (INTERRUPTED, INTERNAL, FINDINGS, USAGE, NOTHING)
 
 _COUNT = re.compile(r"\[ *([0-9]+)/([0-9]+)\]")
-"""How pytest says how many items are done, of how many."""
+"""How pytest reports the items done, of how many."""
 _COLLECTED = re.compile(r"^collected ([0-9]+) items", re.MULTILINE)
-"""How it says that the server is up, and how many there are to do."""
+"""How pytest reports, once the server is up, the number of items."""
 
 
 class MatrixProblem(Exception):
-    """A matrix cannot be run as it was asked for; the message names the option."""
+    """A matrix cannot run as asked; the message names the option."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +81,7 @@ class Combination:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """What became of a combination."""
+    """How the run of a combination ended."""
 
     combination: Combination
     status: int
@@ -90,7 +90,7 @@ class Ended:
     results: Path | None = None
     """`None` where a run left none."""
     reason: str | None = None
-    """Why it was not run, in the words of whoever would not."""
+    """Why it did not run, in the words of pytest or of the provisioning."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -100,7 +100,7 @@ class _Running:
     stamp: str
     process: Process
     began: float
-    told: float
+    reported: float
 
 
 def combine(
@@ -130,14 +130,14 @@ def combine(
 
 
 def servers_here() -> int:
-    """Say how many servers this machine has room for: by its cores, and by its free memory."""
+    """Say how many servers this machine can run, by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, StopIteration, ValueError):  # Linux counts what it can give back
+    with suppress(OSError, StopIteration, ValueError):  # Linux counts memory that it can free
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         available = next(line for line in lines if line.startswith("MemAvailable:"))
         free = int(available.split()[1]) * 1024
-    return max(1, min(cores // 2, int(free / MEMORY)))
+    return max(1, min(cores // 2, int(free / SERVER_BYTES)))
 
 
 def run(
@@ -148,10 +148,10 @@ def run(
     servers: int,
     tell: Tell,
 ) -> list[Ended]:
-    """Run what was not run before, several at once; gives the ends in the order of the plan.
+    """Run the combinations that have not run before, several at once; keeps their order.
 
-    Each combination has a folder with its results, its logs, and a note by which a later matrix
-    tells that there is nothing to do again. After Ctrl-C the runs write what they have.
+    Each combination has a folder with its results, its logs, and a note, from which a later matrix
+    sees that it need not run again. After Ctrl-C the runs write what they have.
     """
     stamps = {one.name: stamp(one, arguments) for one in combinations}
     ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, tell)}
@@ -167,8 +167,8 @@ def run(
                 running.remove(current)
                 current.process.stop()
                 last = ended[current.combination.name] = _end(current)
-                tell(f"{last.combination.name}: {said(last)}")
-            _tell_progress(running, len(waiting), list(ended.values()), servers, tell)
+                tell(f"{last.combination.name}: {summary(last)}")
+            _report_progress(running, len(waiting), list(ended.values()), servers, tell)
             time.sleep(0.2)
     except KeyboardInterrupt:
         tell("interrupted: the runs write what they have")
@@ -181,13 +181,13 @@ def run(
 
 
 def status(ended: Iterable[Ended]) -> int:
-    """Give the gravest exit status of all runs; none at all tested nothing."""
+    """Give the gravest exit status of all runs; without runs, nothing was tested."""
     found = {one.status for one in ended} or {NOTHING}
     return next((one for one in _GRAVEST_FIRST if one in found), max(found))
 
 
-def said(ended: Ended) -> str:
-    """Say in a line what became of a combination."""
+def summary(ended: Ended) -> str:
+    """Say in one line how a combination ended."""
     if ended.reason is not None:
         return ended.reason.splitlines()[0]
     if ended.results is None:
@@ -198,13 +198,13 @@ def said(ended: Ended) -> str:
 
 
 def command(combination: Combination, results: Path, arguments: Sequence[str]) -> list[str]:
-    """Write the command of a run, whose output says how many items are done."""
+    """Write the command of a run; its output counts the items that are done."""
     words = [sys.executable, "-m", "conformance", "run", *combination.options]
     return [*words, f"--results={results}", "-o", "console_output_style=count", *arguments]
 
 
 def stamp(combination: Combination, arguments: Sequence[str]) -> str:
-    """Digest all that decides a run: options, arguments, the suite, the cases, the target."""
+    """Digest what decides a run: options, arguments, the suite, the cases, the target."""
     found = hashlib.sha256("\0".join((*combination.options, "", *arguments)).encode())
     suite = Path(__file__).parents[1]
     files = {combination.target.path, *suite.rglob("*.py"), *suite.rglob("*.yaml")}
@@ -219,11 +219,11 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 def _settled(
     combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, tell: Tell
 ) -> Iterator[Ended]:
-    """Find what needs no run: done before, or without a server; each release is made ready once."""
+    """Find combinations that are done, or whose release cannot be had; provision each once."""
     refused: dict[tuple[str, str], str | None] = {}
     for one in combinations:
         if done := _done(one, folder / one.name, stamps[one.name]):
-            tell(f"{one.name}: done before; {said(done)}")
+            tell(f"{one.name}: done before; {summary(done)}")
             yield done
             continue
         wanted = (one.engine.name, one.release)
@@ -234,7 +234,7 @@ def _settled(
 
 
 def _provision(engine: Engine, release: str, tell: Tell) -> str | None:
-    """Make a release ready, or say why there is none."""
+    """Make a release ready, or say why that failed."""
     try:
         engine.provision(release, tell=tell)
     except LaunchProblem as problem:
@@ -261,7 +261,7 @@ def _begin(
         stamp=stamp,
         process=process,
         began=now,
-        told=now,
+        reported=now,
     )
 
 
@@ -282,7 +282,7 @@ def _end(running: _Running) -> Ended:
 
 
 def _done(combination: Combination, folder: Path, stamp: str) -> Ended | None:
-    """Read how a combination ended before, if it was the same and was whole."""
+    """Read how a combination ended before, if its run was the same and complete."""
     try:
         note: dict[str, Any] = json.loads((folder / "ended.json").read_text("ascii"))
         found: Json = json.loads((folder / "results.json").read_text("ascii"))
@@ -299,17 +299,17 @@ def _done(combination: Combination, folder: Path, stamp: str) -> Ended | None:
 
 
 def _reason(process: Process) -> str:
-    """Find pytest's own words on why it would not run."""
+    """Find pytest's own words for why it did not run."""
     _, _, reason = process.output().rpartition("ERROR: ")
-    return reason.strip() or "it would not run, and did not say why"
+    return reason.strip() or "it did not run, and did not say why"
 
 
 def _interrupt(running: Sequence[_Running]) -> Iterator[Ended]:
-    """Let pytest end as by Ctrl-C, so that it writes its results."""
+    """Interrupt each pytest as Ctrl-C does, so that it writes its results."""
     for one in running:
         with suppress(ProcessLookupError):
             os.kill(one.process.id, signal.SIGINT)
-    deadline = time.monotonic() + FAREWELL
+    deadline = time.monotonic() + INTERRUPT_SECONDS
     while time.monotonic() < deadline and any(one.process.code() is None for one in running):
         time.sleep(0.1)
     for one in running:
@@ -322,14 +322,14 @@ def _interrupt(running: Sequence[_Running]) -> Iterator[Ended]:
         )
 
 
-def _tell_progress(
+def _report_progress(
     running: Sequence[_Running], waiting: int, ended: Sequence[Ended], servers: int, tell: Tell
 ) -> None:
     now = time.monotonic()
     for one in running:
-        if now - one.told < PATIENCE:
+        if now - one.reported < PROGRESS_SECONDS:
             continue
-        one.told = now
+        one.reported = now
         phase = "starting the server"
         if counted := _counted(one.process):
             phase = f"{counted[0]} of {counted[1]} items"
@@ -341,7 +341,7 @@ def _tell_progress(
 def seconds_left(
     running: Sequence[_Running], waiting: int, ended: Sequence[float], servers: int
 ) -> float | None:
-    """Guess the seconds until the last run ends, from those that have; `None` before one has."""
+    """Estimate the seconds until the last run ends; `None` before the first has ended."""
     whole = [seconds for seconds in ended if seconds > 0]
     if not whole:
         return None
@@ -352,7 +352,7 @@ def seconds_left(
 
 
 def _counted(process: Process) -> tuple[int, int] | None:
-    """Say how many items are done, of how many; `None` before the server is up."""
+    """Read how many items are done, of how many; `None` before the server is up."""
     output = process.output()
     if found := _COUNT.findall(output):
         return int(found[-1][0]), int(found[-1][1])

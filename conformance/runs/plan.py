@@ -1,4 +1,4 @@
-"""What a run will ask, and about what it will cost, found out with no server."""
+"""Counts the requests of a run and estimates their cost, without any server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from conformance.terms.server import ANSWER_TOKENS, Server
 from conformance.wires.registry import DEFAULT
 
 ATTEMPTS = statistics.fewest(statistics.REQUIRED_RATE)
-"""At an item whose answers agree: then a run with `--repeat` asks no more."""
+"""Attempts after which `--repeat` asks an item no more, if its answers agree."""
 NOTHING = Cost()
 HOW = (
     f"prompts: {DEFAULT.meter.how}",
@@ -35,15 +35,15 @@ AGAIN = f"{ATTEMPTS} attempts at an item whose answers agree; at most: all of --
 
 @dataclass(slots=True, kw_only=True)
 class Plan:
-    """A run, counted."""
+    """The counts of a run."""
 
     repeat: int = 1
-    """How often an item of a sampled model may be asked."""
+    """The most attempts at an item of a sampled model."""
     cases: int = 0
     items: int = 0
-    """Cases in modes that are asked."""
+    """The cases in modes that the run asks."""
     idle: Counter[str] = field(default_factory=Counter)
-    """Those that say nothing on such a server, by the reason."""
+    """Items that do not apply to such a server, by reason."""
     likely: Cost = NOTHING
     most: Cost = NOTHING
     free: int = 0
@@ -51,7 +51,7 @@ class Plan:
 
 
 def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS) -> Server:
-    """Suppose a server of the usual engine, which has all that can be asked."""
+    """Suppose a server of the usual engine, which can do all that the suite asks for."""
     unstarted = registry.DEFAULT.suppose(
         model="model",
         parser=parser,
@@ -63,7 +63,7 @@ def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS
 
 
 def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat: int = 1) -> Plan:
-    """Count what a run of these cases asks of such a server."""
+    """Count the requests of a run of these cases."""
     found = Plan(repeat=repeat)
     asked = emissions.modes_of_server(server, cuts)
     for case in cases:
@@ -150,11 +150,11 @@ def text(found: Plan, server: Server) -> str:
         f"at most   {most.tokens:,}: {most.prompt:,} of prompts, {most.answer:,} of answers",
     ]
     if skipped:
-        lines.append(f"{skipped} more items say nothing on such a server")
-    lines.append("estimated thus:")
+        lines.append(f"{skipped} more items do not apply to such a server")
+    lines.append("how this is estimated:")
     for line in how(found):
         lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")
-    lines.append("beside these, up to 4 short requests find out what the server is")
+    lines.append("in addition, up to 4 short requests find out what the server is")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Known issues of an implementation: which rule fails in which case, since when, and why.
 
 An issue excuses a rule in a case and a mode, never a whole item, so that a new fault in the same
-case still fails. A rule that is listed and passes is stale, so that the list stays true.
+case still fails. A listed rule that passes is stale, so that the list stays true.
 """
 
 from __future__ import annotations
@@ -25,58 +25,58 @@ from conformance.terms.server import Server
 FOLDER = Path(__file__).parents[1] / "known"
 
 USUAL = tuple(mode.name for mode in modes.DEFAULT if mode.stream)
-"""Streams that every run asks for."""
+"""The streamed modes of every run."""
 
 SWEEP = frozenset(mode.name for mode in modes.THOROUGH if mode.stream) - set(USUAL)
-"""Streams that only `--cuts thorough` asks for, or a case for itself."""
+"""The streamed modes of `--cuts thorough`, and of cases that list them."""
 
 CLASSES = ("call", "several-calls", "text-before-call")
-"""Classes of cases, and of what a sampled model said; the widest first."""
+"""Classes of cases, and of texts that a sampled model said; the widest first."""
 
 Said = Collection[str] | None
-"""The classes of what a sampled model said, or `None` where it is not known, or a script was."""
+"""The classes of what a sampled model said; `None` for a script, or if it is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """One fault that is known, and where it shows; names of cases, modes and so on may be globs."""
+    """A known fault, and where it shows; names of cases, modes and so on may be globs."""
 
     id: str
     about: str
     rules: tuple[str, ...]
     issue: str | None = None
-    """Where it was reported."""
+    """The address of its report."""
     source: str | None = None
     """The place in the implementation's source."""
     versions: SpecifierSet | None = None
-    """`None` for all versions, unknown ones too."""
+    """`None` for all versions, even unknown ones."""
     parsers: tuple[str, ...] = ("*",)
     formats: tuple[str, ...] = ("*",)
     models: tuple[str, ...] = ("*",)
     modes: tuple[str, ...] = ("*",)
-    """Where it fails always."""
+    """Modes in which it always fails."""
     flaky_modes: tuple[str, ...] = ()
-    """Where it may fail or pass."""
+    """Modes in which it fails by chance."""
     every: str | None = None
     """The class of cases in which it shows; then `cases` is empty."""
-    but: tuple[str, ...] = ()
-    """Cases of the class in which it does not show."""
+    excluding: tuple[str, ...] = ()
+    """Cases of the class in which it does not show; `except` in the file."""
     cases: tuple[str, ...] = ()
     sampled: tuple[str, ...] = ()
-    """Classes of what a sampled model said in which it shows, in whatever case."""
+    """Classes of what a sampled model said; it shows there in any case."""
     says: str | None = None
     """How the finding's `expected` begins."""
 
     def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
-        """Whether this rule in this case and mode is listed; `said` is of a sampled model.
+        """Whether it lists this rule in this case and mode; `said` is for a sampled model.
 
-        What is listed for a stream may show in any that only `--cuts thorough` asks for: those are
-        the same text in other deltas.
+        An issue of any usual stream also covers the streams of `--cuts thorough`, which carry the
+        same text in other deltas.
         """
         listed = self.modes + self.flaky_modes
         return (
             rule in self.rules
-            and (self.lists(case) if said is None else self.tells_of(case, said))
+            and (self.lists(case) if said is None else self.matches_said(case, said))
             and (_any(listed, mode) or (mode in SWEEP and any(_any(listed, one) for one in USUAL)))
         )
 
@@ -84,24 +84,24 @@ class Issue:
         """Whether it shows in this case, in some mode."""
         if self.every is None:
             return _any(self.cases, case.id)
-        return self.every in classes(case) and not _any(self.but, case.id)
+        return self.every in classes(case) and not _any(self.excluding, case.id)
 
-    def tells_of(self, case: Case, said: Collection[str]) -> bool:
-        """Whether it shows where a sampled model said something of these classes.
+    def matches_said(self, case: Case, said: Collection[str]) -> bool:
+        """Whether it shows if a sampled model said something of these classes.
 
-        What it said is not what the case is about, so a class of cases is one of answers here.
+        A sampled model need not say what the case is about, so `every` is about its answer here.
         """
         if self.every is not None:
             return self.every in said
         return _any(self.cases, case.id) or not set(self.sampled).isdisjoint(said)
 
     def fails_in(self, mode: str) -> bool:
-        """Whether it fails always in this mode, so that a pass is news."""
+        """Whether it always fails in this mode, so that a pass makes it stale."""
         return _any(self.modes, mode)
 
     @property
     def link(self) -> str | None:
-        """Where to read more: what was reported, else the source."""
+        """Where to read more: the report, or else the source."""
         return self.issue or self.source
 
 
@@ -112,7 +112,7 @@ class Known:
     issues: tuple[Issue, ...] = ()
     files: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    """Why some issues do not apply, if that is worth saying."""
+    """Why some issues do not apply, for the user to read."""
 
     def find(self, rule: str, case: Case, mode: str, said: Said = None) -> list[Issue]:
         """Find the issues that list this rule in this case and mode."""
@@ -129,7 +129,7 @@ class Known:
 
 
 def classes(case: Case) -> set[str]:
-    """Say of which classes a case is, by what a client must get; see `every` in the schema."""
+    """Give the classes of a case, from what a client must get; see `every` in the schema."""
     found: set[str] = set()
     if not case.expect.calls:
         return found
@@ -142,9 +142,9 @@ def classes(case: Case) -> set[str]:
 
 
 def load(server: Server, files: Sequence[Path]) -> Known:
-    """Read the issues that apply to a server; those of other versions stay out.
+    """Read the issues that apply to a server and its version.
 
-    Raises `conformance.strictyaml.FileProblem`.
+    Raises `strictyaml.FileProblem`.
     """
     kept: list[Issue] = []
     names: list[str] = []
@@ -161,13 +161,13 @@ def load(server: Server, files: Sequence[Path]) -> Known:
             unknown += sum(issue.versions is not None for issue in issues)
         kept.extend(issue for issue in issues if _applies(issue, server))
     if unknown:
-        told = "entry does not" if unknown == 1 else "entries do not"
-        notes.append(f"{unknown} {told} apply: the version {server.version!r} is unknown")
+        entries = "entry does not" if unknown == 1 else "entries do not"
+        notes.append(f"{unknown} {entries} apply: the version {server.version!r} is unknown")
     return Known(issues=tuple(kept), files=tuple(names), notes=tuple(notes))
 
 
 def read(path: Path) -> tuple[Document, list[Issue]]:
-    """Read a file of known issues; raises `conformance.strictyaml.FileProblem`."""
+    """Read a file of known issues; raises `strictyaml.FileProblem`."""
     document = strictyaml.load(path, "known")
     listed = enumerate(document.value["issues"])
     return document, [_issue(document, place, spec) for place, spec in listed]
@@ -186,7 +186,7 @@ def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
     if "except" in spec and "every" not in spec:
         raise document.problem("`except` is for `every`; leave the case out", *at, "except")
     if "flaky_modes" in spec and not {"issue", "source"} & spec.keys():
-        what = "`flaky_modes` wants `issue` or `source`: a link that shows why it is chance"
+        what = "`flaky_modes` needs `issue` or `source`: a link that shows why it is chance"
         raise document.problem(what, *at, "flaky_modes")
     return Issue(
         id=spec["id"],
@@ -200,7 +200,7 @@ def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
         modes=tuple(spec.get("modes", [] if "flaky_modes" in spec else ["*"])),
         flaky_modes=tuple(spec.get("flaky_modes", [])),
         every=spec.get("every"),
-        but=tuple(spec.get("except", [])),
+        excluding=tuple(spec.get("except", [])),
         cases=tuple(spec.get("cases", [])),
         sampled=tuple(spec.get("sampled", [])),
         rules=tuple(spec["rules"]),

@@ -88,7 +88,7 @@ REFUSED = [
 
 
 def fits_a_line(text: str, limit: int) -> bool:
-    """Whether a text is one line of ASCII but for the sign of what was left out."""
+    """Whether a text is one line of ASCII except the character for what was left out."""
     plain = text.replace("…", "")
     return plain.isascii() and plain.isprintable() and len(text) <= limit
 
@@ -105,16 +105,16 @@ def test_values_differ_at_a_place_and_by_type(left: str, right: str, found: Diff
     assert back == Difference(found.path, found.actual, found.expected)
 
 
-def test_two_long_texts_differ_by_the_neighbourhood_of_their_parting() -> None:
+def test_two_long_texts_are_shown_around_their_first_difference() -> None:
     left, right = f"{'x' * 50}left", f"{'x' * 50}right"
     assert difference([left], [right]) == Difference("$[0]", *show_apart(left, right))
 
 
-@pytest.mark.parametrize(("text", "told"), REFUSED)
-def test_what_is_not_one_strict_value_is_refused_with_the_reason(text: str, told: str) -> None:
+@pytest.mark.parametrize(("text", "message"), REFUSED)
+def test_what_is_not_one_strict_value_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(JsonProblem) as caught:
         parse(text)
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
 def test_numbers_keep_their_digits() -> None:
@@ -136,12 +136,12 @@ def test_the_limit_counts_depth_and_not_brackets() -> None:
         parse(f"[[], [{deepest}]]")
 
 
-def test_brackets_in_strings_are_no_nesting() -> None:
+def test_brackets_in_strings_do_not_nest() -> None:
     text = json.dumps(['[{\\"' * 500])
     assert parse(text) == ['[{\\"' * 500]
 
 
-def test_many_values_beside_each_other_are_no_nesting() -> None:
+def test_many_values_side_by_side_are_not_nested() -> None:
     assert len(parse(f"[{'{},' * 999}{{}}]")) == 1000
 
 
@@ -176,10 +176,10 @@ def test_what_is_written_is_read_again(value: Any) -> None:
 @settings(max_examples=3 * settings().max_examples)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        told = show(parse(text))
+        shown = show(parse(text))
     except JsonProblem as problem:
-        told = str(problem)
-    assert fits_a_line(told, 200)
+        shown = str(problem)
+    assert fits_a_line(shown, 200)
 
 
 @given(VALUES, st.integers(10, 200))
@@ -202,7 +202,7 @@ def test_two_texts_are_shown_in_a_line(start: str, left: str, right: str) -> Non
         assert fits_a_line(shown, 400)
 
 
-def test_two_long_texts_are_shown_where_they_part() -> None:
+def test_two_long_texts_are_cut_to_where_they_differ() -> None:
     same = "x" * 100
     assert show_apart(f"{same}left{same}", f"{same}right{same}") == (
         f'…"{"x" * 20}left{"x" * 16}"… (of 204 characters)',

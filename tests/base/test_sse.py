@@ -59,7 +59,7 @@ def test_a_field_is_a_name_and_a_value() -> None:
     assert (found.events[0].data, found.events[0].data_lines) == ("", 0)
 
 
-def test_comments_are_no_events() -> None:
+def test_comments_are_not_events() -> None:
     found = stream(b": hello\n\n:\n\n: in\ndata: a\n: out\n\n\n\ndata: b\n\n")
     assert data(found) == ["a", "b"]
     assert [event.number for event in found.events] == [0, 1]
@@ -86,7 +86,7 @@ def test_a_byte_order_mark_is_noted_and_left_out() -> None:
     assert not stream(b"data: a\n\n").bom
 
 
-def test_bytes_that_are_no_utf8_are_noted_and_replaced() -> None:
+def test_bytes_that_are_not_utf8_are_noted_and_replaced() -> None:
     found = stream(b"data: a\n\ndata: \xf0\x9f\n\ndata: \x98\x80\n\n")
     assert found.bad_utf8 == 15
     assert data(found) == ["a", "\ufffd", "\ufffd\ufffd"]

@@ -63,7 +63,7 @@ def test_an_interval_holds_its_rate(rate: Rate) -> None:
 
 
 @given(RATES, RATES)
-def test_a_difference_turned_round_is_its_mirror(old: Rate, new: Rate) -> None:
+def test_swapped_rates_have_the_mirrored_interval(old: Rate, new: Rate) -> None:
     low, high = difference(old, new)
     assert difference(new, old) == pytest.approx((-high, -low))
     assert rose(old, new) == fell(new, old)
@@ -82,7 +82,7 @@ def test_four_of_four_show_what_a_model_mostly_does() -> None:
     assert Rate(0, 4).is_clear(0.5)
     assert not Rate(3, 3).is_clear(0.5)
     assert not Rate(3, 4).is_clear(0.5)
-    assert fewest(0.9) == 1, "one miss tells that it is not nine of ten"
+    assert fewest(0.9) == 1, "one miss shows that it is not nine of ten"
 
 
 def test_a_rate_is_written_for_a_person() -> None:

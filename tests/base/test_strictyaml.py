@@ -93,7 +93,7 @@ MISFITS = [
     ),
     (
         "says: x, zzz: []",
-        "1: unknown key 'zzz'; allowed: about, cut_after, echo, expect, id, messages",
+        "1: unknown key 'zzz'; allowed: about, cut_after, damage, echo, expect, id, messages",
     ),
     ("omits: {hermes: a}", "1: cases[0] lacks the key 'says'"),
     ("says: 5", "1: cases[0].says is 5; allowed: a string or a list"),

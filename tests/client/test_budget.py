@@ -199,7 +199,7 @@ def test_a_plan_is_printed_with_how_it_was_estimated(capsys: pytest.CaptureFixtu
     assert main.main(["plan", "--emission", "scripted"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("scripted, hermes parser, hermes format: ")
-    assert "estimated thus:" in lines
+    assert "how this is estimated:" in lines
     assert max(map(len, lines)) <= 80
     assert main.main(["plan", "--parser", "mistral-v11", "--format", "json"]) == 0
     found = json.loads(capsys.readouterr().out)

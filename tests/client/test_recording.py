@@ -178,7 +178,7 @@ def test_another_request_is_not_on_the_tape(tmp_path: Path) -> None:
         ('"status": 200', '"status": "200"', r"no tape: at \$.status: .*is not of type"),
         ('"text"', '"base64"', "bytes that cannot be read"),
         ('"item"', '"note": 1, "item"', "no tape: at .*'note' was unexpected"),
-        ('"schema": 1,', '"schema": 1', "no JSON: "),
+        ('"schema": 1,', '"schema": 1', "not JSON: "),
     ],
 )
 def test_a_tape_that_was_changed_is_noticed_by_its_name(

@@ -9,7 +9,7 @@ import yaml
 
 from conformance.casefiles import casefile
 from conformance.commands import check
-from conformance.commands.check import WIDEST
+from conformance.commands.check import MAX_GLOB_ITEMS
 from conformance.engines import target
 from conformance.verdicts import known_issues
 
@@ -65,7 +65,7 @@ def write(folder: Path, *issues: dict[str, Any]) -> Path:
     return path
 
 
-def told(*paths: Path) -> list[str]:
+def problems_of(*paths: Path) -> list[str]:
     """The problems, without the folder."""
     folder = paths[0] if paths[0].is_dir() else paths[0].parent
     return [problem.replace(f"{folder}/", "") for problem in check.check(paths).problems]
@@ -100,7 +100,7 @@ def test_files_of_all_kinds_are_found_in_a_folder_and_others_left_alone(tmp_path
 def test_a_named_file_of_no_known_kind_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text("services: {}\n")
-    assert told(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
+    assert problems_of(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
 
 
 FILES = [
@@ -140,7 +140,7 @@ def test_a_wrong_file_is_one_line_with_its_place(
 ) -> None:
     path = tmp_path / name
     path.write_text(text, "utf-8")
-    (found,) = told(path)
+    (found,) = problems_of(path)
     assert found.startswith(problem)
 
 
@@ -148,7 +148,7 @@ def test_a_wrong_file_is_one_line_with_its_place(
 def test_tools_that_cannot_be_read_are_reported_once(tmp_path: Path) -> None:
     write(tmp_path, {})
     (tmp_path / "_tools.yaml").write_text(TOOLS.replace("object", "objekt"))
-    (found,) = told(tmp_path)
+    (found,) = problems_of(tmp_path)
     assert found.startswith("_tools.yaml:3: no valid JSON Schema: ")
 
 
@@ -176,12 +176,12 @@ ISSUES = [
     ),
     ({"formats": ["hermse"]}, "formats: there is no 'hermse'; did you mean 'hermes'? "),
     ({"parsers": ["my-parser"]}, "parsers: there is no 'my-parser'; allowed: "),
-    ({"about": "TODO: say what is wrong"}, "about has a TODO; find out what it asks for, and say"),
+    ({"about": "TODO: say what is wrong"}, "about has a TODO; find out what it asks for, and "),
     ({"issue": "https://example.com/TODO"}, "issue has a TODO; "),
     ({"source": "https://example.com/TODO"}, "source has a TODO; "),
     (
         {"cases": None, "every": "call", "except": ["mine/two"]},
-        "except: 'mine/two' is no case of the class 'call'; leave it out",
+        "except: 'mine/two' is not a case of the class 'call'; leave it out",
     ),
     (
         {"cases": None, "every": "call", "except": ["*"]},
@@ -196,7 +196,7 @@ def test_a_wrong_entry_is_one_line_with_its_place(
     tmp_path: Path, change: dict[str, Any], problem: str
 ) -> None:
     path = write(tmp_path, {"id": "first"}, change)
-    (found,) = told(tmp_path / "mine.yaml", path)
+    (found,) = problems_of(tmp_path / "mine.yaml", path)
     at, _, what = found.partition(": brace: ")
     assert what.startswith(problem)
     line = path.read_text("utf-8").splitlines()[int(at.partition(":")[2]) - 1]
@@ -209,12 +209,12 @@ def test_an_entry_that_is_right_is_clean(tmp_path: Path) -> None:
     right = {"flaky_modes": ["complete", "stream-*"], "source": LINK, "cases": ["mine/*"]}
     (tmp_path / "own.yaml").write_text(TARGET)
     path = write(tmp_path, right, {"id": "own", "parsers": ["my-parser"]})
-    assert told(tmp_path) == []
-    assert told(tmp_path / "mine.yaml", path)[0].startswith("known.yaml:")
+    assert problems_of(tmp_path) == []
+    assert problems_of(tmp_path / "mine.yaml", path)[0].startswith("known.yaml:")
 
 
 @pytest.mark.usefixtures("alone")
-@pytest.mark.parametrize(("count", "wide"), [(WIDEST, False), (WIDEST + 1, True)])
+@pytest.mark.parametrize(("count", "wide"), [(MAX_GLOB_ITEMS, False), (MAX_GLOB_ITEMS + 1, True)])
 @pytest.mark.parametrize("named", [True, False])
 def test_a_glob_covers_no_more_than_it_may(
     tmp_path: Path, count: int, wide: bool, named: bool
@@ -226,14 +226,15 @@ def test_a_glob_covers_no_more_than_it_may(
     if not named:
         path = tmp_path / "known.yaml"
         path.write_text(path.read_text().replace("  rules:", "  cases: [mine/text-*]\n  rules:"))
-    problems = told(tmp_path)
-    seen = f"mine/text-*: {count} cases in 1 modes; globs may cover {WIDEST} together: name the "
+    problems = problems_of(tmp_path)
+    allowed = f"globs may cover {MAX_GLOB_ITEMS} together: name the "
+    seen = f"mine/text-*: {count} cases in 1 modes; {allowed}"
     assert [seen in problem for problem in problems] == ([True] if wide and not named else [])
 
 
 @pytest.mark.usefixtures("alone")
 def test_an_id_is_given_once(tmp_path: Path) -> None:
-    found = told(tmp_path / "mine.yaml", write(tmp_path, {}, {"id": "other"}, {}))
+    found = problems_of(tmp_path / "mine.yaml", write(tmp_path, {}, {"id": "other"}, {}))
     assert found == ["known.yaml:22: brace: id a second time, first on line 4; allowed once"]
 
 
@@ -241,6 +242,6 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
 def test_entries_are_not_judged_by_cases_that_cannot_be_read(tmp_path: Path) -> None:
     path = write(tmp_path, {"cases": ["mine/three"], "modes": ["streem"]})
     (tmp_path / "mine.yaml").write_text(CASES.replace("says: H", "sayz: H"))
-    cases, modes = told(tmp_path / "mine.yaml", path)
+    cases, modes = problems_of(tmp_path / "mine.yaml", path)
     assert "unknown key 'sayz'" in cases
     assert "there is no 'streem'" in modes

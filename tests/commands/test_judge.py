@@ -284,10 +284,10 @@ def test_a_server_can_put_nothing_into_the_terminal(tmp_path: Path, capsys: Scre
     head = b"HTTP/1.1 200 OK\r\ncontent-type: x\x1b[2J\xff\r\n\r\n"
     saved.write_bytes(head + GOOD.read_bytes())
     assert main.main(["judge", str(saved)]) == 0
-    told = capsys.readouterr().out
-    assert "sse.content-type  SHOULD" in told
-    assert "x\\x1b[2j\\xff" in told
-    assert "\x1b" not in told
+    shown = capsys.readouterr().out
+    assert "sse.content-type  SHOULD" in shown
+    assert "x\\x1b[2j\\xff" in shown
+    assert "\x1b" not in shown
 
 
 def test_options_that_the_request_lacks_have_their_defaults(tmp_path: Path, capsys: Screen) -> None:
@@ -387,7 +387,7 @@ BAD_KEPT: list[tuple[dict[str, Any], str]] = [
     ({"request": []}, "the request at $"),
     ({"request": {"tools": [{}]}}, "the request at $.tools[0]"),
     ({"request": {"n": 2.0}}, "the request at $.n"),
-    ({"answer": "x" * writer.WIRE_LIMIT}, "a run keeps 300000 characters"),
+    ({"answer": "x" * writer.MAX_WIRE_CHARACTERS}, "a run keeps 300000 characters of an answer; "),
 ]
 
 
@@ -408,7 +408,7 @@ BAD_BODIES = [
     (b"\xef\xbb\xbf", "the body is empty"),
     (b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n", "the body is empty"),
     (b"HTTP/1.1 200 OK\r\ncontent-type: text/plain", "without a blank line"),
-    (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}", "no HTTP header: b'no header'"),
+    (b"HTTP/1.1 200 OK\r\nno header\r\n\r\n{}", "not an HTTP header: b'no header'"),
     (b"HTTP/1.1 503 Busy\r\n\r\nwait", 'the server answered 503: "wait"'),
     (b"<!DOCTYPE html><p>\ndata: x\n\n", "HTML or XML"),
     (b"\x89PNG\r\n\x1a\n\0\0", "NUL bytes"),
@@ -443,9 +443,9 @@ def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     size = GOOD.stat().st_size
-    monkeypatch.setattr(answer_file, "LIMIT", size)
+    monkeypatch.setattr(answer_file, "MAX_FILE_BYTES", size)
     assert judged(capsys, GOOD)[0] == 0
-    monkeypatch.setattr(answer_file, "LIMIT", size - 1)
+    monkeypatch.setattr(answer_file, "MAX_FILE_BYTES", size - 1)
     status, (answer,) = judged(capsys, GOOD)
     assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
 
@@ -559,9 +559,11 @@ USAGE: list[tuple[Words, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("words", "told"), USAGE)
-def test_what_cannot_be_judged_by_is_a_usage_error(words: Words, told: str, capsys: Screen) -> None:
-    assert told in refused(capsys, GOOD, *words)
+@pytest.mark.parametrize(("words", "message"), USAGE)
+def test_what_cannot_be_judged_by_is_a_usage_error(
+    words: Words, message: str, capsys: Screen
+) -> None:
+    assert message in refused(capsys, GOOD, *words)
 
 
 BAD_REQUESTS = [
@@ -575,13 +577,13 @@ BAD_REQUESTS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), BAD_REQUESTS)
+@pytest.mark.parametrize(("text", "message"), BAD_REQUESTS)
 def test_a_request_that_no_rule_could_read_is_a_usage_error(
-    text: str, told: str, tmp_path: Path, capsys: Screen
+    text: str, message: str, tmp_path: Path, capsys: Screen
 ) -> None:
     request = tmp_path / "request.json"
     request.write_text(text)
-    assert told in refused(capsys, GOOD, "--request", request)
+    assert message in refused(capsys, GOOD, "--request", request)
 
 
 @pytest.mark.parametrize(
@@ -602,8 +604,8 @@ def test_a_case_that_says_nothing_on_a_format_is_a_usage_error(
     topic["cases"][0]["omits"] = {"mistral": "It has another shape there."}
     (tmp_path / "mine" / "mine.yaml").write_text(json.dumps(topic))
     assert judged(capsys, GOOD, *words, "--parser", "hermes")[0] == 0
-    told = refused(capsys, GOOD, *words, "--parser", "mistral")
-    assert "mine/it says nothing on mistral: It has another shape there." in told
+    message = refused(capsys, GOOD, *words, "--parser", "mistral")
+    assert "mine/it says nothing on mistral: It has another shape there." in message
 
 
 PIECES = [

@@ -156,9 +156,9 @@ def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_an_unknown_target_is_not_served(capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(["serve", "hermez"]) == main.USAGE_ERROR
-    told = capsys.readouterr().err
-    assert "hermez" in told
-    assert "did you mean hermes?" in told
+    message = capsys.readouterr().err
+    assert "hermez" in message
+    assert "did you mean hermes?" in message
 
 
 def test_a_run_takes_the_users_own_cases_and_leaves_the_folder_s_settings_alone(
@@ -204,5 +204,5 @@ def test_a_check_of_nothing_is_not_green(
     assert main.main(["check", str(tmp_path)]) == check.NOTHING_CHECKED
     assert capsys.readouterr().out == "0 files, no problems\n"
     assert main.main(["check", str(tmp_path / "missing")]) == main.USAGE_ERROR
-    told = capsys.readouterr().err
-    assert told == f"{tmp_path}/missing: there is no such file or folder\n"
+    message = capsys.readouterr().err
+    assert message == f"{tmp_path}/missing: there is no such file or folder\n"

@@ -78,12 +78,12 @@ def test_a_long_wait_says_that_it_is_alive_and_how_long_it_takes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "HEARTBEAT", 0.4)
-    told: list[str] = []
+    reports: list[str] = []
     command = [sys.executable, "-c", "import time; time.sleep(1.5)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    finish(running, tell=told.append, what="installing")
-    assert told[0] == "installing: 0 s"
-    assert "installing: 1 s" in told
+    finish(running, tell=reports.append, what="installing")
+    assert reports[0] == "installing: 0 s"
+    assert "installing: 1 s" in reports
 
 
 def test_a_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:

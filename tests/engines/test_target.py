@@ -46,7 +46,7 @@ def test_a_built_in_target_reads_and_names_a_format_that_exists(name: str) -> No
 
 def test_an_unknown_target_is_reported_with_the_known_ones_and_the_nearest() -> None:
     assert problem_of("hermse") == (
-        "target hermse: there is no such target, nor such a file; did you mean hermes? "
+        "target hermse: there is neither such a target nor such a file; did you mean hermes? "
         f"built-in targets are {', '.join(target.names())}"
     )
 
@@ -109,4 +109,4 @@ def test_an_unknown_kind_of_tokenizer_is_reported_with_its_line(tmp_path: Path) 
 
 
 def test_a_target_file_that_is_a_folder_is_reported(tmp_path: Path) -> None:
-    assert "there is no such target, nor such a file" in problem_of(str(tmp_path))
+    assert "there is neither such a target nor such a file" in problem_of(str(tmp_path))

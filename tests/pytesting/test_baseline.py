@@ -104,4 +104,6 @@ def test_a_file_that_is_not_a_baseline_is_one_clear_message(run: Run) -> None:
     run.write("base.json", "{}")
     found = run(*REFERENCE, "--baseline=base.json")
     assert found.ret == USAGE_ERROR
-    assert errors(found)[0].startswith("ERROR: --baseline: base.json: no results of a run: at $: ")
+    assert errors(found)[0].startswith(
+        "ERROR: --baseline: base.json: not the results of a run: at $: "
+    )

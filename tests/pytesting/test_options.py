@@ -69,7 +69,7 @@ def test_a_folder_without_cases_needs_no_target(run: Run) -> None:
         ),
         ([*REFERENCE, "--concurrency", "0"], "--concurrency: 0; allowed: 1 and more"),
         ([*REFERENCE, "--known", "none.yaml", "mine.yaml"], "--known: *none.yaml"),
-        (["--launch", "hermez"], "--launch: target hermez: there is no such target"),
+        (["--launch", "hermez"], "--launch: target hermez: there is neither such a target"),
         (["--launch", ""], "--launch: "),
         (["--launch", "hermes", "--parser", "hermes"], "--parser: a target has its own"),
         (["--fault", "name-twice", "--launch", "hermes"], "--fault is for --reference only"),

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import conformance.replay
-from conformance.replay.script import LARGEST, Piece, Refused, Script, read
+from conformance.replay.script import MAX_SCRIPT_CHARACTERS, Piece, Refused, Script, read
 from conformance.replay.tokens import Cutter, parts
 
 BYTES = 256
@@ -111,7 +111,10 @@ def test_a_script_is_read_as_it_was_written() -> None:
         (source(pieces=[["text", 1]]), "pieces[0]: text is 1; expected a string"),
         (source(pieces=[["text", "a"], ["marker", ""]]), "pieces[1]: a marker needs a name"),
         (source(pieces=[["text", "\ud83c"]]), "pieces[0]: text has half a surrogate pair"),
-        (source(pieces=[["text", "a" * LARGEST]]), f"at most {LARGEST} are allowed"),
+        (
+            source(pieces=[["text", "a" * MAX_SCRIPT_CHARACTERS]]),
+            f"at most {MAX_SCRIPT_CHARACTERS} are allowed",
+        ),
     ],
 )
 def test_a_bad_script_is_refused_with_its_reason(written: str, reason: str) -> None:

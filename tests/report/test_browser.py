@@ -58,8 +58,8 @@ def test_a_cell_opens_the_items_that_it_counts(driven: Browser, page: Path) -> N
     driven.ask("document.querySelector(':target .places a').click()")
     shown = driven.ask("document.querySelector(':target').innerText")
     assert driven.ask("document.querySelector(':target').checkVisibility()") is True
-    for told in ("The model said", "<tool_call>", "chunk 3 ◀ here", "pytest 'cases/"):
-        assert told in shown
+    for words in ("The model said", "<tool_call>", "chunk 3 ◀ here", "pytest 'cases/"):
+        assert words in shown
 
 
 def test_every_link_in_the_page_leads_to_something_that_shows(driven: Browser, page: Path) -> None:

@@ -44,11 +44,11 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
-        self.told: list[str] = []
+        self.parts: list[str] = []
         self.styles: list[str] = []
         self.feed(text)
         self.close()
-        self.text = "".join(self.told)
+        self.text = "".join(self.parts)
         self.style = "".join(self.styles)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -61,7 +61,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        (self.styles if self.open and self.open[-1] == "style" else self.told).append(data)
+        (self.styles if self.open and self.open[-1] == "style" else self.parts).append(data)
 
     def values(self, name: str) -> list[str]:
         return [attributes[name] or "" for _, attributes in self.tags if name in attributes]
@@ -106,8 +106,8 @@ def test_all_reports_are_kept(pages: dict[str, str]) -> None:
 
 def test_a_page_is_sound_and_links_to_the_known_issue_only(pages: dict[str, str]) -> None:
     page = check(pages["report.html"], {"https://example.org/issues/1?a=1&b=2"})
-    for told in ("came", "went", "◀ here", "as curl", "cases/calls.yaml::twice[stream]"):
-        assert told in page.text
+    for words in ("came", "went", "◀ here", "as curl", "cases/calls.yaml::twice[stream]"):
+        assert words in page.text
 
 
 def test_the_policy_allows_its_own_style_and_nothing_else(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def hostile(folder: Path) -> reader.Results:
     found["suite"]["version"] = EVIL
     found["run"] |= {"started": EVIL, "known": [EVIL], "repeat": EVIL, "baseline": EVIL}
     found["issues"] = {EVIL: {"about": EVIL, "issue": f"javascript:{EVIL}"}}
-    told = {"where": EVIL, "expected": EVIL, "actual": EVIL + "x" * 100_000, "known": EVIL}
+    hostile = {"where": EVIL, "expected": EVIL, "actual": EVIL + "x" * 100_000, "known": EVIL}
     found["results"] = [
         item(
             f"{EVIL}[{EVIL}]",
@@ -139,7 +139,7 @@ def hostile(folder: Path) -> reader.Results:
             test=EVIL,
             reason=EVIL,
             wire="wire/w.json",
-            findings=[finding(EVIL, "known", chunk=1, **told)],
+            findings=[finding(EVIL, "known", chunk=1, **hostile)],
         ),
         item("a/lost[stream]", "error", reason=EVIL),
     ]
@@ -228,13 +228,13 @@ def many(folder: Path, name: str, cases: int) -> reader.Results:
     for case in range(cases):
         for mode in ("complete", "stream", "stream-characters", "stream-5", "stream-1000"):
             broken = mode in ("stream", "stream-5")
-            told = finding("area0.rule-1", "known", actual=f"{mode} {case}", chunk=7)
+            known = finding("area0.rule-1", "known", actual=f"{mode} {case}", chunk=7)
             found["results"].append(
                 item(
                     f"topic{case % 10}/case-{case}[{mode}]",
                     {**rules, "area0.rule-1": "known"} if broken else rules,
                     wire="wire/w.json" if broken else None,
-                    findings=[told] if broken else [],
+                    findings=[known] if broken else [],
                 )
             )
     wire: dict[str, Any] = {
@@ -250,8 +250,8 @@ def many(folder: Path, name: str, cases: int) -> reader.Results:
 
 def test_a_page_about_many_findings_stays_small_enough_to_open(tmp_path: Path) -> None:
     runs = [many(tmp_path, f"server-{number}", 45) for number in range(4)]
-    text = html.render(runs, room=evidence.PAGE // 4)
-    assert len(text.encode()) < evidence.PAGE // 4 * 1.25
+    text = html.render(runs, room=evidence.MAX_PAGE_CHARACTERS // 4)
+    assert len(text.encode()) < evidence.MAX_PAGE_CHARACTERS // 4 * 1.25
     assert text.count("No exchange is shown") < text.count("Came back in")
     Page(text)
 

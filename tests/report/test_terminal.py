@@ -79,8 +79,8 @@ def test_the_header_says_which_server_is_tested_and_how() -> None:
 
 
 def test_a_failure_is_reported_with_place_wire_reason_and_command() -> None:
-    told = failure(judged("chunk.name.once/wrong.sse"), REPEAT, ["vllm.yaml"])
-    first, *rows = told.splitlines()
+    shown = failure(judged("chunk.name.once/wrong.sse"), REPEAT, ["vllm.yaml"])
+    first, *rows = shown.splitlines()
     assert first == "chunk.name.once  MUST  expected no name after the first, got 'get_weather'"
     names = [row[2:12].strip() for row in rows]
     assert [name for name in names if name] == ["case", "where", "wire", "why", "known", "repeat"]
@@ -93,21 +93,21 @@ def test_a_failure_is_reported_with_place_wire_reason_and_command() -> None:
 
 
 def test_without_known_issues_a_failure_says_so() -> None:
-    told = failure(judged("chunk.name.once/wrong.sse"), REPEAT, [])
-    assert "  known     no known issues are listed for this server" in told.splitlines()
+    shown = failure(judged("chunk.name.once/wrong.sse"), REPEAT, [])
+    assert "  known     no known issues are listed for this server" in shown.splitlines()
 
 
 def test_the_envelope_is_shown_where_it_is_the_fault() -> None:
-    told = failure(judged("chunk.id.constant/wrong.sse"), REPEAT, [])
-    assert '  wire      +0.100s  data: {"id": "chatcmpl-2"' in told
+    shown = failure(judged("chunk.id.constant/wrong.sse"), REPEAT, [])
+    assert '  wire      +0.100s  data: {"id": "chatcmpl-2"' in shown
 
 
 def test_a_finding_about_no_chunk_shows_no_wire() -> None:
-    told = failure(judged("said.calls/wrong.json"), REPEAT, [])
+    shown = failure(judged("said.calls/wrong.json"), REPEAT, [])
     assert (
-        told.splitlines()[0] == "said.calls  MUST  expected get_weather, get_time, got get_weather"
+        shown.splitlines()[0] == "said.calls  MUST  expected get_weather, get_time, got get_weather"
     )
-    assert "  wire" not in told
+    assert "  wire" not in shown
 
 
 def test_more_findings_of_a_rule_are_listed_and_then_counted() -> None:

@@ -49,14 +49,14 @@ def test_columns_of_one_id_can_be_distinguished(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("items", "more", "outcome", "told", "words"),
+    ("items", "more", "outcome", "sentence", "words"),
     [
         ({"a/b[s]": {RULE: "pass"}}, {}, "pass", "conforming", "conforming"),
         (
             {"a/b[s]": {RULE: "known"}},
             {},
             "known",
-            "conforming, but for known issues in 1 items",
+            "conforming, except for known issues in 1 items",
             "conforming, 1 known",
         ),
         (
@@ -71,17 +71,17 @@ def test_columns_of_one_id_can_be_distinguished(tmp_path: Path) -> None:
             {"a/b[s]": {RULE: "pass"}},
             {"run_complete": False},
             "error",
-            "not finished: what is missing may be broken",
+            "not finished: the missing items may be broken",
             "not tested to the end",
         ),
     ],
 )
 def test_a_run_has_a_verdict_in_a_sentence_and_on_a_badge(
-    tmp_path: Path, items: Items, more: dict[str, Any], outcome: str, told: str, words: str
+    tmp_path: Path, items: Items, more: dict[str, Any], outcome: str, sentence: str, words: str
 ) -> None:
     found = run(tmp_path, "a", items, **more)
     (column,) = view.columns([found])
-    assert column.verdict == (Outcome(outcome), told)
+    assert column.verdict == (Outcome(outcome), sentence)
     assert f"<title>tool calls: {words}</title>" in badge.render([found])
 
 
@@ -144,16 +144,16 @@ def test_two_runs_of_one_target_are_compared_and_others_not(tmp_path: Path) -> N
     assert view.comparison(view.columns([old, other])) is None
     assert view.comparison(view.columns([old, new, other])) is None
     partial = run(tmp_path, "p", items, run_deselected=3)
-    told = view.comparison(view.columns([old, partial]))
-    assert isinstance(told, str)
-    assert "a partial run, which left out 3 items" in told
+    reason = view.comparison(view.columns([old, partial]))
+    assert isinstance(reason, str)
+    assert "a partial run, which left out 3 items" in reason
 
 
 def test_markdown_fits_a_comment_and_says_what_is_left_out(tmp_path: Path) -> None:
     items = {f"a/case-{n}[s]": {f"area.rule-{n}": "fail"} for n in range(400)}
     text = markdown.render([run(tmp_path, "a", items)])
-    assert 30_000 < len(text) <= markdown.LIMIT
-    assert "more parts are left out: a comment takes no more. See the page." in text
+    assert 30_000 < len(text) <= markdown.MAX_CHARACTERS
+    assert "more parts are left out: a comment holds no more. See the page." in text
 
 
 @pytest.mark.parametrize(

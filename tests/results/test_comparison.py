@@ -12,7 +12,13 @@ from conformance.base.schema import validator
 from conformance.commands import main
 from conformance.report import changes
 from conformance.results import reader
-from conformance.results.comparison import Comparison, Incomparable, Kind, check, compare
+from conformance.results.comparison import (
+    Comparison,
+    Incomparable,
+    Kind,
+    compare,
+    require_comparable,
+)
 from conformance.results.reader import Attempt
 from conformance.terms.outcome import Outcome
 from tests.made import Items, document, item, results, write
@@ -72,9 +78,9 @@ def test_an_answer_that_is_missing_is_counted_apart(
 def test_a_server_that_answers_no_more_has_regressed(tmp_path: Path) -> None:
     found = compared(tmp_path, SAME, {"a/b[stream]": "error"})
     assert found.regressed
-    told = changes.text(found)
-    assert "regressed\n  error  MUST  1 item\n" in told
-    assert "expected a whole answer, got it was refused" in told
+    shown = changes.text(found)
+    assert "regressed\n  error  MUST  1 item\n" in shown
+    assert "expected a whole answer, got it was refused" in shown
 
 
 def test_a_known_issue_hides_no_regression(tmp_path: Path) -> None:
@@ -133,11 +139,11 @@ def test_items_of_one_run_only_are_named(tmp_path: Path) -> None:
         {"a/new[stream]": {RULE: "fail"}},
     )
     assert not found.regressed
-    told = changes.text(found)
-    assert "cases added\n      [stream] a/new" in told
-    assert "cases gone\n      [complete, stream] a/old" in told
-    assert "broken where it was not judged before\n  args.json" in told
-    assert "broken before, and not judged now\n  args.json" in told
+    shown = changes.text(found)
+    assert "cases added\n      [stream] a/new" in shown
+    assert "cases gone\n      [complete, stream] a/old" in shown
+    assert "broken where it was not judged before\n  args.json" in shown
+    assert "broken before, and not judged now\n  args.json" in shown
 
 
 def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
@@ -148,7 +154,7 @@ def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "told"),
+    ("changed", "message"),
     [
         ({"suite_digest": f"sha256:{'1' * 64}"}, "made with other cases or rules than "),
         ({"run_complete": False}, "an incomplete run; let it run to its end"),
@@ -159,14 +165,14 @@ def test_what_a_partial_run_left_out_is_not_gone(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_compared_is_refused_by_name(
-    tmp_path: Path, changed: dict[str, Any], told: str
+    tmp_path: Path, changed: dict[str, Any], message: str
 ) -> None:
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     first, second = results(old, SAME), results(new, SAME, **changed)
     with pytest.raises(Incomparable) as problem:
-        check(first, second)
+        require_comparable(first, second)
     assert str(problem.value).startswith(f"{new}: ")
-    assert told in str(problem.value)
+    assert message in str(problem.value)
 
 
 def test_sampled_runs_have_no_single_answers_to_compare(tmp_path: Path) -> None:
@@ -182,12 +188,12 @@ def test_sampled_runs_have_no_single_answers_to_compare(tmp_path: Path) -> None:
     )
     one = results(tmp_path / "a.json", SAME, target_emission="sampled")
     asked = replace(one, items=tuple(replace(item, attempts=(attempt,)) for item in one.items))
-    with pytest.raises(Incomparable, match=r"a.json: sampled, .* by chance; weigh rates with"):
-        check(asked, asked)
+    with pytest.raises(Incomparable, match=r"a.json: sampled, .* by chance; compare rates with"):
+        require_comparable(asked, asked)
 
 
 def test_another_version_is_compared(tmp_path: Path) -> None:
-    check(
+    require_comparable(
         results(tmp_path / "a.json", SAME, target_version="0.31.0", target_id="vllm-0.31.0-hermes"),
         results(tmp_path / "b.json", SAME),
     )
@@ -255,9 +261,9 @@ def test_hostile_text_does_nothing_in_a_terminal_or_in_markdown(tmp_path: Path) 
         one["findings"][0].update(expected=evil, actual=evil)
     old = results(tmp_path / "old.json", {})
     found = compare(old, reader.load(write(tmp_path / "new.json", new)))
-    told = changes.text(found)
-    assert told.replace("\n", "").isprintable()
-    assert "\\x1b[2J\\u202e" in told
+    shown = changes.text(found)
+    assert shown.replace("\n", "").isprintable()
+    assert "\\x1b[2J\\u202e" in shown
     page = changes.markdown(found)
     assert page.replace("\n", "").isprintable()
     for dangerous in ("<img", "</td>", "`", "\n# ", "@everyone", "](http"):

@@ -43,24 +43,24 @@ def broken(**more: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("found", "told"),
+    ("found", "message"),
     [
-        ("", "no JSON: "),
-        ("{", "no JSON: "),
-        ('{"a": NaN}', "no JSON: NaN"),
-        ("[" * 5000, "no JSON: nested deeper"),
-        ('{"schema": 1, "schema": 1}', "no JSON: duplicate key"),
-        (b"\xff", "no JSON: "),
-        ("[]", "no results of a run: at $: "),
+        ("", "not JSON: "),
+        ("{", "not JSON: "),
+        ('{"a": NaN}', "not JSON: NaN"),
+        ("[" * 5000, "not JSON: nested deeper"),
+        ('{"schema": 1, "schema": 1}', "not JSON: duplicate key"),
+        (b"\xff", "not JSON: "),
+        ("[]", "not the results of a run: at $: "),
         (broken(schema=2), "schema 2, and this suite reads schema 1; run both with one suite"),
         (broken(more=1), "at $: "),
         (broken(results=[item("a/b[c]", {"args.json": "failed"})]), "at $.results[0].rules"),
         (broken(results=[item("a/b[c]", {}, wire="wire/../../x.json")]), "results[0].wire"),
-        (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] stands there twice"),
+        (broken(results=[item("a/b[c]", {}), item("a/b[c]", {})]), "a/b [c] is listed twice"),
     ],
 )
 def test_a_file_that_holds_no_results_is_one_clear_message(
-    tmp_path: Path, found: Any, told: str
+    tmp_path: Path, found: Any, message: str
 ) -> None:
     path = tmp_path / "r.json"
     if isinstance(found, dict):
@@ -70,7 +70,7 @@ def test_a_file_that_holds_no_results_is_one_clear_message(
     with pytest.raises(ResultsProblem) as problem:
         load(path)
     assert str(problem.value).startswith(f"{path}: ")
-    assert told in str(problem.value)
+    assert message in str(problem.value)
     assert len(str(problem.value)) < len(str(path)) + 300
 
 
@@ -82,7 +82,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "LIMIT", 100)
+    monkeypatch.setattr(reader, "MAX_RESULTS_BYTES", 100)
     with pytest.raises(ResultsProblem, match="larger than 100 bytes, which is the limit"):
         results(tmp_path / "r.json", ITEMS)
 

@@ -47,7 +47,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.plans: dict[str, dict[str, object]] = {}
-        self.told: list[str] = []
+        self.reports: list[str] = []
 
     def command(
         self, combination: Combination, results: Path, arguments: Sequence[str]
@@ -59,7 +59,7 @@ class Lab:
         self, *combinations: Combination, servers: int = 2, arguments: Sequence[str] = ()
     ) -> list[Ended]:
         return matrix.run(
-            combinations, arguments, folder=self.folder, servers=servers, tell=self.told.append
+            combinations, arguments, folder=self.folder, servers=servers, tell=self.reports.append
         )
 
     def begun(self, combination: Combination) -> int:
@@ -105,7 +105,7 @@ def test_each_combination_runs_and_has_its_own_results(lab: Lab) -> None:
         lab.folder / "hermes_0.32.0" / "results.json",
         lab.folder / "mistral_0.32.0" / "results.json",
     ]
-    assert matrix.said(ended[0]).startswith("9 pass, 1 fail; ")
+    assert matrix.summary(ended[0]).startswith("9 pass, 1 fail; ")
 
 
 def test_no_more_servers_run_at_once_than_are_allowed(lab: Lab) -> None:
@@ -113,7 +113,7 @@ def test_no_more_servers_run_at_once_than_are_allowed(lab: Lab) -> None:
     for one in found:
         lab.plans[one.name] = {"sleep": 0.3}
     lab.run(*found, servers=1)
-    order = [line.partition(":")[0] for line in lab.told if "_" in line]
+    order = [line.partition(":")[0] for line in lab.reports if "_" in line]
     assert order == [name for one in found for name in (one.name, one.name)]
 
 
@@ -123,7 +123,7 @@ def test_what_was_done_is_not_done_again(lab: Lab) -> None:
     ended = lab.run(hermes, mistral)
     assert [one.status for one in ended] == [0, 0]
     assert (lab.begun(hermes), lab.begun(mistral)) == (1, 1)
-    assert any(line.startswith("hermes_0.32.0: done before; 9 pass") for line in lab.told)
+    assert any(line.startswith("hermes_0.32.0: done before; 9 pass") for line in lab.reports)
 
 
 def test_what_was_done_otherwise_is_done_again(lab: Lab) -> None:
@@ -150,7 +150,7 @@ def test_a_run_that_would_not_start_is_reported_and_the_others_go_on(lab: Lab) -
         (4, "starting vLLM: it ended\nlog: x"),
         (0, None),
     ]
-    assert matrix.said(ended[0]) == "starting vLLM: it ended"
+    assert matrix.summary(ended[0]) == "starting vLLM: it ended"
     lab.plans.clear()
     assert [one.status for one in lab.run(hermes, mistral)] == [0, 0]
     assert (lab.begun(hermes), lab.begun(mistral)) == (2, 1)
@@ -204,14 +204,14 @@ def test_after_an_interrupt_runs_keep_what_they_have_and_the_next_matrix_goes_on
 
 
 def test_a_long_run_says_how_far_it_is(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(matrix, "PATIENCE", 0.3)
+    monkeypatch.setattr(matrix, "PROGRESS_SECONDS", 0.3)
     hermes, mistral = combined("hermes", "mistral")
     lab.plans[mistral.name] = {"first": 1.5, "sleep": 1.5}
     lab.run(hermes, mistral, servers=1)
     for far in ("0 of 10 items", "2 of 10 items"):  # never "starting the server" when it is up
         assert any(
             line.startswith(f"mistral_0.32.0: {far}, ") and "left in all" in line
-            for line in lab.told
+            for line in lab.reports
         )
 
 
@@ -237,7 +237,7 @@ def test_the_gravest_status_is_that_of_the_matrix(statuses: list[int], whole: in
 
 @pytest.mark.parametrize(
     ("cores", "gigabytes", "servers"),
-    [(1, 1, 1), (2, 64, 1), (4, 64, 2), (64, 64, 64 * 10**9 // matrix.MEMORY), (64, 0, 1)],
+    [(1, 1, 1), (2, 64, 1), (4, 64, 2), (64, 64, 64 * 10**9 // matrix.SERVER_BYTES), (64, 0, 1)],
 )
 def test_as_many_servers_run_as_cores_and_memory_allow_and_never_none(
     cores: int, gigabytes: int, servers: int, monkeypatch: pytest.MonkeyPatch

@@ -72,10 +72,10 @@ def test_each_cell_has_as_many_items_as_it_counts(kept: Record) -> None:
     for target in kept["targets"]:
         for rule in target["rules"]:
             for place, cell in enumerate(rule["cells"]):
-                told = re.findall(r"(fails|known|stale|unsure|error) (\d+)", cell)
+                counted = re.findall(r"(fails|known|stale|unsure|error) (\d+)", cell)
                 letters = Counter(each[place] for each in rule["broken"].values())
                 del letters["."]
-                assert letters == {WORDS[word]: int(count) for word, count in told}
+                assert letters == {WORDS[word]: int(count) for word, count in counted}
 
 
 def test_every_reason_in_the_data_file_is_on_the_page(kept: Record) -> None:

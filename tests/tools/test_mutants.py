@@ -26,7 +26,7 @@ def rows(page: str) -> list[str]:
 
 def test_a_page_adds_up_hunts_of_single_modules(tmp_path: Path) -> None:
     one, two = mutants(tmp_path, "one.py"), mutants(tmp_path, "two.py")
-    assert [mutant.told for mutant in one] == [
+    assert [mutant.change for mutant in one] == [
         "return count < 5 becomes return None",
         "count < 5 becomes count <= 5",
         "count < 5 becomes count >= 5",

@@ -266,7 +266,7 @@ def test_an_issue_has_what_its_file_says(tmp_path: Path) -> None:
         modes=(),
         flaky_modes=("stream",),
         every="call",
-        but=("single/one",),
+        excluding=("single/one",),
         rules=("args.json", "said.calls"),
         says="one JSON",
     )
@@ -286,7 +286,7 @@ REFUSED = [
     ({"level": "must"}, "level", "unknown key 'level'; "),
     ({"source": "vllm/x.py"}, "source", "issues[0].source is 'vllm/x.py'; allowed: a link, "),
     ({"except": ["a/b"]}, "except", "`except` is for `every`; leave the case out"),
-    ({"flaky_modes": ["stream"]}, "flaky_modes", "`flaky_modes` wants `issue` or `source`: "),
+    ({"flaky_modes": ["stream"]}, "flaky_modes", "`flaky_modes` needs `issue` or `source`: "),
 ]
 
 

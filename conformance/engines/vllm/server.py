@@ -1,4 +1,4 @@
-"""A vLLM server of our own on a loopback port: scripted and without weights, or a real model."""
+"""Starts a vLLM server on a loopback port: a scripted model without weights, or a real model."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from conformance.terms.server import Target
 REPLAY = Path(__file__).parents[2] / "replay"
 PLUGIN = "conformance.replay:Replay"
 PORTS = 3
-"""Ports to try: another process may take one between our choice and the server's use of it."""
+"""Ports to try; another process may take one before the server binds it."""
 
 _SERVING = (
     *("--host", "127.0.0.1", "--enforce-eager", "--max-num-seqs", "64"),
-    # Without instructions for bfloat16 a CPU takes sixty times as long with it.
+    # A CPU without instructions for bfloat16 takes sixty times as long with it.
     *("--dtype", "float32"),
     *("--disable-log-stats", "--disable-uvicorn-access-log"),
     *("--enable-auto-tool-choice", "--tool-call-parser"),
@@ -41,14 +41,15 @@ _SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
-"""The user's environment goes before."""
+"""Defaults; the user's environment overrides them."""
 _WEIGHTLESS = {
-    # One thread, and the worker in the engine's own process: a model of no size is computed sooner
-    # than handed around. Starts in half the processor time, serves four times as fast.
+    # One thread, and the worker in the engine's own process: to compute a tiny model takes less
+    # time than to pass it around. It starts in half the processor time and serves four times as
+    # fast.
     "OMP_NUM_THREADS": "1",
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
-"""The same for a model of no size."""
+"""More defaults, for a model without weights."""
 _FIXED = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -60,7 +61,7 @@ _FIXED = {
     "VLLM_LOGGING_COLOR": "0",
 }
 
-# Loopback is never reached through a proxy, whatever the environment says.
+# Never reach loopback through a proxy, whatever the environment says.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -75,7 +76,7 @@ def start(
 ) -> Launched:
     """Start a target's server and wait until it serves.
 
-    `folder` takes the log and the plugin; `template` is used instead of the target's: a file, or a
+    `folder` is for the log and the plugin. `template` replaces the target's; it is a file, or a
     name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
     """
     folder = folder.absolute()
@@ -108,7 +109,7 @@ def start(
                 process=process,
             )
         process.stop()
-    raise LaunchProblem(f"{what}: {PORTS} free ports were taken by others; try again")
+    raise LaunchProblem(f"{what}: other processes took {PORTS} ports that were free; try again")
 
 
 def _command(
@@ -119,8 +120,8 @@ def _command(
     length = target.tokenizer["length"] if target.is_real else model_folder.LENGTH
     command += ["--max-model-len", str(length)]
     if target.is_real:
-        # vLLM for CPU dies of a seeded request whose prompt is read in parts: it winds its
-        # generator back, and PyTorch's for CPU cannot be ("CPU Generator does not use offset").
+        # vLLM for CPU dies of a seeded request whose prompt is read in parts: it resets the offset
+        # of its generator, and PyTorch's for CPU has none ("CPU Generator does not use offset").
         command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(length)]
     else:
         command += _SCRIPTED
@@ -133,27 +134,27 @@ def _command(
 
 def _variables(target: Target, plugin: Path) -> dict[str, str]:
     kept = clean_environment()
-    # A key in the environment would make the server ask for it.
+    # With a key in its environment, the server would demand it of clients.
     kept.pop("VLLM_API_KEY", None)
     settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
     return {**settings, **kept, **_FIXED, "PYTHONPATH": str(plugin)}
 
 
 def _real() -> dict[str, str]:
-    # The threads of a step wait for one another, so one that gets no core would hold up all.
+    # The threads of a step wait for one another: one without a core would delay all of them.
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
 
 
 def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, what: str) -> bool:
-    """Wait until the server serves our model: True; False if its port was taken."""
-    began = told = time.monotonic()
+    """Wait until the server serves the model; False if its port was taken."""
+    began = reported = time.monotonic()
     while True:
         now = time.monotonic()
         if (code := process.code()) is not None:
             if "address already in use" in process.output().lower():
                 return False
             raise LaunchProblem(
-                f"{what}: it {_ended(code)} after {now - began:.0f} s; it said last:\n"
+                f"{what}: it {_ended(code)} after {now - began:.0f} s; its last output was:\n"
                 f"{process.tail()}\nlog: {process.log}"
             )
         models = ask(f"{url}/v1/models")
@@ -162,17 +163,17 @@ def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, 
             return True
         if now - began > timeout:
             raise LaunchProblem(
-                f"{what}: it did not serve within {timeout:.0f} s; it said last:\n"
+                f"{what}: it did not serve within {timeout:.0f} s; its last output was:\n"
                 f"{process.tail()}\nlog: {process.log}"
             )
-        if now - told >= HEARTBEAT:
+        if now - reported >= HEARTBEAT:
             tell(f"{what}: {now - began:.0f} s")
-            told = now
+            reported = now
         time.sleep(0.2)
 
 
 def ask(url: str, body: Json = None) -> Any:
-    """Ask for JSON; None if there is no good answer yet."""
+    """Request JSON; None if there is no good answer yet."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
@@ -185,13 +186,13 @@ def ask(url: str, body: Json = None) -> Any:
 def _ended(code: int) -> str:
     if code > 128:
         name = signal.Signals(code - 128).name
-        hint = ", perhaps for want of memory" if name == "SIGKILL" else ""
+        hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
         return f"was ended by {name}{hint}"
     return f"ended with exit status {code}"
 
 
 def free_port() -> int:
-    """Choose a loopback port that nobody uses now."""
+    """Choose a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -199,16 +200,16 @@ def free_port() -> int:
 
 
 def stage(environment: Environment, folder: Path) -> Path:
-    """Make a folder for PYTHONPATH with the replay plugin, and nothing else of ours.
+    """Make a folder for PYTHONPATH that holds the replay plugin and nothing else.
 
-    The suite's own parent folder may be a site-packages, which would hide the server's packages.
+    The suite's own parent folder may be a site-packages; it would hide the server's packages.
     """
     plugin = folder / "plugin"
     shutil.rmtree(plugin, ignore_errors=True)
     ignore = shutil.ignore_patterns("__pycache__")
     shutil.copytree(REPLAY, plugin / "conformance" / "replay", ignore=ignore)
     (plugin / "conformance" / "__init__.py").touch()
-    # Some releases look up their own version as `vllm`, and tell from it that they are a CPU build.
+    # Some releases look up the version of `vllm` to find out whether they are a CPU build.
     if "vllm-cpu" in environment.packages:
         version = f"{environment.packages['vllm-cpu']}+cpu"
         info = plugin / f"vllm-{version}.dist-info"
@@ -219,7 +220,7 @@ def stage(environment: Environment, folder: Path) -> Path:
 
 
 def build_model(target: Target, environment: Environment, *, tell: Tell) -> Path:
-    """Give the folder of a target's model, building it with the server's own Python."""
+    """Give the folder of a target's model; if it is missing, the server's own Python builds it."""
     recipe = json.dumps(dict(target.tokenizer), sort_keys=True)
     script, tools = (gguf_folder, weights.TOOLS) if target.is_real else (model_folder, ())
     source = Path(script.__file__ or "").read_bytes() + " ".join(tools).encode()

@@ -16,13 +16,13 @@ from conformance.engines.process import Tell
 from conformance.engines.vllm import pip
 
 LOCKS = ("requirements/test/cpu.txt", "requirements/test/cuda.txt", "requirements/test.txt")
-"""Where releases name what they were tested with, best first."""
+"""Files in which releases list their tested versions, best first."""
 TESTED = ("mistral-common", "transformers", "tokenizers", "openai")
-"""What reads requests, renders prompts, binds and cuts text; newer ones break older releases."""
+"""Packages that decide how requests are read, rendered and cut; newer ones break old releases."""
 
 _DOWNLOAD = ("download", "--no-deps", "--no-binary=vllm", "--no-build-isolation")
-# pip asks a source distribution's build backend for metadata before it hands the archive over.
-# vLLM's own backend wants torch and compilers for that; the metadata is in the archive already.
+# Before pip downloads a source distribution, it asks the build backend for metadata. vLLM's backend
+# needs torch and compilers for that, although the archive already holds the metadata.
 _BACKEND = """
 import re
 from pathlib import Path
@@ -39,7 +39,7 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 
 
 def fetch(python: Path, version: str, examples: Path, *, log: Path, tell: Tell) -> dict[str, str]:
-    """Keep a release's templates in `examples`; give the versions that it was tested with.
+    """Keep a release's templates in `examples`, and give its tested versions.
 
     Raises pip.PipFailed.
     """
@@ -60,7 +60,7 @@ def fetch(python: Path, version: str, examples: Path, *, log: Path, tell: Tell) 
 
 
 def write_backend(folder: Path) -> Path:
-    """Write a build backend that reads metadata and runs nothing; give its PYTHONPATH."""
+    """Write a build backend that only reads metadata, and give its PYTHONPATH."""
     backend = folder / "backend" / "setuptools"
     backend.mkdir(parents=True)
     (backend / "__init__.py").touch()

@@ -1,4 +1,4 @@
-"""Chat templates: the user's own, and those that belong to the vLLM under test."""
+"""Chat templates: the user's own, and the examples of the vLLM under test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from conformance.engines.vllm.pip import PipFailed
 
 
 def find_template(name: str | None, environment: Environment, *, tell: Tell) -> Path | None:
-    """Give a template's file: a path, or a name in the examples of that vLLM version."""
+    """Give a template's file; `name` is a path, or a name in the examples of that vLLM version."""
     if name is None:
         return None
     own = Path(name).expanduser().absolute()
@@ -34,7 +34,7 @@ def find_template(name: str | None, environment: Environment, *, tell: Tell) -> 
 
 
 def describe(template: Path | None) -> str | None:
-    """Name a template and what is in it."""
+    """Give a template's name and the digest of its text."""
     if template is None:
         return None
     return f"{template.name} sha256:{hashlib.sha256(template.read_bytes()).hexdigest()}"

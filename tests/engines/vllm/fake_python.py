@@ -1,6 +1,6 @@
 """Stands in for the Python of a vLLM environment: pip, the questions we ask it, and the server.
 
-Run as `fake_python.py FOLDER ARGUMENTS...`. What it does is told by `FOLDER/plan.json`; every pip
+Run as `fake_python.py FOLDER ARGUMENTS...`. `FOLDER/plan.json` says what it does; every pip
 command line that it is given is added to `FOLDER/calls`. It starts a hundred times in the tests, so
 it imports at once only what each start needs.
 """

@@ -33,19 +33,19 @@ Usage = namedtuple("Usage", "total used free")
 
 
 class Lab:
-    """A cache of its own, a Python that only pretends, and everything that the user was told."""
+    """A cache of its own, a Python that only pretends, and all reports to the user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.cache = folder / "cache"
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.plan(GOOD)
 
     def plan(self, plan: dict[str, Any]) -> None:
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
     def provision(self, vllm: str = "0.32.0") -> Environment:
-        return provision(vllm, tell=self.told.append)
+        return provision(vllm, tell=self.reports.append)
 
     def calls(self) -> list[str]:
         path = self.folder / "calls"
@@ -212,7 +212,7 @@ def test_a_cache_that_cannot_be_written_is_reported(
 
 def test_a_word_that_is_neither_version_nor_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, "newest").startswith(
-        "--vllm newest: this is neither a version such as 0.32.0 nor a Python executable"
+        "--vllm newest: it is neither a version such as 0.32.0 nor a Python executable"
     )
 
 
@@ -228,7 +228,7 @@ def test_a_second_run_waits_for_the_first_and_says_so(lab: Lab) -> None:
     timer.start()
     lab.provision()
     timer.join()
-    waited = [line for line in lab.told if line.startswith("waiting for another run")]
+    waited = [line for line in lab.reports if line.startswith("waiting for another run")]
     assert waited == [f"waiting for another run to finish with {lab.cache / 'vllm-0.32.0'}: 1 s"]
 
 
@@ -260,7 +260,7 @@ def test_a_file_that_is_not_a_python_is_reported(lab: Lab) -> None:
     script = lab.folder / "script"
     script.write_text("#!/bin/sh\necho no; exit 1\n")
     script.chmod(0o755)
-    assert problem_of(lab, str(script)).startswith(f"{script} is no working Python: ")
+    assert problem_of(lab, str(script)).startswith(f"{script} does not work as a Python: ")
 
 
 def test_a_folder_without_a_python_is_reported(lab: Lab) -> None:

@@ -39,11 +39,11 @@ time.sleep(600)
 
 
 class Lab:
-    """An environment whose Python only pretends, and everything that the user was told."""
+    """An environment whose Python only pretends, and all reports to the user."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.told: list[str] = []
+        self.reports: list[str] = []
         self.plan({})
         python = folder / "python"
         python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{folder}" "$@"\n')
@@ -66,7 +66,7 @@ class Lab:
             target.load("hermes"),
             self.environment,
             folder=self.folder / "run",
-            tell=self.told.append,
+            tell=self.reports.append,
             **options,
         )
 
@@ -156,7 +156,7 @@ def test_a_server_that_dies_is_reported_with_its_status_and_last_words(lab: Lab)
 
 def test_a_server_that_was_killed_is_reported_with_the_signal(lab: Lab) -> None:
     lab.plan({"killed": True})
-    with pytest.raises(LaunchProblem, match="it was ended by SIGKILL, perhaps for want of memory"):
+    with pytest.raises(LaunchProblem, match="ended by SIGKILL, perhaps because memory ran out"):
         lab.start()
 
 
@@ -167,7 +167,7 @@ def test_a_server_that_never_serves_is_given_up_and_stopped(
     lab.plan({"silent": True, "children": True})
     with pytest.raises(LaunchProblem, match="it did not serve within 2 s"):
         lab.start(timeout=2)
-    assert "starting vLLM 0.32.0 for hermes: 1 s" in lab.told
+    assert "starting vLLM 0.32.0 for hermes: 1 s" in lab.reports
     assert commands(str(lab.folder)) == []
 
 

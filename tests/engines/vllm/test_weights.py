@@ -35,7 +35,7 @@ def tiny(**changes: Any) -> Target:
 
 
 def build(lab: Lab, chosen: Target) -> Path:
-    return server.build_model(chosen, lab.environment, tell=lab.told.append)
+    return server.build_model(chosen, lab.environment, tell=lab.reports.append)
 
 
 def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
@@ -50,13 +50,13 @@ def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
     assert "--target" in calls[1]
     assert build(lab, tiny()) == folder
     assert (lab.folder / "calls").read_text("utf-8").splitlines() == calls
-    assert lab.told == ["fetching model==1", "converting the weights of model==1"]
+    assert lab.reports == ["fetching model==1", "converting the weights of model==1"]
 
 
 def test_other_bytes_than_those_that_were_meant_are_refused(lab: Lab) -> None:
     with pytest.raises(LaunchProblem, match=f"tiny.gguf has sha256 {DIGEST}; the target names 000"):
         build(lab, tiny(sha256="0" * 64))
-    with pytest.raises(LaunchProblem, match=r"model/none\.gguf cannot be had from it"):
+    with pytest.raises(LaunchProblem, match=r"model/none\.gguf cannot be read from it"):
         build(lab, tiny(file="model/none.gguf"))
     models = lab.environment.folder / "models"
     assert [path for path in models.iterdir() if path.suffix != ".new"] == []
