@@ -71,7 +71,7 @@ def run(chosen: argparse.Namespace) -> int:
     )
     folder = Path(chosen.output)
     ended = matrix.run(
-        combinations, chosen.arguments, folder=folder, servers=servers, tell=notices.say
+        combinations, chosen.arguments, folder=folder, servers=servers, report=notices.say
     )
     for line in _table(ended):
         print(line)

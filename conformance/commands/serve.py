@@ -45,7 +45,7 @@ def serve(chosen: argparse.Namespace) -> int:
             recipe,
             release=release,
             folder=Path(folder),
-            tell=notices.say,
+            report=notices.say,
             template=chosen.template,
         )
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from conformance.base.jsonvalue import Json
-from conformance.engines.process import Process, Tell
+from conformance.engines.process import Process, Report
 from conformance.terms.server import Server, Target
 
 Get = Callable[[str], Json | None]
@@ -51,7 +51,7 @@ class Launched:
         return self.process.id
 
     def alive(self) -> bool:
-        """Tell whether the server still runs."""
+        """Report whether the server still runs."""
         return self.process.code() is None
 
     def tail(self, lines: int = 20) -> str:
@@ -86,7 +86,7 @@ class Engine(Protocol):
     def tokenizers(self) -> frozenset[str]:
         """The kinds of `tokenizer` that its targets may have."""
 
-    def provision(self, release: str, *, tell: Tell) -> None:
+    def provision(self, release: str, *, report: Report) -> None:
         """Make a release ready, if it is not; raises LaunchProblem."""
 
     def start(
@@ -95,7 +95,7 @@ class Engine(Protocol):
         *,
         release: str,
         folder: Path,
-        tell: Tell,
+        report: Report,
         timeout: float = 600,
         template: str | None = None,
     ) -> Launched:

@@ -14,7 +14,7 @@ from pathlib import Path
 from conformance.engines import watchdog
 from conformance.engines.problem import LaunchProblem
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 HEARTBEAT = 10.0
 """Seconds between two reports of a wait."""
 
@@ -81,7 +81,7 @@ def spawn(command: Sequence[str | Path], log: Path, *, environment: Mapping[str,
     return Process(id=int(word), log=log, start=start, watchdog=dog)
 
 
-def finish(process: Process, *, tell: Tell, what: str) -> int:
+def finish(process: Process, *, report: Report, what: str) -> int:
     """Wait for a command and report now and then; stop it if the wait is interrupted."""
     began = time.monotonic()
     try:
@@ -89,7 +89,7 @@ def finish(process: Process, *, tell: Tell, what: str) -> int:
             try:
                 return process.watchdog.wait(HEARTBEAT)
             except subprocess.TimeoutExpired:
-                tell(f"{what}: {time.monotonic() - began:.0f} s")
+                report(f"{what}: {time.monotonic() - began:.0f} s")
     finally:
         process.stop()
 

@@ -21,7 +21,10 @@ NOTHING_TESTED = 5
 
 
 class Gatherer:
+    """A plugin of the controller, which sees the reports of all workers."""
+
     def __init__(self, config: pytest.Config) -> None:
+        """Gather for the run of this session, if it has one."""
         self._config = config
 
     @property
@@ -29,6 +32,7 @@ class Gatherer:
         return self._config.stash.get(RUN, None)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
+        """Keep what an item came to."""
         unasked = getattr(report, "conformance_unasked", None)
         if self._run is not None and unasked is not None:
             self._run.unasked[unasked] += 1
@@ -39,6 +43,7 @@ class Gatherer:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Write the results, and end with the status that they call for."""
         run = self._run
         if run is None or self._config.option.collectonly:
             return
@@ -62,6 +67,7 @@ class Gatherer:
             yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print what the run came to."""
         run = self._run
         if run is None or not (run.items or run.unasked):
             return

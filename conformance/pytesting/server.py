@@ -66,7 +66,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
     assert chosen.launch is not None
     writer = config.get_terminal_writer()
 
-    def tell(line: str) -> None:
+    def report(line: str) -> None:
         writer.line(line)
         writer.flush()
 
@@ -74,7 +74,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         chosen.launch,
         release=chosen.release,
         folder=chosen.results.parent,
-        tell=tell,
+        report=report,
         timeout=chosen.launch_timeout,
         template=chosen.template,
     )

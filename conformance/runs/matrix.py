@@ -23,7 +23,7 @@ from conformance.casefiles import casefile
 from conformance.engines import target as targets
 from conformance.engines.engine import Engine
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import Process, Tell, spawn
+from conformance.engines.process import Process, Report, spawn
 from conformance.engines.registry import engine_of
 from conformance.terms.server import Target
 
@@ -146,7 +146,7 @@ def run(
     *,
     folder: Path,
     servers: int,
-    tell: Tell,
+    report: Report,
 ) -> list[Ended]:
     """Run the combinations that have not run before, several at once; keeps their order.
 
@@ -154,7 +154,7 @@ def run(
     sees that it need not run again. After Ctrl-C the runs write what they have.
     """
     stamps = {one.name: stamp(one, arguments) for one in combinations}
-    ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, tell)}
+    ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, report)}
     waiting = deque(one for one in combinations if one.name not in ended)
     running: list[_Running] = []
     try:
@@ -162,16 +162,16 @@ def run(
             while waiting and len(running) < servers:
                 one = waiting.popleft()
                 running.append(_begin(one, arguments, folder, stamps[one.name]))
-                tell(f"{running[-1].combination.name}: begun, log {running[-1].process.log}")
+                report(f"{running[-1].combination.name}: begun, log {running[-1].process.log}")
             for current in [one for one in running if one.process.code() is not None]:
                 running.remove(current)
                 current.process.stop()
                 last = ended[current.combination.name] = _end(current)
-                tell(f"{last.combination.name}: {summary(last)}")
-            _report_progress(running, len(waiting), list(ended.values()), servers, tell)
+                report(f"{last.combination.name}: {summary(last)}")
+            _report_progress(running, len(waiting), list(ended.values()), servers, report)
             time.sleep(0.2)
     except KeyboardInterrupt:
-        tell("interrupted: the runs write what they have")
+        report("interrupted: the runs write what they have")
         ended |= {one.combination.name: one for one in _interrupt(running)}
     finally:
         for current in running:
@@ -217,28 +217,28 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 
 
 def _settled(
-    combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, tell: Tell
+    combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, report: Report
 ) -> Iterator[Ended]:
     """Find combinations that are done, or whose release cannot be had; provision each once."""
     refused: dict[tuple[str, str], str | None] = {}
     for one in combinations:
         if done := _done(one, folder / one.name, stamps[one.name]):
-            tell(f"{one.name}: done before; {summary(done)}")
+            report(f"{one.name}: done before; {summary(done)}")
             yield done
             continue
         wanted = (one.engine.name, one.release)
         if wanted not in refused:
-            refused[wanted] = _provision(one.engine, one.release, tell)
+            refused[wanted] = _provision(one.engine, one.release, report)
         if (reason := refused[wanted]) is not None:
             yield Ended(combination=one, status=USAGE, seconds=0.0, reason=reason)
 
 
-def _provision(engine: Engine, release: str, tell: Tell) -> str | None:
+def _provision(engine: Engine, release: str, report: Report) -> str | None:
     """Make a release ready, or say why that failed."""
     try:
-        engine.provision(release, tell=tell)
+        engine.provision(release, report=report)
     except LaunchProblem as problem:
-        tell(f"{engine.title} {release}: {problem}")
+        report(f"{engine.title} {release}: {problem}")
         return str(problem)
     return None
 
@@ -323,7 +323,7 @@ def _interrupt(running: Sequence[_Running]) -> Iterator[Ended]:
 
 
 def _report_progress(
-    running: Sequence[_Running], waiting: int, ended: Sequence[Ended], servers: int, tell: Tell
+    running: Sequence[_Running], waiting: int, ended: Sequence[Ended], servers: int, report: Report
 ) -> None:
     now = time.monotonic()
     for one in running:
@@ -335,7 +335,7 @@ def _report_progress(
             phase = f"{counted[0]} of {counted[1]} items"
         left = seconds_left(running, waiting, [end.seconds for end in ended], servers)
         rest = f"; about {left / 60:.0f} min left in all" if left is not None else ""
-        tell(f"{one.combination.name}: {phase}, {now - one.began:.0f} s{rest}")
+        report(f"{one.combination.name}: {phase}, {now - one.began:.0f} s{rest}")
 
 
 def seconds_left(

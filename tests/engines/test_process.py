@@ -30,7 +30,7 @@ time.sleep(600)
 
 
 def runs(id: int) -> bool:
-    """Tell whether a process runs; one that has ended and was not collected yet does not."""
+    """Report whether a process runs; one that has ended and was not collected yet does not."""
     said = subprocess.run(["ps", "-o", "stat=", "-p", str(id)], capture_output=True, text=True)
     return said.stdout.strip()[:1] not in ("", "Z")
 
@@ -55,7 +55,7 @@ def test_a_command_s_output_is_in_the_log_and_its_status_is_kept(tmp_path: Path)
     code = "import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)"
     command = [sys.executable, "-u", "-c", code]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    assert finish(running, tell=print, what="work") == 3
+    assert finish(running, report=print, what="work") == 3
     assert running.output() == "out\nerr\n"
 
 
@@ -63,7 +63,7 @@ def test_a_command_reads_only_its_own_part_of_a_log(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("before\n")
     command = [sys.executable, "-c", "print('after')"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    finish(running, tell=print, what="work")
+    finish(running, report=print, what="work")
     assert running.tail() == "after"
     assert (tmp_path / "log").read_text() == "before\nafter\n"
 
@@ -71,7 +71,7 @@ def test_a_command_reads_only_its_own_part_of_a_log(tmp_path: Path) -> None:
 def test_a_death_by_signal_has_the_status_that_shells_give(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    assert finish(running, tell=print, what="work") == 128 + signal.SIGKILL
+    assert finish(running, report=print, what="work") == 128 + signal.SIGKILL
 
 
 def test_a_long_wait_says_that_it_is_alive_and_how_long_it_takes(
@@ -81,7 +81,7 @@ def test_a_long_wait_says_that_it_is_alive_and_how_long_it_takes(
     reports: list[str] = []
     command = [sys.executable, "-c", "import time; time.sleep(1.5)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
-    finish(running, tell=reports.append, what="installing")
+    finish(running, report=reports.append, what="installing")
     assert reports[0] == "installing: 0 s"
     assert "installing: 1 s" in reports
 
@@ -134,7 +134,7 @@ def test_a_broken_off_wait_stops_the_command(
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
     with pytest.raises(KeyboardInterrupt):
-        finish(running, tell=interrupt, what="work")
+        finish(running, report=interrupt, what="work")
     assert not runs(running.id)
 
 

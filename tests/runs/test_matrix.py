@@ -59,7 +59,7 @@ class Lab:
         self, *combinations: Combination, servers: int = 2, arguments: Sequence[str] = ()
     ) -> list[Ended]:
         return matrix.run(
-            combinations, arguments, folder=self.folder, servers=servers, tell=self.reports.append
+            combinations, arguments, folder=self.folder, servers=servers, report=self.reports.append
         )
 
     def begun(self, combination: Combination) -> int:
@@ -70,7 +70,7 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     found = Lab(tmp_path)
     monkeypatch.setattr(matrix, "command", found.command)
-    monkeypatch.setattr(ENGINE, "provision", lambda release, *, tell: tell(f"have {release}"))
+    monkeypatch.setattr(ENGINE, "provision", lambda release, *, report: report(f"have {release}"))
     return found
 
 
@@ -161,7 +161,7 @@ def test_a_vllm_that_cannot_be_had_costs_only_its_own_runs(
 ) -> None:
     asked: list[str] = []
 
-    def provision(release: str, *, tell: object) -> None:
+    def provision(release: str, *, report: object) -> None:
         asked.append(release)
         if release == "9.9.9":
             raise LaunchProblem("there is no vLLM 9.9.9")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from conformance.engines.engine import Get, Launched, ReleaseOption
-from conformance.engines.process import Tell
+from conformance.engines.process import Report
 from conformance.engines.vllm.release import DEFAULT_VLLM, provision
 from conformance.engines.vllm.server import start
 from conformance.terms.server import Server, Target
@@ -26,9 +26,9 @@ class VLLM:
     options = frozenset({"--vllm", "--template", "--launch-timeout"})
     tokenizers = frozenset({"bpe", "sentencepiece", "tekken", "folder", "gguf"})
 
-    def provision(self, release: str, *, tell: Tell) -> None:
+    def provision(self, release: str, *, report: Report) -> None:
         """Make an environment with that release, if there is none yet; raises LaunchProblem."""
-        provision(release, tell=tell)
+        provision(release, report=report)
 
     def start(
         self,
@@ -36,14 +36,14 @@ class VLLM:
         *,
         release: str,
         folder: Path,
-        tell: Tell,
+        report: Report,
         timeout: float = 600,
         template: str | None = None,
     ) -> Launched:
         """Start a target's server, scripted or real; raises LaunchProblem."""
-        environment = provision(release, tell=tell)
+        environment = provision(release, report=report)
         return start(
-            target, environment, folder=folder, tell=tell, timeout=timeout, template=template
+            target, environment, folder=folder, report=report, timeout=timeout, template=template
         )
 
     def suppose(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import Tell, clean_environment, finish, spawn
+from conformance.engines.process import Report, clean_environment, finish, spawn
 
 _ALWAYS = ("--disable-pip-version-check", "--no-input")
 _UNREACHABLE = re.compile(
@@ -59,14 +59,14 @@ def run(
     arguments: Sequence[str | Path],
     *,
     log: Path,
-    tell: Tell,
+    report: Report,
     what: str,
     variables: dict[str, str] | None = None,
 ) -> None:
     """Run pip to its end; raises PipFailed."""
     command = [python, "-m", "pip", *arguments, *_ALWAYS]
     process = spawn(command, log, environment=clean_environment() | (variables or {}))
-    if finish(process, tell=tell, what=what) != 0:
+    if finish(process, report=report, what=what) != 0:
         raise PipFailed(process.output(), log)
 
 

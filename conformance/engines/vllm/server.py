@@ -17,7 +17,7 @@ from typing import Any
 from conformance.base.jsonvalue import Json
 from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import HEARTBEAT, Process, Tell, clean_environment, spawn
+from conformance.engines.process import HEARTBEAT, Process, Report, clean_environment, spawn
 from conformance.engines.vllm import gguf_folder, model_folder, weights
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.release import lock
@@ -70,7 +70,7 @@ def start(
     environment: Environment,
     *,
     folder: Path,
-    tell: Tell,
+    report: Report,
     timeout: float = 600,
     template: str | None = None,
 ) -> Launched:
@@ -81,9 +81,9 @@ def start(
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with lock(environment.folder, tell=tell):
-        model = build_model(target, environment, tell=tell)
-        chat = find_template(template or target.template, environment, tell=tell)
+    with lock(environment.folder, report=report):
+        model = build_model(target, environment, report=report)
+        chat = find_template(template or target.template, environment, report=report)
     name = target.name if target.is_real else f"scripted-{target.name}"
     command = _command(target, environment.python, model, chat, name)
     variables = _variables(target, stage(environment, folder))
@@ -91,11 +91,11 @@ def start(
     log = folder / f"server-{target.name}.log"
     for _ in range(PORTS):
         port = free_port()
-        tell(f"{what}; log: {log}")
+        report(f"{what}; log: {log}")
         process = spawn([*command, "--port", str(port)], log, environment=variables)
         url = f"http://127.0.0.1:{port}"
         try:
-            up = _wait(process, url, name, timeout=timeout, tell=tell, what=what)
+            up = _wait(process, url, name, timeout=timeout, report=report, what=what)
         except BaseException:
             process.stop()
             raise
@@ -145,7 +145,9 @@ def _real() -> dict[str, str]:
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
 
 
-def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, what: str) -> bool:
+def _wait(
+    process: Process, url: str, name: str, *, timeout: float, report: Report, what: str
+) -> bool:
     """Wait until the server serves the model; False if its port was taken."""
     began = reported = time.monotonic()
     while True:
@@ -159,7 +161,7 @@ def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, 
             )
         models = ask(f"{url}/v1/models")
         if models is not None and name in (one.get("id") for one in models["data"]):
-            tell(f"{what}: up after {now - began:.0f} s")
+            report(f"{what}: up after {now - began:.0f} s")
             return True
         if now - began > timeout:
             raise LaunchProblem(
@@ -167,7 +169,7 @@ def _wait(process: Process, url: str, name: str, *, timeout: float, tell: Tell, 
                 f"{process.tail()}\nlog: {process.log}"
             )
         if now - reported >= HEARTBEAT:
-            tell(f"{what}: {now - began:.0f} s")
+            report(f"{what}: {now - began:.0f} s")
             reported = now
         time.sleep(0.2)
 
@@ -219,7 +221,7 @@ def stage(environment: Environment, folder: Path) -> Path:
     return plugin
 
 
-def build_model(target: Target, environment: Environment, *, tell: Tell) -> Path:
+def build_model(target: Target, environment: Environment, *, report: Report) -> Path:
     """Give the folder of a target's model; if it is missing, the server's own Python builds it."""
     recipe = json.dumps(dict(target.tokenizer), sort_keys=True)
     script, tools = (gguf_folder, weights.TOOLS) if target.is_real else (model_folder, ())
@@ -232,7 +234,7 @@ def build_model(target: Target, environment: Environment, *, tell: Tell) -> Path
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     if target.is_real:
-        weights.build(target.tokenizer, environment, fresh, tell=tell)
+        weights.build(target.tokenizer, environment, fresh, report=report)
     else:
         _build_weightless(target, environment, recipe, fresh)
     fresh.rename(folder)

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from packaging.version import Version
 
-from conformance.engines.process import Tell
+from conformance.engines.process import Report
 from conformance.engines.vllm import pip
 
 LOCKS = ("requirements/test/cpu.txt", "requirements/test/cuda.txt", "requirements/test.txt")
@@ -38,7 +38,9 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 """
 
 
-def fetch(python: Path, version: str, examples: Path, *, log: Path, tell: Tell) -> dict[str, str]:
+def fetch(
+    python: Path, version: str, examples: Path, *, log: Path, report: Report
+) -> dict[str, str]:
     """Keep a release's templates in `examples`, and give its tested versions.
 
     Raises pip.PipFailed.
@@ -50,7 +52,7 @@ def fetch(python: Path, version: str, examples: Path, *, log: Path, tell: Tell) 
             python,
             [*_DOWNLOAD, "--dest", name, f"vllm=={release}"],
             log=log,
-            tell=tell,
+            report=report,
             what=f"fetching the sources of vLLM {release}",
             variables={"PYTHONPATH": str(write_backend(scratch))},
         )

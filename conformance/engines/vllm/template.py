@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import Tell
+from conformance.engines.process import Report
 from conformance.engines.vllm import pip, source
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
 
 
-def find_template(name: str | None, environment: Environment, *, tell: Tell) -> Path | None:
+def find_template(name: str | None, environment: Environment, *, report: Report) -> Path | None:
     """Give a template's file; `name` is a path, or a name in the examples of that vLLM version."""
     if name is None:
         return None
@@ -22,7 +22,7 @@ def find_template(name: str | None, environment: Environment, *, tell: Tell) -> 
     if "/" in name:
         raise LaunchProblem(f"template {name}: there is no such file")
     if not environment.examples.is_dir():
-        _fetch(environment, tell=tell)
+        _fetch(environment, report=report)
     path = environment.examples / name
     if not path.is_file():
         known = sorted(one.name for one in environment.examples.glob("tool_chat_template*.jinja"))
@@ -40,13 +40,13 @@ def describe(template: Path | None) -> str | None:
     return f"{template.name} sha256:{hashlib.sha256(template.read_bytes()).hexdigest()}"
 
 
-def _fetch(environment: Environment, *, tell: Tell) -> None:
+def _fetch(environment: Environment, *, report: Report) -> None:
     log = environment.folder.with_name(f"{environment.folder.name}.log")
     what = f"the templates of vLLM {environment.version}"
-    tell(f"fetching {what}")
+    report(f"fetching {what}")
     try:
         source.fetch(
-            environment.python, environment.version, environment.examples, log=log, tell=tell
+            environment.python, environment.version, environment.examples, log=log, report=report
         )
     except PipFailed as failure:
         raise pip.explain(failure, what) from None

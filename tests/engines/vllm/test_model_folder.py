@@ -40,7 +40,7 @@ ODD = '[{"name": "get_weather", "arguments": {"city": "Zürich 😀 \\u00e9\\n"}
 
 @pytest.fixture(scope="module")
 def environment() -> Environment:
-    return provision(DEFAULT_VLLM, tell=print)
+    return provision(DEFAULT_VLLM, report=print)
 
 
 def build(name: str, folder: Path, environment: Environment) -> dict[str, Any]:

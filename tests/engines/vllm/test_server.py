@@ -31,8 +31,8 @@ import sys, time
 from pathlib import Path
 from conformance.engines import target
 from conformance.engines.vllm import DEFAULT_VLLM, provision, start
-environment = provision(DEFAULT_VLLM, tell=print)
-launched = start(target.load("hermes"), environment, folder=Path(sys.argv[1]), tell=print)
+environment = provision(DEFAULT_VLLM, report=print)
+launched = start(target.load("hermes"), environment, folder=Path(sys.argv[1]), report=print)
 print("group", launched.process_id, flush=True)
 time.sleep(600)
 """
@@ -66,7 +66,7 @@ class Lab:
             target.load("hermes"),
             self.environment,
             folder=self.folder / "run",
-            tell=self.reports.append,
+            report=self.reports.append,
             **options,
         )
 
@@ -197,18 +197,18 @@ def test_an_interrupted_start_leaves_nothing(lab: Lab, monkeypatch: pytest.Monke
 
 
 def test_a_model_is_built_once_for_a_tokenizer(lab: Lab) -> None:
-    first = server.build_model(target.load("hermes"), lab.environment, tell=print)
+    first = server.build_model(target.load("hermes"), lab.environment, report=print)
     written = (first / "config.json").stat().st_mtime_ns
-    assert server.build_model(target.load("hermes"), lab.environment, tell=print) == first
+    assert server.build_model(target.load("hermes"), lab.environment, report=print) == first
     assert (first / "config.json").stat().st_mtime_ns == written
-    assert server.build_model(target.load("mistral"), lab.environment, tell=print) != first
+    assert server.build_model(target.load("mistral"), lab.environment, report=print) != first
 
 
 def test_a_tokenizer_that_cannot_be_built_is_reported_with_the_target(lab: Lab) -> None:
     lab.environment.python.write_text("#!/bin/sh\necho 'no data file' >&2; exit 1\n")
     hermes = target.load("hermes")
     with pytest.raises(LaunchProblem) as raised:
-        server.build_model(hermes, lab.environment, tell=print)
+        server.build_model(hermes, lab.environment, report=print)
     assert str(raised.value) == (f"{hermes.path}: tokenizer: it could not be built\nno data file")
 
 
@@ -235,8 +235,8 @@ def test_a_real_server_dies_with_the_one_who_asked_for_it(tmp_path: Path) -> Non
 @pytest.mark.vllm
 @pytest.mark.parametrize("name", target.names())
 def test_every_built_in_target_serves_a_conversation_with_tools(name: str, tmp_path: Path) -> None:
-    environment = provision(DEFAULT_VLLM, tell=print)
-    launched = start(target.load(name), environment, folder=tmp_path, tell=print)
+    environment = provision(DEFAULT_VLLM, report=print)
+    launched = start(target.load(name), environment, folder=tmp_path, report=print)
     try:
         for messages in (CONVERSATION[:1], CONVERSATION[:3], CONVERSATION):
             body = {"model": launched.model, "messages": messages, "tools": TOOLS, "max_tokens": 4}

@@ -30,7 +30,7 @@ def environment(tmp_path: Path) -> Environment:
 
 
 def test_a_template_comes_from_the_sources_of_the_same_release(environment: Environment) -> None:
-    found = find_template(HERMES, environment, tell=print)
+    found = find_template(HERMES, environment, report=print)
     assert found == environment.examples / HERMES
     assert found.read_text() == "{{ messages }}"
     calls = (environment.folder.parent / "calls").read_text()
@@ -38,9 +38,9 @@ def test_a_template_comes_from_the_sources_of_the_same_release(environment: Envi
 
 
 def test_templates_are_fetched_once(environment: Environment) -> None:
-    find_template(HERMES, environment, tell=print)
+    find_template(HERMES, environment, report=print)
     calls = (environment.folder.parent / "calls").read_text()
-    find_template(HERMES, environment, tell=print)
+    find_template(HERMES, environment, report=print)
     assert (environment.folder.parent / "calls").read_text() == calls
 
 
@@ -50,12 +50,12 @@ def test_a_file_of_the_user_goes_before_vllm_s(
     monkeypatch.chdir(tmp_path)
     Path("own.jinja").touch()
     for name in ("own.jinja", "./own.jinja", str(tmp_path / "own.jinja")):
-        assert find_template(name, environment, tell=print) == tmp_path / "own.jinja"
+        assert find_template(name, environment, report=print) == tmp_path / "own.jinja"
 
 
 def test_an_unknown_template_is_reported_with_those_there_are(environment: Environment) -> None:
     with pytest.raises(LaunchProblem) as raised:
-        find_template("tool_chat_template_hermse.jinja", environment, tell=print)
+        find_template("tool_chat_template_hermse.jinja", environment, report=print)
     assert str(raised.value) == (
         "template tool_chat_template_hermse.jinja: there is no such file, and vLLM 0.12.0.post2 "
         f"has no such example; it has {HERMES}"
@@ -64,7 +64,7 @@ def test_an_unknown_template_is_reported_with_those_there_are(environment: Envir
 
 def test_a_path_that_is_not_there_is_reported(environment: Environment) -> None:
     with pytest.raises(LaunchProblem, match=r"template \./own\.jinja: there is no such file"):
-        find_template("./own.jinja", environment, tell=print)
+        find_template("./own.jinja", environment, report=print)
 
 
 def test_sources_that_cannot_be_had_are_reported(environment: Environment) -> None:
@@ -72,7 +72,7 @@ def test_sources_that_cannot_be_had_are_reported(environment: Environment) -> No
     plan = environment.folder.parent / "plan.json"
     plan.write_text(json.dumps({"fail": [[["vllm==0.12.0"], said]]}))
     with pytest.raises(LaunchProblem) as raised:
-        find_template(HERMES, environment, tell=print)
+        find_template(HERMES, environment, report=print)
     assert str(raised.value).startswith("the templates of vLLM 0.12.0.post2: pip failed\nERROR: No")
 
 

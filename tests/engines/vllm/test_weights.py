@@ -35,7 +35,7 @@ def tiny(**changes: Any) -> Target:
 
 
 def build(lab: Lab, chosen: Target) -> Path:
-    return server.build_model(chosen, lab.environment, tell=lab.reports.append)
+    return server.build_model(chosen, lab.environment, report=lab.reports.append)
 
 
 def test_the_weights_are_fetched_converted_and_kept(lab: Lab) -> None:
