@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.base.printable import cut
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import EVERY
 from conformance.terms.case import Case, Mode
@@ -14,6 +15,9 @@ from conformance.verdicts.ownership import remaining
 
 SHOWN = 20
 """Findings of one rule that are kept; more of the same say nothing new."""
+
+MAX_SHOWN_CHARACTERS = 500
+"""Of what a finding expected, of what came instead, and of the place."""
 
 
 NO_BASELINE: Mapping[str, Outcome] = {}
@@ -177,10 +181,19 @@ def _judgement(rule: Rule, asked: _Asked, left: Sequence[Finding]) -> Judgement:
     return Judgement(
         rule=rule,
         outcome=Outcome.FAIL if left else outcome,
-        findings=tuple(left[:SHOWN]),
+        findings=tuple(_cut(one) for one in left[:SHOWN]),
         total=len(left),
         reason=asked.unjudged,
     )
+
+
+def _cut(found: Finding) -> Finding:
+    """Limit what a finding shows: a server decides how long its words and numbers are."""
+    limited = {
+        name: cut(getattr(found, name), MAX_SHOWN_CHARACTERS)
+        for name in ("where", "expected", "actual")
+    }
+    return replace(found, **limited)
 
 
 def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive: bool) -> Judgement:
