@@ -189,11 +189,12 @@ def _judgement(rule: Rule, asked: _Asked, left: Sequence[Finding]) -> Judgement:
 
 def _cut(found: Finding) -> Finding:
     """Limit what a finding shows: a server decides how long its words and numbers are."""
-    limited = {
-        name: cut(getattr(found, name), MAX_SHOWN_CHARACTERS)
-        for name in ("where", "expected", "actual")
-    }
-    return replace(found, **limited)
+    return replace(
+        found,
+        where=cut(found.where, MAX_SHOWN_CHARACTERS),
+        expected=cut(found.expected, MAX_SHOWN_CHARACTERS),
+        actual=cut(found.actual, MAX_SHOWN_CHARACTERS),
+    )
 
 
 def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive: bool) -> Judgement:
