@@ -52,7 +52,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.MAX_PAGE_CHARACTERS)
         .get_template("page.html")
         .render(
             version=__version__,
-            css=Markup(css),  # ours; the text of a style must not be escaped
+            css=Markup(css),  # from this package; a style must not be escaped
             css_digest=digest,
             columns=columns,
             legend=LEGEND,

@@ -106,7 +106,7 @@ class RuleRow:
 
     @property
     def troubled(self) -> bool:
-        """Whether it does more than hold, or not apply, somewhere."""
+        """Whether any cell is other than passed or not applicable."""
         return any(cell.outcome not in (Outcome.PASS, Outcome.NA) for cell in self.cells)
 
 
