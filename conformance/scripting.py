@@ -19,7 +19,7 @@ STRANGE = "\u2021\u2620\u2702\ua66e"
 
 
 class NotApplicable(Exception):
-    """A case says nothing on this server in this mode; the message says why."""
+    """A case makes no sense on this server in this mode; the message says why."""
 
 
 def scripts_of(case: Case, server: Server) -> list[Script]:
@@ -44,7 +44,7 @@ def script_in(case: Case, format: str) -> Script:
 
 
 def formats_of(case: Case) -> list[str]:
-    """List the formats in which a case says something."""
+    """List the formats in which a case makes sense."""
     found = []
     for name in FORMATS:
         if name in case.omits:
@@ -59,7 +59,7 @@ def formats_of(case: Case) -> list[str]:
 
 
 def is_bound(case: Case, server: Server) -> bool:
-    """Whether a grammar may bind what the model says, so that a script must be heard first."""
+    """Whether a grammar may bind what the model says, so that a script must be tried first."""
     return bool(case.tools) and (
         case.options.forces
         or case.options.parallel is False
@@ -71,13 +71,13 @@ def is_bound(case: Case, server: Server) -> bool:
 def never(length: int, script: Script | None) -> str:
     """Give a stop string of so many characters that is not in a script."""
     said = text_of(script or ())
-    return next(sign for sign in STRANGE if sign not in said) * length
+    return next(character for character in STRANGE if character not in said) * length
 
 
 def tokens_until(script: Script, text: str) -> int:
     """Count the tokens of a script of ASCII characters up to the end of a text in it.
 
-    A mark counts as one; where a vocabulary spells it out, the script is cut a little sooner.
+    A mark counts as one token; where a vocabulary spells it out, the script is cut a little sooner.
     Raises `NotApplicable` if the script does not hold the text.
     """
     whole = text_of(script)
@@ -92,7 +92,7 @@ def tokens_until(script: Script, text: str) -> int:
 
 
 def check_applies(case: Case, mode: Mode, server: Server) -> None:
-    """Raise `NotApplicable` where a case says nothing."""
+    """Raise `NotApplicable` where a case makes no sense."""
     if case.cut_after is not None and mode.cut != "tokens":
         raise NotApplicable("a case with cut_after is cut to characters in every mode")
     names = [server.format, mode.name]

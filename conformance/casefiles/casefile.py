@@ -33,7 +33,7 @@ TOOLS = "_tools.yaml"
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 
 
-# What jsonschema raises for schemas that their metaschema allows and nobody can use.
+# What jsonschema raises for unusable schemas that their metaschema allows.
 _UNUSABLE = (Unresolvable, RecursionError, OverflowError, ValueError, TypeError, re.error)
 
 
@@ -141,10 +141,10 @@ def _wire(document: Document, at: Place, spec: Json) -> dict[str, Mapping[str, J
 
 
 def _can_be_asked(says: Sequence[Utterance] | None, cut_after: str | None) -> bool:
-    """Whether a model may say the like of itself, when it is asked for it.
+    """Whether a real model can be relied on to say this when it is asked for it.
 
-    None breaks its markup on command, ends at an exact place, talks on behind its calls, or gets
-    many calls or a long text right.
+    No model breaks its markup on command, ends at an exact place or adds text after its calls;
+    none gets many calls or a long text right.
     """
     if says is None or cut_after is not None:
         return False
@@ -213,9 +213,9 @@ def _check_parameters(document: Document, at: Place, tool: Json) -> None:
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
         here = (*at, "function", "parameters", *error.absolute_path)
-        raise document.problem(f"no valid JSON Schema: {error.message}", *here) from error
+        raise document.problem(f"not a valid JSON Schema: {error.message}", *here) from error
     except _UNUSABLE as error:
-        raise document.problem(f"no valid JSON Schema: {error}", *at) from error
+        raise document.problem(f"not a valid JSON Schema: {error}", *at) from error
 
 
 def _check_choice(
@@ -270,11 +270,11 @@ def _call(document: Document, at: Place, item: Json, tools: Mapping[str, Json]) 
 
 
 def _lengthened(document: Document, at: Place, item: Json) -> Json:
-    """Give the arguments with each string that `times` names said that many times."""
+    """Give the arguments; repeat each string that `times` names that many times."""
     value: dict[str, Json] = dict(item["arguments"])
     for name, times in item.get("times", {}).items():
         if not isinstance(value.get(name), str):
-            what = f"times for {name!r}, which is no string among the arguments"
+            what = f"times for {name!r}, which is not a string among the arguments"
             raise document.problem(what, *at, "times", name)
         value[name] *= times
     return value
@@ -326,7 +326,7 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
 
 
 def _merged(derived: Expectation, written: Expectation) -> Expectation:
-    """Let what is written stand before what is derived, field by field."""
+    """Take what is written before what is derived, field by field."""
     return replace(
         written,
         calls=derived.calls if written.calls is None else written.calls,

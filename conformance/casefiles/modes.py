@@ -23,7 +23,7 @@ _NAME = re.compile(
 
 
 def named(name: str) -> Mode | None:
-    """Read a mode's name; `None` if it is none."""
+    """Read a mode's name; `None` if no mode has it."""
     plain = {mode.name: mode for mode in (COMPLETE, PROMPT)}
     if name in plain:
         return plain[name]
@@ -58,9 +58,9 @@ THOROUGH = (
 CUTS = {"default": DEFAULT, "thorough": THOROUGH}
 """What `--cuts` asks for."""
 LONG = 5_000
-"""Characters of an answer that is cut in the default ways alone.
+"""An answer with more characters than this is cut in the default ways alone.
 
-What a cut does, it does to short answers too, and four long ones were half of a sweep's tokens.
+A cut does the same to short answers, and four long ones were half of the tokens of a sweep.
 """
 
 
@@ -70,7 +70,7 @@ def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
 
 
 def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
-    """Choose the modes in which a case says something: those of the run, and more of its own."""
+    """Choose the modes in which a case is asked: those of the run, and more of its own."""
     if length(case) > LONG:
         asked = [mode for mode in asked if mode in DEFAULT]
     wanted = dict.fromkeys([*asked, *case.modes])
@@ -85,7 +85,7 @@ def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
 
 
 def length(case: Case) -> int:
-    """Count the characters that the model says, but for the format's own."""
+    """Count the characters that the model says, except the format's own."""
     says = case.says or ()
     return sum(len(part.text if isinstance(part, Text) else part.arguments) for part in says)
 

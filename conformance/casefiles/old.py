@@ -1,4 +1,4 @@
-"""Case files of earlier releases, which had the words of one wire: refused, or converted."""
+"""Case files of earlier releases, in the words of one wire: refused, or converted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NEVER = {"model", "messages", "tools", "stream", "vllm_xargs"}
 """No options in any release."""
 
 RENAMED_LIMITS = {"max_completion_tokens"}
-"""Kept among the wire's own fields beside the limit: the case may be about the name."""
+"""Kept as a field of the wire alone: the case may be about the name."""
 
 Change = tuple[int, int, str]
 """From one character of a text to another, and what stands there now."""
@@ -47,7 +47,7 @@ def refuse(document: Document) -> None:
 
 
 def _found(value: Json) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Give each place with a word of an earlier release, and the word of now."""
+    """Give each place with a word of an earlier release, and today's word."""
     cases = value.get("cases") if isinstance(value, dict) else None
     for index, case in enumerate(cases if isinstance(cases, list) else ()):
         if not isinstance(case, dict):
@@ -78,7 +78,7 @@ def _now(name: str, given: Json) -> str | None:
 
 
 def converted(document: Document) -> str:
-    """Write the text of a file of an earlier release anew; all else in it stays as it is."""
+    """Write a file of an earlier release in today's words; all else in it stays as it is."""
     text, changes = document.text, list[Change]()
     for case in _items(_child(document.root, "cases")):
         if not isinstance(case, yaml.CollectionNode):
@@ -162,8 +162,8 @@ def _renamed(text: str, entry: Entry, option: yaml.Node, given: yaml.Node) -> En
     now = DEFAULT.neutral.get(option.value, option.value)
     function = _child(given, "function")
     if (name := _child(function, "name")) is not None:
-        told = text[name.start_mark.index : name.end_mark.index]
-        return replace(entry, text=f"{now}: {{name: {told}}}")
+        name_text = text[name.start_mark.index : name.end_mark.index]
+        return replace(entry, text=f"{now}: {{name: {name_text}}}")
     length = option.end_mark.index - option.start_mark.index
     return replace(entry, text=now + entry.text[length:])
 
@@ -224,6 +224,6 @@ def _items(node: yaml.Node | None) -> Sequence[yaml.Node]:
 
 
 def _plain(node: yaml.Node) -> object:
-    """Tell null from all else; what else it is makes no difference here."""
+    """Separate null from all else; what else it is makes no difference here."""
     plain = isinstance(node, yaml.ScalarNode) and node.style is None
     return None if plain and node.value in ("null", "~", "") else node

@@ -20,7 +20,7 @@ def texts(
 ) -> tuple[dict[str, Script], dict[str, str]]:
     """Give the text in each format, and the reason in each format or mode that has none.
 
-    What the case spells out or omits stands before what is derived from a damage.
+    What the case spells out or omits is taken before what is derived from a damage.
     """
     omits = _omits(document, at, spec)
     raw = _raw(document, at, spec)

@@ -1,4 +1,4 @@
-"""How a server is entered: a key, headers of a gateway, a certificate authority; none is told."""
+"""What gives access to a server: a key, a gateway's headers, an authority; all kept secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 
 SHORTEST_SECRET = 8
-"""Characters; what is shorter stands in many an answer that repeats no secret."""
+"""Characters; a shorter text is in many answers that repeat no secret."""
 
 _VARIABLE = "CONFORMANCE_HEADER_"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -42,7 +42,7 @@ class Header:
     name: str
     value: str = field(repr=False)
     shown: str
-    """How an option gives it that tells nothing."""
+    """The option that gives it, without its value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,32 +52,32 @@ class Access:
     api_key: str | None = field(default=None, repr=False)
     headers: tuple[Header, ...] = ()
     authority: ssl.SSLContext | None = field(default=None, repr=False)
-    """Whom to believe who the server is; `None` for those whom everybody believes."""
+    """The certificate authority to trust; `None` for the system's."""
 
     @property
     def verify(self) -> ssl.SSLContext:
-        """Give the authorities to believe."""
+        """Give the authorities to trust."""
         return self.authority or _everybodys()
 
     @property
     def sent(self) -> dict[str, str]:
-        """Give the headers to send, but for the key."""
+        """Give the headers to send, except the key."""
         return {header.name: header.value for header in self.headers}
 
     def secrets(self, request: object) -> tuple[bytes, ...]:
         """List what must not be kept of an answer, the longest first.
 
-        What the request itself says is no secret, and an answer may well repeat it.
+        What the request itself says is not secret, and an answer may repeat it.
         """
         values = [self.api_key or "", *(header.value for header in self.headers)]
         # `Bearer` and a token: a server may repeat the token alone.
         words = {word for value in values for word in (value, value.rpartition(" ")[2])}
         secret = [word for word in words if len(word) >= SHORTEST_SECRET]
-        told = json.dumps(request, ensure_ascii=False) if secret else ""
+        sent = json.dumps(request, ensure_ascii=False) if secret else ""
         found: set[str] = set()
         for word in secret:
             quoted = json.dumps(word)[1:-1]
-            if quoted not in told:
+            if quoted not in sent:
                 found |= {word, quoted}
         return tuple(word.encode() for word in sorted(found, key=len, reverse=True))
 
@@ -96,11 +96,13 @@ def headers(given: Sequence[str], environment: Mapping[str, str]) -> tuple[Heade
         name, colon, value = (part.strip() for part in text.partition(":"))
         if not _NAME.fullmatch(name):
             # The text may be a value whose name was forgotten.
-            raise AccessProblem(f"--header (number {number}): no name of a header stands first")
+            raise AccessProblem(
+                f"--header (number {number}): it does not begin with the name of a header"
+            )
         variable = _VARIABLE + re.sub(r"[^A-Z0-9]", "_", name.upper())
         if not colon and variable not in environment:
-            told = f"--header {name}: give its value in {variable}, or write 'Name: value'"
-            raise AccessProblem(told)
+            missing = f"--header {name}: give its value in {variable}, or write 'Name: value'"
+            raise AccessProblem(missing)
         value = value if colon else environment[variable].strip()
         if name.lower() in _OURS:
             raise AccessProblem(f"--header {name}: the suite sends its own, and judges by it")
@@ -114,9 +116,9 @@ def headers(given: Sequence[str], environment: Mapping[str, str]) -> tuple[Heade
 
 
 def authority(path: Path) -> ssl.SSLContext:
-    """Believe the certificates in a PEM file, and no others; raises `AccessProblem`."""
+    """Trust the certificates in a PEM file, and no others; raises `AccessProblem`."""
     try:
         return ssl.create_default_context(cafile=path)
     except (OSError, ValueError) as problem:  # an ssl.SSLError is an OSError
-        told = getattr(problem, "strerror", None) or str(problem)
-        raise AccessProblem(f"--ca-file {path}: no certificates can be read: {told}") from None
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise AccessProblem(f"--ca-file {path}: no certificates can be read: {reason}") from None

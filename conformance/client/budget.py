@@ -25,7 +25,7 @@ def tokens_of(text: str) -> int:
 
 
 class BudgetProblem(Exception):
-    """A text is no budget; the message says what is one."""
+    """A text is not a budget; the message says what is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class Cost:
         )
 
     def __rmul__(self, times: int) -> Cost:
-        """Cost so many times as much."""
+        """Multiply the cost."""
         return Cost(
             requests=times * self.requests, prompt=times * self.prompt, answer=times * self.answer
         )
@@ -108,7 +108,7 @@ class Purse:
         self._changed = asyncio.Condition()
         self._empty = False
         self._rate = 1.0
-        """Tokens that prompts had, to one that was estimated: the most so far."""
+        """The most tokens so far that a prompt had for each one estimated."""
 
     @property
     def spent(self) -> Cost:
@@ -116,7 +116,7 @@ class Purse:
         return self._spent
 
     async def send(self, path: str, body: Json) -> Exchange:
-        """Send, if the most that it may cost is left; raises `NotAsked`."""
+        """Send, if what is left covers the most that it may cost; raises `NotAsked`."""
         meter = self._meters.get(path)
         if meter is None:
             return await self._inner.send(path, body)  # no model answers there

@@ -40,7 +40,7 @@ AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
 
 
 MANY = 100
-"""Tokens to a delta, beyond which a long wait between deltas is what was asked for."""
+"""With more tokens to a delta, a long wait between deltas is what was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Limits:
     whole: float = 600
     size: int = 32_000_000
     patience: float = LIMIT
-    """For a busy server (429, 503) or none: pauses of one exchange; in all, without an answer."""
+    """For a busy server (429, 503) or none: in pauses of one exchange, and in all."""
     attempts: int = 20
     """Of one exchange."""
     pause: float = 0.5
@@ -94,7 +94,7 @@ class Live:
             clock=clock,
         )
         # A connection of its own for each request: the server may close a kept one just as it is
-        # used again, and no one could tell that from a crash.
+        # used again, and nobody could distinguish that from a crash.
         pool = httpx2.Limits(max_connections=concurrency, max_keepalive_connections=0)
         transport = httpx2.AsyncHTTPTransport(limits=pool, verify=access.verify)
         self._client = openai.AsyncOpenAI(
@@ -201,7 +201,7 @@ class _Recording:
     started: float
     size: int
     secrets: tuple[bytes, ...]
-    """The key and the like, which some servers repeat when they refuse it."""
+    """The key and other secrets, which some servers repeat when they refuse them."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reads: list[Read] = field(default_factory=list)
@@ -312,7 +312,7 @@ class _RecordedStream(httpx2.AsyncByteStream):
 
 
 def _told(problem: BaseException) -> str:
-    """Name the first cause; the SDK and the HTTP library wrap it without its words."""
+    """Name the first cause; the SDK and the HTTP library wrap it and drop its words."""
     while problem.__cause__ is not None:
         problem = problem.__cause__
     return f"{type(problem).__name__}: {problem}" if str(problem) else type(problem).__name__

@@ -108,9 +108,9 @@ class Probe:
         return self._ask("POST", f"{self.url.removesuffix('/v1')}{self._greeting.path}", body)
 
     def shows_tokens(self, model: str) -> bool:
-        """Whether an answer's token ids are shown, and their text is told to the letter.
+        """Whether an answer's token ids are shown, and their text is given exactly.
 
-        Some tokenizers take out spaces before signs where they decode; what they tell is not what
+        Some tokenizers remove spaces before punctuation when they decode. Then the text is not what
         the model said.
         """
         _, document = self._greet(self._greeting.shown(self._greeting.hello(model, None)))
@@ -121,22 +121,22 @@ class Probe:
         _, document = self._ask("POST", f"{root}/tokenize", asked)
         ids = document.get("tokens") if isinstance(document, dict) else None
         _, document = self._ask("POST", f"{root}/detokenize", {"model": model, "tokens": ids})
-        told = document.get("prompt") if isinstance(document, dict) else None
-        return isinstance(told, str) and HARD_TO_TELL in told
+        text = document.get("prompt") if isinstance(document, dict) else None
+        return isinstance(text, str) and HARD_TO_TELL in text
 
     def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
-        """Ask until the server is not busy; what a busy server says is about nothing else."""
+        """Ask until the server is not busy; only then is an answer about the server itself."""
         limit = DOCUMENT if body is None else ANSWER
         try:
             status, data = asyncio.run(self._until_not_busy(method, url, body, limit))
         except httpx2.InvalidURL as problem:
-            raise ProbeProblem(f"{url!r} is no URL: {problem}") from None
+            raise ProbeProblem(f"{url!r} is not a URL: {problem}") from None
         except TimeoutError:
             raise ProbeProblem(f"no answer from {url} within {limit:g} s") from None
         except httpx2.HTTPError as problem:
-            told = str(problem) or type(problem).__name__
-            hint = "give --ca-file" if "CERTIFICATE" in told else "is the server up?"
-            raise ProbeProblem(f"no answer from {url}: {told}; {hint}") from None
+            reason = str(problem) or type(problem).__name__
+            hint = "give --ca-file" if "CERTIFICATE" in reason else "is the server up?"
+            raise ProbeProblem(f"no answer from {url}: {reason}; {hint}") from None
         try:
             return status, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
         except ValueError:
@@ -152,8 +152,8 @@ class Probe:
                 break
             pause = asked or own
             if self._clock.now() + pause > end:
-                told = f"for longer than --patience {self._patience:g}; try again later"
-                raise ProbeProblem(f"{url} answered {status}, {told}")
+                reason = f"for longer than --patience {self._patience:g}; try again later"
+                raise ProbeProblem(f"{url} answered {status}, {reason}")
             await self._clock.sleep(pause)
         return status, data
 
@@ -193,7 +193,7 @@ def examine(
 ) -> Server:
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
-        raise ProbeProblem(f"{url!r} is no URL of a server; allowed: http://HOST:PORT/v1")
+        raise ProbeProblem(f"{url!r} is not a URL of a server; allowed: http://HOST:PORT/v1")
     probe = Probe(url, access, patience, clock, greeting=greeting)
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
@@ -202,7 +202,7 @@ def examine(
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
         raise ProbeProblem(
-            f"--emission scripted: {url} does not say what it is told; "
+            f"--emission scripted: {url} does not say the script; "
             "start it with --logits-processors conformance.replay:Replay"
         )
     return Server(

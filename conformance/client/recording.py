@@ -1,6 +1,6 @@
 """Tapes: the exchanges of a run in a folder, kept to be judged again with no server.
 
-`DIR/tapes.json` tells which server it was; `DIR/exchanges/ITEM.DIGEST.N.json` is one exchange: the
+`DIR/tapes.json` says which server it was; `DIR/exchanges/ITEM.DIGEST.N.json` is one exchange: the
 item that it was for, a digest of path and request, and a number where one was asked several times.
 
 The keys of `server` in `tapes.json` keep the names that they had first, whatever the fields of
@@ -46,7 +46,7 @@ KEYS = {
 }
 """Fields of `Server` whose key on disk has another name."""
 OBSOLETE = {"grammar"}
-"""Keys that earlier versions wrote, and nothing reads."""
+"""Keys that earlier versions wrote, and that nothing reads."""
 _NAME = re.compile(r"(?P<item>.+)[.](?P<digest>[0-9a-f]{16})[.](?P<turn>[0-9]{1,6})[.]json")
 
 
@@ -75,15 +75,15 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
         (folder / EXCHANGES).mkdir(parents=True)
     except OSError as problem:
         raise TapeProblem(f"{folder}: cannot be made: {problem.strerror}") from None
-    told = {KEYS.get(name, name): value for name, value in asdict(server).items()}
-    del told["url"]  # tapes are for others too, whom it does not concern
+    written = {KEYS.get(name, name): value for name, value in asdict(server).items()}
+    del written["url"]  # tapes are for other people too, and the address is private
     facts = {
         "schema": 1,
         "recorded": datetime.now(UTC).isoformat(timespec="seconds"),
         "suite": __version__,
         "via": via,
         "repeat": repeat,
-        "server": told,
+        "server": written,
     }
     jsonfile.write(folder / FACTS, facts)
 
@@ -92,14 +92,14 @@ def facts(folder: Path) -> Facts:
     """Read what was recorded; raises `TapeProblem`."""
     found = _read(folder / FACTS, "tapes")
     fields = {key: name for name, key in KEYS.items()}
-    told = {
+    read = {
         fields.get(key, key): value for key, value in found["server"].items() if key not in OBSOLETE
     }
-    if told["format"] not in FORMATS:
-        hint = did_you_mean(told["format"], FORMATS)
-        raise TapeProblem(f"{folder / FACTS}: format {told['format']!r} is unknown; {hint}")
+    if read["format"] not in FORMATS:
+        hint = did_you_mean(read["format"], FORMATS)
+        raise TapeProblem(f"{folder / FACTS}: format {read['format']!r} is unknown; {hint}")
     return Facts(
-        server=Server(url="a tape", **told),
+        server=Server(url="a tape", **read),
         via=found["via"],
         repeat=found["repeat"],
         recorded=found["recorded"],
@@ -152,7 +152,7 @@ class Player:
         """Give what came back for this request; raises `NotAsked` and `TapeProblem`."""
         item, digest = _item(), _digest(path, body)
         found = self._tapes.get(digest, {})
-        # A case may have got another name since, and asks for the same.
+        # A case may have another name since, and still ask for the same.
         turns = sorted(found.get(item) or next(iter(found.values()), []))
         turn = self._asked[item, digest]
         self._asked[item, digest] += 1
@@ -192,14 +192,14 @@ def _piece(read: Read) -> Json:
     at = round(read.at, 6)
     try:
         return {"at": at, "text": read.data.decode("utf-8")}
-    except UnicodeDecodeError:  # the piece ends within a character, or is no text
+    except UnicodeDecodeError:  # the piece ends within a character, or is not text
         return {"at": at, "base64": base64.b64encode(read.data).decode("ascii")}
 
 
 def _exchange(path: Path, digest: str, body: Json) -> Exchange:
     found = _read(path, "tape")
     if _digest(found["path"], found["request"]) != digest:
-        raise TapeProblem(f"{path}: the request in it is not the one that its name tells")
+        raise TapeProblem(f"{path}: the request in it is not the one that its name says")
     try:
         reads = tuple(
             Read(

@@ -36,9 +36,9 @@ REAL_TIME = Clock()
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A server's word, or its silence, that it has not begun with a request."""
+    """A server's answer or silence that shows that it has not begun with a request."""
 
-    told: str
+    reason: str
     pause: float | None = None
     """Seconds that it asked to wait."""
 
@@ -139,7 +139,7 @@ class Patience:
             self._refused_since = now
         if now + pause - self._refused_since > self._limit:
             self._over = (
-                f"{refusal.told}; the server is asked no more, for it took no request in "
+                f"{refusal.reason}; the server is asked no more, for it took no request in "
                 f"{now - self._refused_since:.0f} s and {pause:.0f} s more would be too many "
                 f"(--patience {self._limit:g})"
             )
@@ -157,8 +157,8 @@ def pauses(first: float) -> Iterator[float]:
 def _given_up(exchange: Exchange, attempts: int, paused: float) -> Exchange:
     if attempts == 1:
         return exchange
-    told = f"{exchange.error} (asked {attempts} times, with {paused:.1f} s between)"
-    return replace(exchange, error=told)
+    error = f"{exchange.error} (asked {attempts} times, with {paused:.1f} s between)"
+    return replace(exchange, error=error)
 
 
 def seconds_of(header: str | None) -> float | None:

@@ -17,7 +17,7 @@ READS = {"detokenize", "render", "tokenize"}
 
 
 CONCURRENCY = 32
-"""Requests at once, where nobody says how many."""
+"""Requests at once, by default."""
 
 
 def is_answered(path: str) -> bool:
@@ -67,7 +67,7 @@ class Asker:
         return await self._sender.send(path, body)
 
     async def detokenize(self, tokens: list[int]) -> str | None:
-        """Ask for the text of tokens; `None` where the server cannot tell."""
+        """Ask for the text of tokens; `None` where the server cannot say."""
         if not tokens:
             return None
         exchange = await self._sender.send(DETOKENIZE, {"tokens": tokens})

@@ -79,7 +79,7 @@ def _case(id: str, place: Path) -> Case:
 
 
 def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
-    """Read the file that an option names, and name the option in what is wrong with it."""
+    """Read the file that an option names; an error names the option."""
     if file is None:
         return None
     try:
@@ -91,7 +91,7 @@ def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
 
 
 def _bytes(file: str) -> bytes:
-    """Read no more of a file than shows that it is too large."""
+    """Read a file, but no more of it than shows that it is too large."""
     if file == "-":
         return sys.stdin.buffer.read(answer_file.MAX_FILE_BYTES + 1)
     with Path(file).open("rb") as opened:

@@ -60,11 +60,11 @@ class Recorded:
     unjudged: tuple[Judgement, ...] = ()
     """Of the rules that could not be applied, with the reason."""
     reason: str | None = None
-    """Why there is no answer to judge."""
+    """Why no answer could be judged."""
 
     @property
     def outcome(self) -> Literal["clean", "findings", "error"]:
-        """Say in a word what became of it."""
+        """Give its outcome in one word."""
         if self.reason is not None:
             return "error"
         return "findings" if self.judgements else "clean"
@@ -82,7 +82,7 @@ def judge(file: str, data: bytes, basis: Basis) -> Recorded:
 
 @contextmanager
 def _collector_off() -> Iterator[None]:
-    # It finds no cycles in an answer, and takes half the time with looking for them in a large one.
+    # An answer has no cycles, and looking for them in a large one takes half the time.
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -117,7 +117,7 @@ def _judge(file: str, exchange: Exchange, basis: Basis) -> Recorded:
 
 
 def _asked_alike(complete: Any, exchange: Exchange) -> Any:
-    # Whoever compares two answers says that the same was asked.
+    # The user who compares two answers says that the same was asked.
     if complete is None:
         return None
     request = {**exchange.request, "stream": False}
@@ -125,7 +125,7 @@ def _asked_alike(complete: Any, exchange: Exchange) -> Any:
 
 
 def said_in(case: Case, format: Format | None) -> str | None:
-    """Write what the model says in a case, where its format is known and can say it."""
+    """Write what the model says in a case, if its format is known and can say it."""
     if format is None:
         return None
     try:
@@ -228,7 +228,7 @@ def status(found: Sequence[Recorded]) -> int:
 
 
 def accepts(case: Case, format: Format | None) -> None:
-    """Raise `JudgeProblem` where a case says nothing in a format."""
+    """Raise `JudgeProblem` where a case makes no sense in a format."""
     if format is not None and format.name in case.omits:
         reason = case.omits[format.name]
         raise JudgeProblem(f"--case: {case.id} says nothing on {format.name}: {reason}")

@@ -60,8 +60,8 @@ def cases(chosen: argparse.Namespace) -> int:
         return 0
     _print([{"id": one.id, "about": one.about} for one in found], chosen.format)
     counts = Counter(format for listed in formats.values() for format in listed)
-    told = ", ".join(f"{count} in {format}" for format, count in counts.items())
-    print(f"{len(found)} cases: {told}")
+    listed = ", ".join(f"{count} in {format}" for format, count in counts.items())
+    print(f"{len(found)} cases: {listed}")
     return 0
 
 
@@ -98,8 +98,8 @@ def rules_markdown() -> str:
     """Write the catalogue as a table."""
     lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
     for one in _catalogue():
-        whom = "all" if one.profile == OPENAI else one.profile
-        lines.append(f"| `{one.id}` | {one.level.upper()} | {whom} | {one.title} |")
+        profile = "all" if one.profile == OPENAI else one.profile
+        lines.append(f"| `{one.id}` | {one.level.upper()} | {profile} | {one.title} |")
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from conformance.pytesting.option import EVERY_WAY, Option
 from conformance.pytesting.option_table import OPTIONS, VARIABLES
 
 BEGIN, END = "<!-- options -->", "<!-- /options -->"
-"""What the table stands between in a page."""
+"""The marks around the table in a page."""
 FEW_CHOICES = 12
 """More than these are left to `pytest --help`."""
 

@@ -80,7 +80,7 @@ class Engine(Protocol):
 
     @property
     def options(self) -> frozenset[str]:
-        """The options of `--launch` that it obeys; another one is refused for its targets."""
+        """The options of `--launch` that it takes; others are refused for its targets."""
 
     @property
     def tokenizers(self) -> frozenset[str]:
@@ -114,7 +114,7 @@ class Engine(Protocol):
         render_path: str,
         version: str | None = None,
     ) -> Server:
-        """Describe a server of this engine that nobody has started, able to do all it may.
+        """Describe a server of this engine that is not started, as able to do all it may.
 
         `render_path` is where a wire looks first for the prompt of a request.
         """

@@ -1,4 +1,4 @@
-"""The engines that there are: every folder beside this file, found by listing them."""
+"""All engines: every folder beside this file, found by listing them."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdForm:
-    """The form of a call's id that the models' own templates demand."""
+    """The form that the models' own templates demand of a call's id."""
 
     pattern: str
     """Every id matches it as a whole."""
@@ -84,13 +84,13 @@ class Format:
     grammar: bool = False
     """vLLM may bind this model to a grammar in any request with tools."""
     ids: IdForm | None = None
-    """`None` where any id will do."""
+    """`None` where any id is accepted."""
     optional: tuple[str, ...] = ()
     """Marks that some models leave out, and that parsers do without."""
     related: tuple[str, ...] = ()
     """Formats that a model may write instead: a parser's name alone does not say which."""
     sign: Script = ()
-    """What only a server of this format, among those of its parser, can be made to say."""
+    """A script that only a server of this format, among those of its parser, can be made to say."""
     thought: tuple[str, str] | None = None
     """What stands before and after a model's reasoning, where that is known."""
     forced_shapes: Callable[[Script, Sequence[Call], bool], list[Script]] = forced.shapes

@@ -8,7 +8,7 @@ from conformance.formats.problem import Unreadable
 from conformance.terms.said import Call
 
 _DECODER = json.JSONDecoder(parse_int=str)
-"""Finds where a value stops; Python refuses to make an `int` of very many digits."""
+"""Finds where a value stops; it makes no `int`, as Python refuses one of very many digits."""
 
 
 def read_value(text: str, start: int) -> tuple[str, int]:
@@ -40,8 +40,8 @@ def read_calls(text: str, key: str = "arguments") -> list[Call]:
 def read_call(text: str, start: int, key: str = "arguments") -> tuple[Call, int]:
     """Take the object with `name` and `arguments` that begins at or after `start`.
 
-    The arguments keep their exact text. Other keys are ignored, as the parsers do; which of two
-    names or arguments is meant, nobody can tell.
+    The arguments keep their exact text. Other keys are ignored, as by the parsers. Two names, or
+    arguments twice, are refused: nothing says which is meant.
     """
     whole, stop = read_value(text, start)
     if not whole.startswith("{"):
@@ -73,5 +73,5 @@ def write_call(call: Call) -> str:
     return f'{{"name": {name}, "arguments": {call.arguments}}}'
 
 
-def _after(text: str, start: int, sign: str) -> int:
-    return text.index(sign, start) + 1
+def _after(text: str, start: int, character: str) -> int:
+    return text.index(character, start) + 1

@@ -1,4 +1,4 @@
-"""What the small chat templates of the families share; the reference server writes prompts so."""
+"""What the families' small chat templates share; the reference server writes prompts with it."""
 
 from __future__ import annotations
 

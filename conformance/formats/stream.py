@@ -1,7 +1,7 @@
 """Read calls out of tokens as they come, sending on at once what can no longer become a mark.
 
 Each family's reader takes what its models are known to write beside their own form: other keys,
-text after a call, a mark that is left out. Here stands what the readers share.
+text after a call, a mark that is left out. This module has what the readers share.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class Place:
     closed: bool = False
     """A whole object or array has been read."""
     left: bool = False
-    """So does the white space after it."""
+    """The white space after it has been read too."""
 
     def divide(self, text: str) -> tuple[str, str]:
-        """Go on; give what belongs to the first value, and what follows it without white space."""
+        """Read on; give the rest of the first value, and what follows it without white space."""
         value = after = ""
         for character in text:
             if not self.closed:
@@ -89,7 +89,7 @@ class Place:
         return value, after
 
     def step(self, character: str) -> bool:
-        """Go on by one character; say whether it is part of a value, not space around it."""
+        """Read one more character; say whether it is part of a value, not space around it."""
         outside = self.depth == 0 and not self.quoted
         if self.quoted:
             self.quoted = character != '"' or self.escaped
@@ -124,7 +124,7 @@ class Objects:
         return self._call + 1
 
     def read(self, text: str) -> Iterator[Event]:
-        """Give what more text says."""
+        """Read more text; give its events."""
         for character in text:
             depth, quoted = self._at.depth - self._outer, self._at.quoted
             self._at.step(character)

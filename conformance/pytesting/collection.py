@@ -24,7 +24,7 @@ _CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
 
 
 class ServerTrouble(Exception):
-    """There is no whole answer to judge; neither a pass nor a parser's failure."""
+    """The answer is missing or not whole: neither a pass nor a parser's failure."""
 
 
 class Nonconformance(Exception):
@@ -49,7 +49,7 @@ def is_case_file(path: Path, named: list[Path]) -> bool:
 
 
 def share_of(nodeid: str, shares: int) -> int:
-    """Say which share an item belongs to; the modes of a case, which need one another, to one."""
+    """Say which share an item belongs to; the modes of a case need one another and share one."""
     return zlib.crc32(nodeid.rpartition("[")[0].encode()) % shares
 
 
@@ -95,7 +95,7 @@ def properties(judged: Judged) -> list[tuple[str, object]]:
 
 
 def _never_called() -> None:
-    """Stand where pytest wants a function; `CaseItem.runtest` does the work."""
+    """Take the place of a test function; `CaseItem.runtest` does the work."""
 
 
 class CaseItem(pytest.Function):
@@ -125,7 +125,7 @@ class CaseItem(pytest.Function):
             raise ServerTrouble(self.judged.verdict.reason)
 
     def runtest(self) -> None:
-        """Turn the verdict into what pytest knows."""
+        """Turn the verdict into an outcome of pytest's."""
         judged = self.judged
         assert judged is not None
         verdict = judged.verdict
@@ -140,7 +140,7 @@ class CaseItem(pytest.Function):
             pytest.xfail(", ".join(sorted(excuses)))
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
-        """Show our own block for what the server did wrong; a traceback where we did."""
+        """Show our own block for a fault of the server, and a traceback for one of ours."""
         if not isinstance(excinfo.value, Nonconformance | ServerTrouble):
             return super().repr_failure(excinfo)
         repeat = self.plugin_run.repeat(self.nodeid)

@@ -32,7 +32,7 @@ class Gatherer:
         return self._config.stash.get(RUN, None)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Keep what an item came to."""
+        """Keep the outcome of an item."""
         unasked = getattr(report, "conformance_unasked", None)
         if self._run is not None and unasked is not None:
             self._run.unasked[unasked] += 1
@@ -67,7 +67,7 @@ class Gatherer:
             yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Print what the run came to."""
+        """Print the outcome of the run."""
         run = self._run
         if run is None or not (run.items or run.unasked):
             return
@@ -77,8 +77,8 @@ class Gatherer:
             write(line)
         issues = list(run.known.issues)
         if run.baseline is not None:
-            told = f"broken in {run.baseline.path} too"
-            issues.append(Issue(id=writer.BASELINE, about=told, rules=()))
+            about = f"broken in {run.baseline.path} too"
+            issues.append(Issue(id=writer.BASELINE, about=about, rules=()))
         met = terminal.known_table(run.items, issues)
         if met:
             write("")

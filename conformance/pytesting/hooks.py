@@ -43,15 +43,15 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if chosen is None:
         raise pytest.UsageError(option_reader.WAYS)
     baseline, tapes = _baseline(chosen), _tapes(chosen)
-    told = getattr(config, "workerinput", None)
-    if told is not None:
-        server = Server(**told["conformance_server"])
-        shares = told["workercount"]
+    given = getattr(config, "workerinput", None)
+    if given is not None:
+        server = Server(**given["conformance_server"])
+        shares = given["workercount"]
     else:
         server = tapes.server if tapes else reach(config, chosen)
         shares = 1
     option_reader.check_sampling(chosen, server)
-    if told is None and chosen.record is not None and not config.option.collectonly:
+    if given is None and chosen.record is not None and not config.option.collectonly:
         _begin_tapes(chosen, server)
     if baseline is not None:
         _check_baseline(baseline, server)
@@ -118,7 +118,7 @@ def _check_baseline(baseline: Results, server: Server) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker which server it tests; it belongs to the controller."""
+    """Give a worker the server that it tests; the server belongs to the controller."""
     run = node.config.stash.get(RUN, None)
     if run is not None:
         node.workerinput["conformance_server"] = asdict(run.server)
@@ -134,13 +134,13 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Learn from a worker what was collected; one that crashed has said nothing."""
+    """Learn from a worker what was collected; one that crashed has reported nothing."""
     run = node.config.stash.get(RUN, None)
-    told = getattr(node, "workeroutput", {}).get("conformance_collected")
-    if run is not None and told is not None:
-        run.collected, run.unmatched = told["items"], tuple(told["unmatched"])
-        run.waits.times += told["waits"]["times"]
-        run.waits.seconds += told["waits"]["seconds"]
+    counted = getattr(node, "workeroutput", {}).get("conformance_collected")
+    if run is not None and counted is not None:
+        run.collected, run.unmatched = counted["items"], tuple(counted["unmatched"])
+        run.waits.times += counted["waits"]["times"]
+        run.waits.seconds += counted["waits"]["seconds"]
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -170,8 +170,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         return []
     notes = [f"known issues: {note}" for note in run.known.notes]
     if run.tapes is not None:
-        told = f"recorded {run.tapes.recorded}; no server is asked"
-        notes.insert(0, f"tapes: {run.options.tapes}, {told}")
+        recorded = f"recorded {run.tapes.recorded}; no server is asked"
+        notes.insert(0, f"tapes: {run.options.tapes}, {recorded}")
     if run.options.record is not None:
         notes.insert(0, f"recording: {run.options.record}")
     return [*terminal.header(run.server), *notes]
@@ -185,8 +185,8 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     names = [mode.name for mode in config.stash[RUN].modes]
     listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
-    told = f"{len(cases)} cases, each {listed}"
-    return [told, *sampled.left_out(config.stash[RUN].server, cases.values())]
+    summary = f"{len(cases)} cases, each {listed}"
+    return [summary, *sampled.left_out(config.stash[RUN].server, cases.values())]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -199,7 +199,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Let a worker tell what was collected."""
+    """Let a worker report what was collected."""
     run = session.config.stash.get(RUN, None)
     output = getattr(session.config, "workeroutput", None)
     if run is not None and output is not None:

@@ -16,7 +16,7 @@ from conformance.terms.server import Target
 
 
 class Way(StrEnum):
-    """How a run comes by its answers; the option that says so."""
+    """How a run gets its answers; the value is the option that says so."""
 
     URL = "--server-url"
     LAUNCH = "--launch"
@@ -72,9 +72,9 @@ class Option:
     many: bool = False
     """It may be given several times."""
     environment: str | None = None
-    """A variable that stands in for it, where it means something."""
+    """A variable that takes its place, where it means something."""
     attribute: str = ""
-    """What it is called in `Options`; by its own name if left out."""
+    """Its name in `Options`; its own name if left out."""
     read: Callable[[Any], Any] = as_it_is
     """Gives what `Options` holds; raises OptionProblem."""
     usual: Callable[[Target | None], Any] | None = None
@@ -143,7 +143,7 @@ class Option:
         return self.usual(launched) if self.usual is not None else self.default
 
     def words(self, value: Any, way: Way, launched: Target | None) -> list[str]:
-        """Write it into the command that repeats a run: nothing where it goes without saying."""
+        """Write it into the command that repeats a run: nothing where it has its default."""
         unsaid = value is None or value == self.standard(launched)
         if self.repeat is None or way not in self.ways or unsaid:
             return []

@@ -67,13 +67,13 @@ def _refuse(get: Callable[[str], Any], way: Way, launched: Target | None) -> Non
         if not option.is_given(get(option.name)):
             continue
         if way in option.refused:
-            told = option.refused[way]
-            raise pytest.UsageError(f"{option.name}{told if told[0] == ':' else f' {told}'}")
+            reason = option.refused[way]
+            raise pytest.UsageError(f"{option.name}{reason if reason[0] == ':' else f' {reason}'}")
         if launched is not None and option.name in _OF_AN_ENGINE:
             engine = engine_of(launched)
             if option.name not in engine.options:
-                told = f"{option.name} is not for {launched.name}, which {engine.title} serves"
-                raise pytest.UsageError(told)
+                reason = f"{option.name} is not for {launched.name}, which {engine.title} serves"
+                raise pytest.UsageError(reason)
 
 
 def check_sampling(chosen: Options, server: Server) -> None:
@@ -87,7 +87,7 @@ def check_sampling(chosen: Options, server: Server) -> None:
     ):
         if given:
             raise pytest.UsageError(
-                f"{name}: this server is {server.emission}, and says what it is told each time; "
+                f"{name}: this server is {server.emission}, and says its script each time; "
                 "leave it out, or let the model answer as it likes with --emission sampled"
             )
 

@@ -69,7 +69,7 @@ class Options:
 
     @property
     def required_rate(self) -> float:
-        """The rate of wanted calls on whose one side a sampled item's must clearly be."""
+        """The rate of wanted calls that a sampled item is clearly above or below."""
         return REQUIRED_RATE if self.require_calls is None else self.require_calls
 
     @property
@@ -99,7 +99,7 @@ class Options:
 
     @property
     def way(self) -> Way:
-        """How the run comes by its answers."""
+        """How the run gets its answers."""
         given = (Way.LAUNCH, self.launch), (Way.REFERENCE, self.reference), (Way.TAPES, self.tapes)
         return next((way for way, value in given if value), Way.URL)
 

@@ -1,4 +1,4 @@
-"""How a session comes by its server: it runs already, or is started here."""
+"""How a session gets its server: it runs already, or is started here."""
 
 from __future__ import annotations
 

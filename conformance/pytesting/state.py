@@ -77,7 +77,7 @@ class Run:
         return self._tools[folder]
 
     def judge(self, item: CaseItem) -> Judged:
-        """Judge an item; the first of a share begins the exchanges of the whole share."""
+        """Judge an item; the first one of a share begins all the share's exchanges."""
         if self._session is None:
             self._session = Session(
                 self.server,

@@ -1,1 +1,1 @@
-"""One session against a server, many of them in a matrix, and what one would cost."""
+"""One session against a server, a matrix of sessions, and the cost of one beforehand."""

@@ -181,7 +181,7 @@ def run(
 
 
 def status(ended: Iterable[Ended]) -> int:
-    """Give the gravest exit status of all runs; without runs, nothing was tested."""
+    """Give the gravest exit status of all runs; without runs, the status of nothing tested."""
     found = {one.status for one in ended} or {NOTHING}
     return next((one for one in _GRAVEST_FIRST if one in found), max(found))
 
@@ -219,7 +219,7 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 def _settled(
     combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, report: Report
 ) -> Iterator[Ended]:
-    """Find combinations that are done, or whose release cannot be had; provision each once."""
+    """Find combinations that are done or have no release; provision each release once."""
     refused: dict[tuple[str, str], str | None] = {}
     for one in combinations:
         if done := _done(one, folder / one.name, stamps[one.name]):

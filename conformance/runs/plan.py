@@ -22,7 +22,7 @@ from conformance.terms.server import ANSWER_TOKENS, Server
 from conformance.wires.registry import DEFAULT
 
 ATTEMPTS = statistics.fewest(statistics.REQUIRED_RATE)
-"""Attempts after which `--repeat` asks an item no more, if its answers agree."""
+"""Attempts after which `--repeat` stops asking an item whose answers agree."""
 NOTHING = Cost()
 HOW = (
     f"prompts: {DEFAULT.meter.how}",
@@ -51,7 +51,7 @@ class Plan:
 
 
 def server_of(parser: str, format: str, emission: str, room: int = ANSWER_TOKENS) -> Server:
-    """Suppose a server of the usual engine, which can do all that the suite asks for."""
+    """Assume a server of the usual engine that can do all that the suite asks for."""
     unstarted = registry.DEFAULT.suppose(
         model="model",
         parser=parser,
@@ -86,7 +86,7 @@ def plan(cases: Iterable[Case], server: Server, cuts: str = "default", *, repeat
 
 
 def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
-    """Count one attempt at one item; in `tried` are the cuts whose scripts were tried before."""
+    """Count one attempt at one item; `tried` has the cuts whose scripts were tried before."""
     foreseen = strategy_for(case, mode, server).foresee(DEFAULT, case, mode, server)
     found = Plan(free=foreseen.free)
     if foreseen.body is None:

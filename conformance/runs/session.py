@@ -1,6 +1,6 @@
 """One run against one server: ask ahead, wait, judge.
 
-Which kind of server it is, and which kind of request, only the strategies in `emissions` know.
+Only the strategies in `emissions` know kinds of servers and of requests.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Session:
         await self._channel.asker.close()
 
     def ask_ahead(self, items: Iterable[Item]) -> None:
-        """Begin the exchanges of these items; as often as an item must be asked in any case."""
+        """Begin the exchanges of these items, as many for each as it needs in any case."""
         for item in self._emission.in_order(items):
             fewest = min(self._times(item), statistics.fewest(self._required_rate))
             for attempt in range(1, fewest + 1):
@@ -175,7 +175,7 @@ class Session:
         )
 
     def _next(self, received: Received | None) -> Evidence | None:
-        """Put the answer to the answer together with what it must be."""
+        """Put the follow-up answer together with what it must be."""
         if received is None:
             return None
         answer, request = received.answer, received.answer.exchange.request
@@ -203,7 +203,7 @@ class Session:
         return self._asked[key]
 
     def _forget(self, item: Item) -> None:
-        """Break off an exchange that is not needed any more, unless it was not begun."""
+        """Break off an exchange that is no longer needed, if it has begun."""
         begun = self._asked.get((*item.key, item.attempt))
         # The complete answer is what its streams are compared with.
         if begun is not None and item.mode != COMPLETE:

@@ -47,7 +47,7 @@ class Options:
 
     @property
     def may_cut(self) -> bool:
-        """Whether they may end an answer before all is said."""
+        """Whether these options may end an answer before all is said."""
         return self.limit is not None or self.stop is not None
 
     @property

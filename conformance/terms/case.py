@@ -23,18 +23,18 @@ class Mode:
     interval: int | None = None
     """Tokens per delta, where the server can be asked."""
     stop: int | None = None
-    """Characters of a stop string that never matches, which makes text lag behind its tokens."""
+    """Characters of a stop string that never matches, which delays text after its tokens."""
 
 
 COMPLETE = Mode(name="complete", stream=False)
 STREAM = Mode(name="stream", stream=True)
 CHARACTERS = Mode(name="stream-characters", stream=True, cut="characters")
 PROMPT = Mode(name="prompt", stream=False)
-"""The model says nothing: the prompt is read that the chat template makes for it."""
+"""The model says nothing; the chat template's prompt is read."""
 
 
 Ending = Literal["finished", "called", "limit", "stopped", "filtered", "unknown"]
-"""Why an answer ends: it is said, it calls tools, a limit or a stop string cut it, a filter did."""
+"""Why an answer ends: complete, with calls, or cut by a limit, a stop string or a filter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +50,11 @@ class Expectation:
     ending: tuple[Ending, ...] | None = None
     """Any one of these."""
     refused: bool = False
-    """The request makes no sense, so there is no answer, but an error."""
+    """The request makes no sense, so it gets an error instead of an answer."""
     keeps: tuple[str, ...] = ()
     """Words that reach the client somewhere: in the text, in a name or in arguments."""
     broken: bool = False
-    """The model's own arguments are no JSON object, so a call may have them as they are."""
+    """The model's own arguments are not a JSON object, so a call may have them as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,19 +80,19 @@ class Case:
     """OpenAI tool objects."""
     options: Options = NO_OPTIONS
     wire: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
-    """A wire's name to fields that it alone has; they stand over all others in its requests."""
+    """A wire's name to fields that it alone has; they override all others in its requests."""
     says: tuple[Utterance, ...] | None = None
     """What the model says, in any format. `None` if `raw` spells it out, or if it is not asked."""
     raw: Mapping[str, Script] = field(default_factory=dict)
     """Format name to script, for output that is broken or odd."""
     expect: Expectation = Expectation()
     omits: Mapping[str, str] = field(default_factory=dict)
-    """Format or mode in which the case says nothing, to the reason."""
+    """Formats or modes in which the case makes no sense, each with the reason."""
     cut_after: str | None = None
     """What the model says last before the limit of tokens cuts it short."""
     sampled: bool = True
-    """A real model can be asked this with hope of the same answer."""
+    """A real model can be expected to give this answer."""
     modes: tuple[Mode, ...] = ()
-    """In which the case is asked beside those of the run."""
+    """More modes in which the case is asked, beside those of the run."""
     echo: Echo | None = None
     """The server's own answer is sent back with these results."""

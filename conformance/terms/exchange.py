@@ -18,7 +18,7 @@ class Exchange:
     headers: tuple[tuple[str, str], ...] = ()
     reads: tuple[Read, ...] = ()
     error: str | None = None
-    """Why there is no whole answer: refused, timed out, cut, too large, 429, 502, 503 …"""
+    """Why no whole answer came: refused, timed out, cut, too large, 429, 502, 503 …"""
     seconds: float = 0.0
 
     @property

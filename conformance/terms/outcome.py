@@ -39,7 +39,7 @@ def brief(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Unjudged:
-    """A rule's word that the answer does not let it decide, and why."""
+    """A rule reports that the answer does not let it decide, and why."""
 
     reason: str
 

@@ -32,17 +32,17 @@ class Target:
 
     @property
     def is_real(self) -> bool:
-        """Whether the model has weights, and so a will of its own, and no script."""
+        """Whether the model has weights: then it answers freely, without a script."""
         return bool(self.tokenizer["kind"] == "gguf")
 
 
 ANSWER_TOKENS = 1024
-"""Tokens for a sampled answer, where nobody says how many; without an end it fills the context."""
+"""Default limit of tokens for a sampled answer; an endless one would fill the context."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A live server as the suite sees it: facts that were asked, and facts that were told."""
+    """A live server as the suite sees it: facts from its answers, and facts from the user."""
 
     url: str
     """Up to `/v1`, without a slash at the end."""
@@ -61,6 +61,6 @@ class Server:
     render_path: str | None = None
     """Where the server shows the tokens of the prompt that it makes of a request."""
     shows_token_ids: bool = False
-    """It shows the tokens of a sampled answer, and tells their text to the letter."""
+    """It shows the tokens of a sampled answer, and gives their text exactly."""
     answer_tokens: int = ANSWER_TOKENS
-    """Tokens that a sampled answer may have, where a case says nothing."""
+    """Tokens that a sampled answer may have, unless the case has a limit."""

@@ -38,7 +38,7 @@ REFUSED = [
     (
         "tools:\n  - type: function\n    function:\n      name: f\n"
         "      parameters:\n        type: obj\nsays: x",
-        "12: no valid JSON Schema: 'obj' is not valid under any of the given schemas",
+        "12: not a valid JSON Schema: 'obj' is not valid under any of the given schemas",
     ),
     (
         "tools: [wave]\nsays:\n  - text: x\n  - call: look\n    arguments: {}",
@@ -81,7 +81,7 @@ REFUSED = [
     (
         "tools:\n  - type: function\n    function:\n      name: f\n"
         "      parameters: {properties: {a: {pattern: 'a{99999999999}'}}}\nsays: x",
-        "8: no valid JSON Schema: the repetition number is too large",
+        "8: not a valid JSON Schema: the repetition number is too large",
     ),
     (
         "tools: [wave]\noptions: {choice: {allowed: [wave, look]}}\nsays: x",
@@ -171,7 +171,7 @@ REFUSED = [
     ),
     (
         "tools: [look]\nsays:\n  - call: look\n    arguments: {at: a}\n    times: {to: 2}",
-        "11: times for 'to', which is no string among the arguments",
+        "11: times for 'to', which is not a string among the arguments",
     ),
     ("says: x\noptions: {limit: 2}\ncut_after: x", "9: cut_after beside a limit; allowed"),
 ]

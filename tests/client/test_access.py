@@ -69,8 +69,8 @@ def test_a_value_comes_from_the_environment_or_stands_beside_the_name() -> None:
     ("given", "told"),
     [
         (["X-Gateway-Key"], f"--header X-Gateway-Key: give its value in {VARIABLE}"),
-        (["two words"], "--header (number 1): no name of a header stands first"),
-        ([": x"], "--header (number 1): no name"),
+        (["two words"], "--header (number 1): it does not begin with the name of a header"),
+        ([": x"], "--header (number 1): it does not begin"),
         (["Content-Type: text/plain"], "--header Content-Type: the suite sends its own"),
         (["X-A: é"], "--header X-A: its value is empty, or not plain ASCII"),
         (["X-A:"], "--header X-A: its value is empty"),

@@ -167,7 +167,7 @@ def test_a_body_without_end_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.mark.parametrize("url", ["", "localhost:8000/v1", "ftp://host/v1", "http://[::1/v1"])
 def test_a_word_that_is_not_a_url_is_a_problem(url: str) -> None:
-    assert "is no URL" in problem_with(url)
+    assert "is not a URL" in problem_with(url)
 
 
 @pytest.mark.parametrize("page", [b"<html></html>", {"models": []}, ["one"], b"\xff"])

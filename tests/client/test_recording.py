@@ -174,7 +174,7 @@ def test_another_request_is_not_on_the_tape(tmp_path: Path) -> None:
     [
         ("", "", None),
         ('"schema": 1', '"schema": 2', "schema 2, and this suite reads schema 1"),
-        ('"a": 1', '"a": 2', "the request in it is not the one that its name tells"),
+        ('"a": 1', '"a": 2', "the request in it is not the one that its name says"),
         ('"status": 200', '"status": "200"', r"no tape: at \$.status: .*is not of type"),
         ('"text"', '"base64"', "bytes that cannot be read"),
         ('"item"', '"note": 1, "item"', "no tape: at .*'note' was unexpected"),

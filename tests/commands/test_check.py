@@ -111,7 +111,7 @@ FILES = [
     ),
     ("mine.yaml", CASES.replace("says: H", "sayz: H"), "mine.yaml:13: unknown key 'sayz'; did you"),
     ("mine.yaml", CASES.replace("two", "one"), "mine.yaml:10: duplicate id 'mine/one', first at "),
-    ("mine.yaml", CASES.replace("object}", "objekt}"), "mine.yaml:7: no valid JSON Schema: "),
+    ("mine.yaml", CASES.replace("object}", "objekt}"), "mine.yaml:7: not a valid JSON Schema: "),
     (
         "mine.yaml",
         CASES.replace("{type: object}", "{type: object, properties: {at: {type: integer}}}"),
@@ -120,7 +120,7 @@ FILES = [
     (
         "_tools.yaml",
         TOOLS.replace("object", "objekt"),
-        "_tools.yaml:3: no valid JSON Schema: ",
+        "_tools.yaml:3: not a valid JSON Schema: ",
     ),
     (
         "own.yaml",
@@ -149,7 +149,7 @@ def test_tools_that_cannot_be_read_are_reported_once(tmp_path: Path) -> None:
     write(tmp_path, {})
     (tmp_path / "_tools.yaml").write_text(TOOLS.replace("object", "objekt"))
     (found,) = problems_of(tmp_path)
-    assert found.startswith("_tools.yaml:3: no valid JSON Schema: ")
+    assert found.startswith("_tools.yaml:3: not a valid JSON Schema: ")
 
 
 @pytest.mark.usefixtures("alone")

@@ -49,7 +49,7 @@ def test_a_folder_without_cases_needs_no_target(run: Run) -> None:
     ("options", "told"),
     [
         (["--server-url", "", "--parser", "hermes"], "--server-url is empty; allowed: http://"),
-        (["--server-url", "localhost:1", "--parser", "hermes"], "'localhost:1' is no URL"),
+        (["--server-url", "localhost:1", "--parser", "hermes"], "'localhost:1' is not a URL"),
         (["--server-url", "http://me:word@h/v1", "--parser", "hermes"], "--server-url: *password"),
         (["--server-url", "http://localhost:1/v1"], "--parser: say which tool-call parser"),
         (["--server-url", "http://localhost:1/v1", "--launch", "hermes"], "give one of them"),

@@ -87,7 +87,7 @@ def test_calls_cannot_be_required_where_none_is_wanted(run: Run) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (("--repeat=2",), "--repeat: this server is scripted, and says what it is told each time"),
+        (("--repeat=2",), "--repeat: this server is scripted, and says its script each time"),
         (("--require-calls=1",), "--require-calls: this server is scripted"),
         (("--repeat=0",), "--repeat: 0; allowed: 1 and more"),
         (("--max-tokens=99",), "--max-tokens: this server is scripted"),

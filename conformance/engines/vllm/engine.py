@@ -12,7 +12,7 @@ from conformance.terms.server import Server, Target
 
 
 class VLLM:
-    """vLLM, in a release for the CPU that is provisioned here, or in an environment that is."""
+    """vLLM: a release for the CPU, provisioned here, or an environment that exists already."""
 
     name = "vllm"
     title = "vLLM"
@@ -56,7 +56,7 @@ class VLLM:
         render_path: str,
         version: str | None = None,
     ) -> Server:
-        """Describe a vLLM that nobody has started."""
+        """Describe a vLLM that is not started."""
         return Server(
             url="http://127.0.0.1/v1",
             model=model,

@@ -16,7 +16,7 @@ from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
 
 TOOLS = ("gguf==0.19.0", "accelerate==1.15.0")
-"""What transformers needs to read GGUF; kept out of the environment of the vLLM."""
+"""What transformers needs to read GGUF; kept out of vLLM's own environment."""
 
 
 def build(

@@ -1,7 +1,7 @@
 """Named damages: pure functions that turn what a model meant into what it should not have said.
 
-A new family owes no broken text of its own: each damage is derived from what the format says of
-itself, or makes no sense there, with a reason.
+A new family needs no broken texts of its own: each damage is derived from what its `Format` says,
+or makes no sense there, with a reason.
 """
 
 from __future__ import annotations

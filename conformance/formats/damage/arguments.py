@@ -1,4 +1,4 @@
-"""Damages of arguments; where several calls are meant, the first one has it."""
+"""Damages of arguments; where several calls are meant, the first one is damaged."""
 
 from __future__ import annotations
 

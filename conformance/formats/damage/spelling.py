@@ -140,5 +140,5 @@ def text_after(says: Says, format: Format) -> str:
 
 @damage
 def as_it_is(says: Says, format: Format) -> str:
-    """All is sound; what comes of it is what the case expects, and nothing is derived."""
+    """All is sound; the case itself says what is expected, and nothing is derived."""
     return written(says, format)

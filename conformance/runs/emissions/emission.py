@@ -1,7 +1,7 @@
 """What a kind of emission is: how items are asked, and what is made of the answers.
 
 An `Emission` is a server's: who decides what is said there. A `Strategy` is an item's: most items
-have that of the server's emission, and some leave the model no part, whatever the server is.
+have that of the server's emission. In some the model has no part, whatever the server is.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class Received:
     said: str | None = None
     """The truth as text: what the model said."""
     trouble: str | None = None
-    """Why there is no answer to judge, if so."""
+    """Why no answer can be judged, if so."""
     transcript: Transcript = NO_TRANSCRIPT
-    """What the tokens of an answer show that nobody dictated."""
+    """What the tokens show of an answer without a script."""
     prompt: Prompt | None = None
     """What was asked for instead of an answer."""
     follow_up: Received | None = None
@@ -54,22 +54,22 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
-    """What one attempt at an item will ask, as far as that is known with no server."""
+    """What one attempt at an item will ask, as far as that is known without a server."""
 
     body: Json | None = None
     """The request that the model answers; `None` if no model is asked."""
     says: str | None = None
     """What it is likely to answer; `None` if it is likely to be refused, and not charged for."""
     wordiness: int = 1
-    """Tokens that are said, to one of `says`."""
+    """Tokens that the model says for each one of `says`."""
     trials: tuple[Json, ...] = ()
-    """Requests that find out what the server lets be said; the first is sent in any case."""
+    """Requests that find out which script the server allows; the first is always sent."""
     free: int = 0
     """Requests that no model answers."""
 
 
 class SumUp(Protocol):
-    """Makes one of all attempts at an item."""
+    """Weighs all attempts at an item."""
 
     def __call__(
         self, item: Item, attempts: Sequence[Judged], *, earlier: Mapping[str, Rate], level: Level
@@ -88,7 +88,7 @@ def claims_nothing(case: Case, mode: Mode) -> bool:
 
 
 def asks_all(case: Case) -> str | None:
-    """Find no case that cannot be asked so."""
+    """Allow every case."""
     return None
 
 
@@ -124,7 +124,7 @@ class Strategy:
     """How an item is asked, and what is made of the answer."""
 
     ask: Ask
-    """Raises `NotApplicable` where the item says nothing on this server."""
+    """Raises `NotApplicable` where the item makes no sense on this server."""
     foresee: Callable[[Wire, Case, Mode, Server], Foreseen]
     plays: Callable[[Mode, Server], bool]
     """Whether an item can be asked in this mode."""
@@ -133,18 +133,18 @@ class Strategy:
     why_not: Callable[[Case], str | None] = asks_all
     """Why a case cannot be asked so, if so."""
     varies: bool = False
-    """The model has a part in the answer: it is asked again, and a pass proves nothing gone."""
+    """The model has a part in the answer: it is asked again, and a pass does not prove a fix."""
     is_compared: Callable[[Server], bool] = is_not_compared
     """Whether the complete answer is asked for beside a stream."""
     compare: Callable[[Received, Received], Counterpart] = same
-    """From the complete and the streamed answer, to what the stream must be like."""
+    """Gives what a stream must be like, from the complete and the streamed answer."""
     view: Callable[[Wire, Answer], ClientView | None] = as_client
     relevance: tuple[Check, ...] = ()
     """What an answer must be like in order to exercise its case."""
     excuse: Callable[[tuple[Judgement, ...], Evidence, Reading | None], tuple[Judgement, ...]] = (
         excuse_nothing
     )
-    """Lets no rule fail for what may not be the server's doing."""
+    """Lets no rule fail for what may not be the server's fault."""
     called: Callable[[Item, Evidence, Reading | None], bool | None] = wants_no_call
     """Whether the model made the wanted call; `None` if none was wanted of it."""
 
@@ -165,7 +165,7 @@ class Emission:
 
 
 def no_answer(answer: Answer, follow_up: Received | None = None) -> str | None:
-    """Say why there is no whole answer, to the item or to what follows it, if so."""
+    """Say why an answer is missing or not whole, the item's or its follow-up's, if so."""
     if follow_up is not None and follow_up.answer.exchange.error is not None:
         return f"its own answer sent back: {follow_up.answer.exchange.error}"
     return answer.exchange.error

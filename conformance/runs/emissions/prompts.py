@@ -1,4 +1,4 @@
-"""Prompts: the model says nothing; what its template makes of the conversation is read."""
+"""Prompts: the model says nothing; the prompt that its template makes is read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def plays(mode: Mode, server: Server) -> bool:
 
 
 def no_client(wire: Wire, answer: Answer) -> ClientView | None:
-    """Let no client read what is no answer."""
+    """Let no client read a prompt: it is not an answer."""
     return None
 
 

@@ -18,7 +18,7 @@ async def ask(channel: Channel, item: Item) -> Received:
 
 
 def body(wire: Wire, case: Case, mode: Mode, server: Server) -> Json:
-    """Write the request; nothing else stops a model that is asked all the same."""
+    """Write the request, with a limit: nothing else stops a model that is asked all the same."""
     return wire.limited(wire.ask(case, mode, server, None), SPARE_TOKENS)
 
 

@@ -1,4 +1,4 @@
-"""Sampled: the model answers as it likes, and what depends on it is never the server's failure."""
+"""Sampled: the model answers as it likes, and its choices are never the server's failure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from conformance.wires.wire import Wire
 READS = 3
 """Requests that read an answer's tokens: with and without the last, and its prompt's."""
 WORDINESS = 2
-"""Tokens that a real model says, to one that the case supposes: it explains itself."""
+"""Tokens that a real model says for each one that the case supposes: it explains itself."""
 
 
 async def ask(channel: Channel, item: Item) -> Received:
@@ -72,7 +72,7 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
 
 
 def plays(mode: Mode, server: Server) -> bool:
-    """Take what is cut as the server likes: the text cannot be known beforehand."""
+    """Take the modes in which the server cuts freely: the text is not known beforehand."""
     return mode.cut == "tokens" and mode.interval is None and mode.stop is None
 
 
@@ -82,12 +82,12 @@ def why_not(case: Case) -> str | None:
 
 
 def shows_tokens(server: Server) -> bool:
-    """Compare only where it can be known that the model said the same twice."""
+    """Compare only where the tokens show whether the model said the same twice."""
     return server.shows_token_ids
 
 
 def same_tokens(complete: Received, streamed: Received) -> Counterpart:
-    """Hold a stream to the complete answer if both are of the same tokens."""
+    """Hold a stream to the complete answer if both have the same tokens."""
     if complete.transcript.ids is None:
         return None, None
     different = transcript.difference(complete.transcript, streamed.transcript)

@@ -51,7 +51,7 @@ async def ask(channel: Channel, item: Item) -> Received:
 
 
 async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
-    """Say that a grammar may have made the server fail over the script, if so.
+    """Say so if a grammar may have made the server fail over the script.
 
     It did not if the request fails without its script too: then the failure is the server's own,
     over a good request.
@@ -67,7 +67,7 @@ async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
 
 
 async def _script(channel: Channel, case: Case, cut: str) -> Script:
-    """Choose the script; raises `NotApplicable` where the server lets none be said."""
+    """Choose the script; raises `NotApplicable` where the server allows none."""
     scripts = scripts_of(case, channel.server)
     if not is_bound(case, channel.server):
         return scripts[0]
@@ -100,7 +100,7 @@ async def _is_said(channel: Channel, case: Case, answer: Answer, script: str) ->
     """Whether the model said the script to its end, or as far as the case lets it."""
     ids = list(channel.wire.tokens.of_script(answer))
     if len(ids) < 2:
-        return True  # a server that shows no tokens has none that a grammar could bind
+        return True  # a server that shows no tokens has no grammar that could bind them
     if case.cut_after is None:
         ids = ids[:-1]  # the end of the sequence
     said = await channel.asker.detokenize(ids)
@@ -136,7 +136,7 @@ def in_order(items: Iterable[Item]) -> Iterable[Item]:
     """Put the longest scripts first.
 
     A long answer begun last would leave the server with one request to do. The modes of a case
-    stay together, so that little is asked in vain if the run must end early.
+    stay together, so that few answers are wasted if the run must end early.
     """
     return sorted(items, key=lambda item: modes.length(item.case), reverse=True)
 
@@ -150,7 +150,7 @@ def the_only(
 
 
 def blame_nobody(verdict: Verdict, received: Received, irrelevant: bool) -> Blame | None:
-    """Leave the fault unnamed: nobody but the server can have one."""
+    """Leave the fault unnamed: it can only be the server's."""
     return None
 
 
