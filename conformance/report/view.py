@@ -329,6 +329,7 @@ def _cell(count: Counter[Outcome]) -> Cell:
 
 
 def kind_of(results: Results) -> tuple[str, str, str, str]:
+    """Say what was tested, whatever its version: only runs of one kind can be compared."""
     target = results.target
     return (target.implementation, target.parser, target.format, target.model)
 
