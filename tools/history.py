@@ -21,7 +21,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance.base.printable import visible
-from conformance.report import html, view
+from conformance.report import histories, html, view
 from conformance.report.changes import code
 from conformance.results import reader
 from conformance.results.comparison import ERROR
@@ -110,7 +110,7 @@ def record(runs: Sequence[Results]) -> Record:
     return Record(
         schema=1,
         runs=[_run(column) for column in columns],
-        targets=[_target(history) for history in view.histories(columns, rules)],
+        targets=[_target(history) for history in histories.histories(columns, rules)],
         holding=sum(not row.troubled for row in rules),
         issues={id: Issue(about=named[id].about, link=named[id].link) for id in sorted(named)},
     )
@@ -130,7 +130,7 @@ def _run(column: view.Column) -> Run:
     )
 
 
-def _target(history: view.History) -> Target:
+def _target(history: histories.History) -> Target:
     items = [column.results.items for column in history.columns]
     return Target(
         name=history.name,

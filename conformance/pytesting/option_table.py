@@ -5,15 +5,13 @@ The rows stand in the order in which they are listed, and written into a repeat 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from conformance.casefiles import modes
-from conformance.client import access, budget, retry
-from conformance.client.access import AccessProblem, Header
+from conformance.client import budget, retry
 from conformance.client.sender import CONCURRENCY
 from conformance.engines import target
 from conformance.engines.engine import Engine
@@ -21,11 +19,22 @@ from conformance.engines.registry import ENGINES
 from conformance.pytesting.option import (
     LIVE,
     Option,
-    OptionProblem,
     Way,
     alone,
     apart,
     joined,
+)
+from conformance.pytesting.option_values import (
+    as_shown,
+    read_count,
+    read_headers,
+    read_path_or_none,
+    read_paths,
+    read_patience,
+    read_rate,
+    read_url,
+    read_variants,
+    shipped_or_path,
 )
 from conformance.reference import FAULTS, Variant
 from conformance.runs.emissions import EMISSIONS
@@ -36,8 +45,12 @@ FEW = 16
 """Requests at once to a real model on a CPU. One engine step reads every new prompt; with more than
 16 it can outlast the silence limit of a stream.
 """
+
+
 SHORT = 256
 """Tokens for an answer of a small model on a CPU: beyond this it only repeats itself."""
+
+
 RECORDED = {Way.TAPES: "is not for --tapes, which tell what was recorded"}
 
 
@@ -54,69 +67,6 @@ def usual_concurrency(launched: Target | None) -> int:
 def usual_room(launched: Target | None) -> int:
     """Say how many tokens for a sampled answer are usual."""
     return SHORT if launched is not None and launched.is_real else ANSWER_TOKENS
-
-
-def read_url(text: str) -> str:
-    """Read a server's address."""
-    if "@" in text:
-        # It would be printed and written with the results.
-        raise OptionProblem("leave out the password; give CONFORMANCE_API_KEY")
-    return text
-
-
-def read_variants(names: list[str]) -> tuple[Variant, ...]:
-    """Read the variants of the reference server."""
-    return tuple(Variant(name) for name in names)
-
-
-def read_count(number: int) -> int:
-    """Read how many, or how often."""
-    if number < 1:
-        raise OptionProblem(f"{number}; allowed: 1 and more")
-    return number
-
-
-def read_patience(seconds: float) -> float:
-    """Read how long to wait."""
-    if not 0 <= seconds < float("inf"):
-        raise OptionProblem(f"{seconds}; allowed: seconds from 0")
-    return seconds
-
-
-def read_rate(rate: float) -> float:
-    """Read a rate."""
-    if not 0 <= rate <= 1:
-        raise OptionProblem(f"{rate:g}; allowed: 0 to 1, such as 0.8")
-    return rate
-
-
-def read_paths(names: list[str]) -> tuple[Path, ...]:
-    """Read paths."""
-    return tuple(Path(name) for name in names)
-
-
-def read_path_or_none(name: str) -> Path | None:
-    """Read a path; an empty one, as of a variable that is not set, is none."""
-    return Path(name) if name else None
-
-
-def read_headers(given: list[str]) -> tuple[Header, ...]:
-    """Read headers, whose values may be in the environment."""
-    try:
-        return access.headers(given, os.environ)
-    except AccessProblem as problem:
-        raise pytest.UsageError(str(problem)) from None
-
-
-def shipped_or_path(name: str, launched: Target) -> list[str]:
-    """Write a target: by its name, or by the path of a user's own."""
-    shipped = launched.path.parent == target.FOLDER
-    return joined(name, launched.name if shipped else launched.path)
-
-
-def as_shown(name: str, headers: tuple[Header, ...]) -> list[str]:
-    """Write headers without what is secret."""
-    return [header.shown for header in headers]
 
 
 def _release_of(engine: Engine) -> Option:
@@ -222,7 +172,10 @@ _SERVERS = (
     ),
 )
 
+
 _EMISSIONS = ["auto", *EMISSIONS]
+
+
 _QUESTIONS = (
     Option(
         name="--emission",
@@ -284,6 +237,7 @@ _QUESTIONS = (
     ),
 )
 
+
 _VERDICTS = (
     Option(
         name="--require-calls",
@@ -330,6 +284,7 @@ _VERDICTS = (
         refused=RECORDED,
     ),
 )
+
 
 _CONNECTION = (
     Option(
@@ -383,7 +338,10 @@ _CONNECTION = (
     ),
 )
 
+
 OPTIONS: tuple[Option, ...] = (*_SERVERS, *_QUESTIONS, *_VERDICTS, *_CONNECTION)
+
+
 VARIABLES = {
     "CONFORMANCE_API_KEY": "the key; never an option, never written anywhere",
     "CONFORMANCE_HEADER_NAME": "the value of the header that `--header NAME` sends",

@@ -11,7 +11,7 @@ from conformance.base.jsonvalue import Json
 from conformance.reference.reply import Reply
 
 USUAL = "hermes"
-"""The format of a server with a fault that any format shows."""
+"""The format used for a fault that every format shows."""
 
 Read = Callable[[Json], Json]
 Bend = Callable[[Reply], Reply]

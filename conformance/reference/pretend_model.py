@@ -1,4 +1,4 @@
-"""A model that dithers: it answers the same request differently each time, and sometimes badly.
+"""A wavering model: it answers the same request differently each time, and sometimes badly.
 
 It calls the first tool of the request, with arguments made up from the schema. Its answers follow a
 cycle of six: the call, the call with other arguments, words before the call, words alone, two
@@ -42,7 +42,7 @@ def _limited(request: Json) -> bool:
 
 
 def _say(request: Json, format: Format, choice: Json, number: int) -> Script:
-    # It ends like a mark that begins.
+    # Its end looks like the beginning of a mark.
     text = Text(text=f"I have thought about it {number} times, and {number} <")
     first, other = (_call(request["tools"], choice, seed) for seed in (0, number + 1))
     ways: list[list[Utterance]] = [[first], [other], [text, first], [text], [first, other]]

@@ -1,4 +1,4 @@
-"""The prompt that a conversation makes: the chat template of each format, in its simplest form."""
+"""The prompt of a conversation: the chat template of each format, in its simplest form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a format's reader makes sense of what is said, and what is read where it does not."""
+"""Whether a format's reader understands a text, and a reader for where it does not."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from conformance.formats.stream import Arguments, Content, Event, Header, Token
 
 
 class PlainReader:
-    """All is text: the marks are there, and what they set apart is no call."""
+    """Takes everything as text: there are marks, but what they enclose is not a call."""
 
     begun = 0
 
     def read(self, token: Token) -> Iterator[Event]:
-        """Give a token that is no mark."""
+        """Give a token that is not a mark."""
         if not token.mark:
             yield Content(token.text)
 

@@ -91,7 +91,7 @@ def _joined(events: Iterator[Event]) -> Iterator[Event]:
 def _wanted_calls(
     request: Json, speech: Speech, events: Sequence[Event], variants: Variants
 ) -> set[int]:
-    """Choose the calls that the client gets: it allows them, and no stop string cut them."""
+    """Choose the calls that the client gets: allowed by the request, not cut by a stop string."""
     if not request.get("tools") or request.get("tool_choice") == "none":
         return set()
     wanted = {event.call for event in events if isinstance(event, Header)}

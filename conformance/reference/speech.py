@@ -38,7 +38,7 @@ class Speech:
 def speak(
     request: Json, format: Format, *, scripted: bool = True, model: Says | None = None
 ) -> Speech:
-    """Say what a request's script says, or what a model does; raises `Refused`."""
+    """Say what a request's script says, or what a model says; raises `Refused`."""
     source = (request.get("vllm_xargs") or {}).get(FIELD) if scripted else None
     pieces: Script = (Piece("text", PLAIN),)
     cut = "tokens"

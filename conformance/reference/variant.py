@@ -47,7 +47,7 @@ class Variant(StrEnum):
     NULL_CALLS = "null-calls"
     """A complete answer without calls has a null `tool_calls`."""
     ESCAPES = "escapes"
-    """JSON has escapes for all that is not ASCII."""
+    """JSON has escapes for everything outside ASCII."""
     COMMENTS = "comments"
     """Comments stand between the events, to keep the connection."""
     CRLF = "crlf"

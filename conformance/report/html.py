@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from conformance import __version__
 from conformance.base.printable import cut, visible
-from conformance.report import changes, evidence, view
+from conformance.report import changes, evidence, histories, view
 from conformance.results.comparison import Comparison
 from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
@@ -52,7 +52,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.MAX_PAGE_CHARACTERS)
         .get_template("page.html")
         .render(
             version=__version__,
-            css=Markup(css),  # ours; the text of a style must not be escaped
+            css=Markup(css),  # from this package; a style must not be escaped
             css_digest=digest,
             columns=columns,
             legend=LEGEND,
@@ -61,7 +61,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.MAX_PAGE_CHARACTERS)
             troubled=[row for row in rules if row.troubled],
             sound=[row for row in rules if not row.troubled],
             areas=_areas,
-            histories=view.histories(columns, rules),
+            histories=histories.histories(columns, rules),
             sections=view.rule_sections(columns, rules, cases),
             topics=[
                 (topic, list(rows)) for topic, rows in groupby(cases, key=lambda row: row.topic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from conformance.base.printable import cut
-from conformance.report import changes, view
+from conformance.report import changes, histories, view
 from conformance.report.changes import code
 from conformance.results.comparison import Comparison
 from conformance.results.reader import Results
@@ -46,12 +46,12 @@ def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> It
     elif compared:
         yield f"Not compared: {code(compared)}"
     troubled = [row for row in rules if row.troubled]
-    histories = view.histories(columns, rules)
-    shown = {column.number for history in histories for column in history.columns}
+    stories = histories.histories(columns, rules)
+    shown = {column.number for history in stories for column in history.columns}
     alone = [column for column in columns if column.number not in shown]
     if troubled and alone:
         yield "\n".join(_table(alone, troubled))
-    for history in histories:
+    for history in stories:
         yield f"### {code(history.name)}, release by release"
         yield "\n".join(_history(history))
     yield f"{len(rules) - len(troubled)} rules hold wherever they apply."
@@ -75,7 +75,7 @@ def _table(columns: Sequence[view.Column], rows: Sequence[view.RuleRow]) -> Iter
         yield f"| {code(row.id)} | {row.level} | {cells} |"
 
 
-def _history(history: view.History) -> Iterator[str]:
+def _history(history: histories.History) -> Iterator[str]:
     versions = (column.results.target.version or "unknown" for column in history.columns)
     yield f"| rule | level | {' | '.join(map(code, versions))} |"
     yield "|" + " --- |" * (len(history.columns) + 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
@@ -106,7 +106,7 @@ class RuleRow:
 
     @property
     def troubled(self) -> bool:
-        """Whether it does more than hold, or not apply, somewhere."""
+        """Whether any cell is other than passed or not applicable."""
         return any(cell.outcome not in (Outcome.PASS, Outcome.NA) for cell in self.cells)
 
 
@@ -144,15 +144,6 @@ class RuleSection:
     groups: tuple[Group, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Rules in several versions of one target."""
-
-    name: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[RuleRow, tuple[Cell, ...]], ...]
-
-
 def columns(runs: Iterable[Results]) -> list[Column]:
     """Order runs by implementation, format and version, not by score."""
     ordered = sorted(runs, key=_order)
@@ -174,7 +165,7 @@ def columns(runs: Iterable[Results]) -> list[Column]:
 
 def comparison(runs: Sequence[Column]) -> Comparison | str | None:
     """Compare two runs of one kind of server, or say why they cannot be compared."""
-    if len(runs) != 2 or len({_kind(column.results) for column in runs}) > 1:
+    if len(runs) != 2 or len({kind_of(column.results) for column in runs}) > 1:
         return None
     old, new = (column.results for column in runs)
     try:
@@ -254,56 +245,6 @@ def rule_sections(
                     )
                 )
     return sections
-
-
-def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]:
-    """Show where each fault came and went, for targets with runs of several versions."""
-    kinds: dict[tuple[str, ...], list[Column]] = defaultdict(list)
-    for column in runs:
-        kinds[_kind(column.results)].append(column)
-    found = []
-    for (implementation, parser, format, model), versions in kinds.items():
-        if len({column.results.target.version for column in versions}) < 2:
-            continue
-        rows = [(row, _story(row, versions)) for row in rules]
-        troubled = {Outcome.FAIL, Outcome.KNOWN, Outcome.ERROR}
-        kept = [(row, cells) for row, cells in rows if any(c.outcome in troubled for c in cells)]
-        name = f"{implementation}, parser {parser}, format {format}, model {model}"
-        found.append(History(name=name, columns=tuple(versions), rows=tuple(kept)))
-    return found
-
-
-def _story(row: RuleRow, versions: Sequence[Column]) -> tuple[Cell, ...]:
-    """Count, for each version, the items in which the fault came or went.
-
-    Items in which the rule is known to fail by chance in any version do not count.
-    """
-    cells: list[Cell] = []
-    chance = {
-        item.key for column in versions for item in column.results.items if row.id in item.chance
-    }
-    before: Mapping[tuple[str, str], bool] = {}
-    for column in versions:
-        now = _broken(row.id, column.results)
-        both = (before.keys() & now.keys()) - chance
-        came = sum(now[key] and not before[key] for key in both)
-        went = sum(before[key] and not now[key] for key in both)
-        notes = [f"▲ {came} came"] * bool(came) + [f"▽ {went} went"] * bool(went)
-        cells.append(replace(row.cells[column.number], note=", ".join(notes)))
-        before = now
-    return tuple(cells)
-
-
-def _broken(rule: str, results: Results) -> dict[tuple[str, str], bool]:
-    """Say whether each item that had an answer breaks a rule."""
-    if rule == ERROR:
-        return {
-            item.key: item.outcome is Outcome.ERROR
-            for item in results.items
-            if item.outcome is not Outcome.NA
-        }
-    asked = (item for item in results.items if item.rules)
-    return {item.key: item.rules.get(rule) in BROKEN for item in asked}
 
 
 def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Group, ...]:
@@ -387,7 +328,8 @@ def _cell(count: Counter[Outcome]) -> Cell:
     return Cell(outcome=Outcome.NA, text="n/a" if count else "-")
 
 
-def _kind(results: Results) -> tuple[str, str, str, str]:
+def kind_of(results: Results) -> tuple[str, str, str, str]:
+    """Say what was tested, whatever its version: only runs of one kind can be compared."""
     target = results.target
     return (target.implementation, target.parser, target.format, target.model)
 
@@ -397,4 +339,4 @@ def _order(results: Results) -> tuple[str, str, str, str, bool, Version, str]:
         version, known = Version(results.target.version or ""), True
     except InvalidVersion:
         version, known = Version("0"), False
-    return (*_kind(results), known, version, results.run.started)
+    return (*kind_of(results), known, version, results.run.started)

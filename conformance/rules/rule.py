@@ -22,7 +22,7 @@ MUST, SHOULD, INFO = Level.MUST, Level.SHOULD, Level.INFO
 OPENAI, VLLM = "openai", "vllm"
 
 EVERY = ("*",)
-"""What a rule yields to that is silent beside any other that demands something."""
+"""For a rule that yields to every other one that demands something."""
 
 RFC_8259 = "https://www.rfc-editor.org/rfc/rfc8259"
 
@@ -47,7 +47,7 @@ class Evidence:
     said: str | None = None
     """The text that the model said, if it was made to."""
     format: Format | None = None
-    """How the model behind the server writes calls."""
+    """How the server's model writes calls."""
     complete: Any = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
     incomparable: str | None = None
@@ -61,7 +61,7 @@ class Evidence:
     echo: Evidence | None = None
     """The next answer, to the same conversation with this one and results in it."""
     prompt: Prompt | None = None
-    """What was asked for instead of an answer, in the mode `prompt`."""
+    """The prompt, asked for instead of an answer in the mode `prompt`."""
 
     @property
     def turns(self) -> Sequence[Turn]:
@@ -92,7 +92,7 @@ class Rule:
     right: str
     on: On
     profile: str
-    """Whom it holds for: `openai` is every server, else an implementation or a parser."""
+    """The servers it applies to: `openai` is all, else an implementation or a parser."""
     when: Callable[[Evidence], bool]
     check: Callable[[Evidence], Findings]
     yields_to: tuple[str, ...] = ()
@@ -158,8 +158,8 @@ def rule(
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
     """Enter a generator of findings into the catalogue.
 
-    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`. What holds for the whole
-    module it says once: as `BLAME` whose fault it is, as `SPEC` where a specification demands it.
+    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`. Two things are set once
+    for a module: `BLAME` says whose fault it is, `SPEC` where a specification demands it.
     """
 
     def enter(check: Callable[[Evidence], Findings]) -> Callable[[Evidence], Findings]:

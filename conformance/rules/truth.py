@@ -23,7 +23,7 @@ def calls_are_as_said(evidence: Evidence, turn: Turn) -> bool:
 
 
 def lost_words(evidence: Evidence, turn: Turn) -> list[str]:
-    """List what a case says is to be kept, and a turn holds nowhere."""
+    """List what the case wants kept and the turn does not hold."""
     texts = [turn.content, *(f"{call.name} {call.arguments}" for call in turn.calls)]
     return [word for word in evidence.expect.keeps if not any(word in text for text in texts)]
 
@@ -33,7 +33,7 @@ def is_written(evidence: Evidence, call: Call) -> bool:
     arguments, said = call.arguments, evidence.said
     if said is None:
         return True
-    # White space and escapes are the server's to choose, and half a text cannot be respelt.
+    # A server may choose white space and escapes; half a text cannot be respelt.
     if "".join(arguments.split()) in "".join(said.split()) or "\\" in arguments:
         return True
     try:

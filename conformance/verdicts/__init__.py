@@ -1,1 +1,1 @@
-"""What the rules' findings come to: verdicts, known issues, whose fault it is."""
+"""What follows from the rules' findings: verdicts, known issues, whose fault it is."""

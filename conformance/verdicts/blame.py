@@ -28,7 +28,7 @@ class Blame(StrEnum):
     SUITE = "suite"
     """A list of known issues is out of date, or a case cannot be judged."""
     UNCLEAR = "unclear"
-    """The model's or the parser's: without the tokens nobody can tell."""
+    """The model's or the parser's: without the tokens nobody knows."""
 
 
 FORCED = {"choice.named", "choice.required"}
@@ -42,7 +42,7 @@ MODELS_OWN = {
     "args.schema",
     "content.no-marker-leak",
 }
-"""Rules that an answer breaks too if a good parser passes on what a model wrote badly."""
+"""Rules that an answer also breaks when a good parser passes on what a model wrote badly."""
 
 NO_TRANSCRIPT = "the server does not tell what the model said, which may have said this"
 OWN_TEXT = "the model said this itself"
@@ -75,12 +75,12 @@ def _doubt(found: Judgement, evidence: Evidence, reading: Reading | None) -> str
         return None if _is_a_lost_call(found, evidence) else NO_TRANSCRIPT
     if reading.calls is None or reading.odd is not None:
         return f"{OWN_TEXT}: {reading.odd or 'it was cut short'}"
-    # Arguments that were read are JSON, and nobody but the model has them from.
+    # These arguments parsed as JSON, so only the model can have written them.
     return f"{OWN_TEXT}: it does not keep to the schema" if found.rule.id == "args.schema" else None
 
 
 def _is_a_lost_call(found: Judgement, evidence: Evidence) -> bool:
-    """Whether the text that leaked is a whole call: no model's oddity, but a parser's loss."""
+    """Whether the text that leaked is a whole call: then a parser lost it, whatever the model."""
     format = evidence.format
     if found.rule.id != "content.no-marker-leak" or format is None:
         return False
@@ -107,8 +107,8 @@ def blame_for(
 ) -> Blame | None:
     """Say whose fault an item's outcome is; `None` where there is none.
 
-    `irrelevant` if the model did not do what the case is about, and `unshown` what it could not
-    know of it from its prompt. `lost` if the model called, and the client got no call.
+    `irrelevant` if the model did not do what the case is about; `unshown` names what its prompt
+    did not show. `lost` if the model called, and the client got no call.
     """
     broken = verdict.of(Outcome.FAIL)
     match verdict.outcome:

@@ -31,7 +31,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """An item with all that there is to say about it."""
+    """An item with everything known about it."""
 
     item: Item
     verdict: Verdict
@@ -64,7 +64,7 @@ def is_clear(attempts: Sequence[Judged], required_rate: float) -> bool:
     calls = [one.called for one in attempts if one.called is not None]
     if calls:
         return Rate(sum(calls), len(calls)).is_clear(required_rate)
-    # Where no call is wanted, as many as would tell what the model mostly does.
+    # Where no call is wanted, as many as would show what the model mostly does.
     return len(attempts) >= statistics.fewest(statistics.REQUIRED_RATE)
 
 
@@ -73,15 +73,15 @@ def summed_up(
 ) -> Judged:
     """Make one of all attempts: a fault in any of them is the item's.
 
-    `earlier` tells how often each rule was broken in the baseline, which excuses what is not
-    broken more often now, beyond chance.
+    `earlier` says how often each rule was broken in the baseline. That excuses a rule unless it is
+    now broken more often, beyond chance.
     """
     whole = Judged(item=item, verdict=attempts[0].verdict, attempts=tuple(attempts))
     worse = {
         rule for rule, rate in earlier.items() if statistics.rose(rate, whole.times_broken(rule))
     }
     verdict = merge([one.verdict for one in attempts], worse=worse, failing_level=level)
-    # The first one that came to the same is told in full.
+    # The first attempt with the same outcome is shown in full.
     alike = [one for one in attempts if one.verdict.outcome is verdict.outcome] or [attempts[0]]
     calls = [one.called for one in attempts if one.called is not None]
     return replace(

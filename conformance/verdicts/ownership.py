@@ -16,8 +16,8 @@ Findings = Mapping[str, Sequence[Finding]]
 def remaining(found: Findings, evidence: Evidence) -> Findings:
     """Leave out the findings that yield to another rule's.
 
-    A finding yields to all that the other rule found, even to what yields in its turn. So the order
-    does not matter, and of a chain of effects the first fault is left.
+    A finding yields to all that the other rule found, even to findings that yield in their turn. So
+    the order does not matter, and of a chain of effects the first fault is left.
     """
     left = {id: _of_its_own(RULES[id], found, evidence) for id in found}
     if any(left[id] and _demands(RULES[id]) for id in left):

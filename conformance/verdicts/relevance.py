@@ -15,7 +15,7 @@ Check = Callable[[Item, Evidence, Reading | None], str | None]
 """Says in what way an answer did not exercise what its item is about, if so."""
 
 LONG = 40
-"""Characters of an answer that a server has no reason to send at once."""
+"""The length from which a server has no reason to send an answer at once."""
 WHOLE = 1000
 """Tokens per delta with which the parser is given the whole answer at once."""
 
@@ -31,7 +31,7 @@ def why_irrelevant(
 
 
 def other_calls(item: Item, evidence: Evidence, reading: Reading | None) -> str | None:
-    """Say that a model made other calls than those that the case is about."""
+    """Say that a model made calls other than those the case is about."""
     if item.case.expect.calls is None:
         return None
     wanted = [call.name for call in item.case.expect.calls]

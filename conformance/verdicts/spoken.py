@@ -1,7 +1,7 @@
 """What a sampled model said, read: which calls its text holds, and what a client must get of it.
 
-The text is the truth, as a script is. Where a fair reader could take it in more than one way,
-nothing is demanded that another reading would not give.
+The text is the truth, as a script is. Where it is ambiguous, only what every reasonable reading
+agrees on is required.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from conformance.terms.case import Expectation
 from conformance.terms.said import Call, Piece, Script, Utterance
 
 End = Literal["ended", "cut", "unknown"]
-"""How the tokens end: with an end of sequence, at the limit, or nothing tells."""
+"""How the tokens end: with an end of sequence, at the limit, or nobody knows."""
 
 NOTHING = Expectation()
 
@@ -47,15 +47,15 @@ class Reading:
     expect: Expectation = NOTHING
     """What the client must get."""
     odd: str | None = None
-    """Why it cannot be read, or holds what no server has to take."""
+    """Why it cannot be read, or what it holds that no server has to take."""
     classes: frozenset[str] = frozenset()
-    """What is known to trouble parsers in it; see `every` and `sampled` of known issues."""
+    """What in it is known to trouble parsers; see `every` and `sampled` of known issues."""
 
 
 def without_end(whole: str, before: str) -> tuple[str, bool]:
     """Take the end of the sequence from a text, given the text of all tokens but the last.
 
-    Tells whether there was one: a token that is shown as such, or not shown at all.
+    The second value says whether there was one: a token shown as such, or not shown at all.
     """
     last = whole.removeprefix(before) if whole.startswith(before) else None
     if last is not None and (not last or _END.fullmatch(last)):
@@ -76,11 +76,11 @@ def _read(text: str, end: End, asked: Asked, format: Format) -> Reading:
         return Reading(text=text, expect=Expectation(ending=("limit",)))
     if end == "unknown" and _may_be_cut(text, asked):
         return Reading(text=text, odd="nothing tells whether it is whole")
-    thought, behind = _part_thought(text)
+    thought, spoken = _part_thought(text)
     if thought and _marked(thought, format):
         return Reading(text=text, odd="there is markup of calls among its thoughts")
     try:
-        says = _says(behind, asked, format)
+        says = _says(spoken, asked, format)
         calls = _sound_calls(says, asked)
     except Unreadable as problem:
         return _unread(text, asked, format, str(problem))
@@ -123,9 +123,9 @@ def _is_readable(script: Script, format: Format) -> bool:
 
 
 def _one_call(text: str, format: Format) -> Script:
-    """Cut a text as if all marks but the outermost were words in the strings of one call.
+    """Cut a text as if all marks except the outermost were words in the strings of one call.
 
-    Nothing where there are no others.
+    Give nothing if there are no other marks.
     """
     pieces = format.pieces(text)
     at = [place for place, piece in enumerate(pieces) if piece.kind != "text"]
@@ -147,7 +147,7 @@ def _may_be_cut(text: str, asked: Asked) -> bool:
 
 
 def _part_thought(text: str) -> tuple[str, str]:
-    """Part what a reasoning model thought from what it said behind it."""
+    """Part what a reasoning model thought from what it said afterwards."""
     ends = [found.end() for found in _THOUGHT.finditer(text)]
     return (text[: ends[-1]], text[ends[-1] :]) if ends else ("", text)
 

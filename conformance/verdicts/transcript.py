@@ -1,4 +1,4 @@
-"""Hear what a sampled model said: the text of its tokens, as the server itself tells it."""
+"""Hear what a sampled model said: the text of its tokens, as the server itself gives it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Transcript:
     """`None` where the tokens are not known, or their text is not."""
     ids: Ids | None = None
     unshown: str | None = None
-    """What the conversation has and the prompt does not show, if the model did not do as asked."""
+    """What of the conversation the prompt does not show, if the model did not do as asked."""
 
 
 async def transcribe(

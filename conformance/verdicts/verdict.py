@@ -1,10 +1,11 @@
-"""From findings to outcomes: what a rule found, what is known of it, and what that makes."""
+"""From findings to outcomes: what a rule found, what is known of it, and what follows."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.base.printable import cut
 from conformance.rules import RULES, Evidence, Rule
 from conformance.rules.rule import EVERY
 from conformance.terms.case import Case, Mode
@@ -13,7 +14,10 @@ from conformance.verdicts.known_issues import Issue, Known, Said
 from conformance.verdicts.ownership import remaining
 
 SHOWN = 20
-"""Findings of one rule that are kept; more of the same say nothing new."""
+"""How many findings of one rule are kept; more of the same say nothing new."""
+
+MAX_SHOWN_CHARACTERS = 500
+"""Of what a finding expected, of what came instead, and of the place."""
 
 
 NO_BASELINE: Mapping[str, Outcome] = {}
@@ -33,7 +37,7 @@ class Judgement:
     """How many findings there were."""
     reason: str | None = None
     issue: Issue | None = None
-    """What excuses it; a known one without an issue was broken in the baseline too."""
+    """What excuses it; without an issue, a known one was broken in the baseline too."""
     chance: bool = False
     """Issues list it here, and all say that it may fail or pass."""
 
@@ -73,7 +77,7 @@ def decide(
     """Weigh an item's judgements: rules below `failing_level` are shown but decide nothing.
 
     `irrelevant` says why the answer did not exercise what the item is about, if so. Then a pass
-    makes no issue stale, nor where an answer `varies`: the model may have said something else.
+    makes no issue stale, and none where an answer `varies`: the model may have said other words.
     `said` are the classes of what a sampled model said, where that is known.
     `before` has the outcome of each rule in the same item of the baseline, if there is one.
     """
@@ -95,7 +99,7 @@ def decide(
 def _concluded(
     weighed: tuple[Judgement, ...], failing_level: Level, irrelevant: str | None
 ) -> Verdict:
-    """Make a verdict of weighed judgements: the gravest counts, and then what stayed open."""
+    """Make a verdict of weighed judgements: the gravest counts, then those left undecided."""
     deciding = [found for found in weighed if counts(found.rule.level, failing_level)]
     for outcome in (Outcome.FAIL, Outcome.STALE, Outcome.KNOWN):
         if any(found.outcome is outcome for found in deciding):
@@ -115,7 +119,7 @@ GRAVEST_FIRST = (
     Outcome.INCONCLUSIVE,
     Outcome.NA,
 )
-"""Which of several attempts at one item tells: no later one makes good a fault."""
+"""Which of several attempts at one item decides: no later pass makes up for a fault."""
 
 
 def merge(
@@ -177,9 +181,19 @@ def _judgement(rule: Rule, asked: _Asked, left: Sequence[Finding]) -> Judgement:
     return Judgement(
         rule=rule,
         outcome=Outcome.FAIL if left else outcome,
-        findings=tuple(left[:SHOWN]),
+        findings=tuple(_cut(one) for one in left[:SHOWN]),
         total=len(left),
         reason=asked.unjudged,
+    )
+
+
+def _cut(found: Finding) -> Finding:
+    """Limit what a finding shows: a server decides how long its words and numbers are."""
+    return replace(
+        found,
+        where=cut(found.where, MAX_SHOWN_CHARACTERS),
+        expected=cut(found.expected, MAX_SHOWN_CHARACTERS),
+        actual=cut(found.actual, MAX_SHOWN_CHARACTERS),
     )
 
 
@@ -188,9 +202,9 @@ def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive:
         found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
     )
     if found.outcome is Outcome.FAIL:
-        told = [_first_that_tells(finding, issues) for finding in found.findings]
-        # A finding that no issue tells of is a new fault.
-        return found if None in told else replace(found, outcome=Outcome.KNOWN, issue=told[0])
+        listed = [_first_that_covers(finding, issues) for finding in found.findings]
+        # A finding that no issue covers is a new fault.
+        return found if None in listed else replace(found, outcome=Outcome.KNOWN, issue=listed[0])
     if found.outcome is Outcome.PASS and conclusive:
         gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
@@ -203,9 +217,9 @@ def _forgive(found: Judgement, before: Outcome | None) -> Judgement:
     return replace(found, outcome=Outcome.KNOWN) if still else found
 
 
-def _first_that_tells(finding: Finding, issues: Sequence[Issue]) -> Issue | None:
-    told = (issue for issue in issues if finding.expected.startswith(issue.says or ""))
-    return next(told, None)
+def _first_that_covers(finding: Finding, issues: Sequence[Issue]) -> Issue | None:
+    covering = (issue for issue in issues if finding.expected.startswith(issue.says or ""))
+    return next(covering, None)
 
 
 def counts(level: Level, failing_level: Level) -> bool:

@@ -47,7 +47,7 @@ class Call(Protocol):
 
     @property
     def id(self) -> str | None:
-        """By which its result refers to it; `None` if none came."""
+        """The id by which its result refers to it; `None` if none came."""
 
     @property
     def where(self) -> str:
@@ -93,7 +93,7 @@ class Turn(Protocol):
 
     @property
     def parts(self) -> Sequence[Part]:
-        """All that it has, in order."""
+        """Everything in it, in order."""
 
     @property
     def content(self) -> str:
@@ -163,7 +163,7 @@ class Answer(Protocol):
 
     @property
     def damaged(self) -> bool:
-        """A part could not be read, so that what is missing may have been in it."""
+        """A part could not be read, so that something missing may have been in it."""
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The wires: each folder beside this file is one, and its module `wire` says all about it."""
+"""The wires: each folder beside this file is one, and its module `wire` describes it."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Ids = tuple[int, ...]
 """Of tokens."""
 
 SPARE_TOKENS = 16
-"""More than a script has characters: its end, and marks that a vocabulary spells out."""
+"""More tokens than a script has characters: its end, and marks spelt out by a vocabulary."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Tokens:
     """How token ids are asked for and read, where a server shows them."""
 
     shown: Callable[[Json], Json]
-    """Adds to a body that the answer's token ids be shown."""
+    """Asks in a body that the answer's token ids be shown."""
     said: Callable[[Any], Ids | None]
     """Gives all that the model said; `None` if they are not shown, or not all of them."""
     of_script: Callable[[Any], Ids]
@@ -36,7 +36,7 @@ class Tokens:
     prompt: Callable[[Any], Ids]
     """Gives those of the prompt, shown beside an answer or instead of one."""
     bare: Callable[[Json], Json]
-    """Makes of a body one whose prompt has no beginning of the model's next turn."""
+    """Changes a body so that the prompt does not begin the model's next turn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +73,9 @@ class Wire:
     asked: Callable[[Json], Asked]
     """Reads a body in the words of every wire."""
     misfit: Callable[[Json], str | None]
-    """Says what keeps the rules from reading a body that was not written here, if anything."""
+    """Says what keeps the rules from reading a body that the suite did not write, if anything."""
     supposed: Callable[[Any], Json]
-    """Supposes the body that an answer is to, where nobody knows it."""
+    """Supposes which body was answered, where nobody knows it."""
     field_problem: Callable[[Case], tuple[str, str] | None]
     """Names a field of its own in a case, and what is wrong with it, if anything."""
     neutral: Mapping[str, str]

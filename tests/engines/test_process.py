@@ -94,6 +94,7 @@ def test_a_command_that_cannot_be_started_is_reported(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_stopping_ends_children_that_will_not_listen_and_may_be_repeated(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STUBBORN]
     running = spawn(command, tmp_path / "log", environment=clean_environment())
@@ -106,6 +107,7 @@ def test_stopping_ends_children_that_will_not_listen_and_may_be_repeated(tmp_pat
     assert running.code() == 128 + signal.SIGTERM
 
 
+@pytest.mark.slow
 def test_nothing_stays_when_the_one_who_asked_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "log"
     package = str(Path(process.__file__).parents[3])

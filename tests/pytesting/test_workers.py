@@ -11,6 +11,7 @@ from tests.servers import busy
 pytest_plugins = ["pytester"]
 
 
+@pytest.mark.slow
 def test_two_workers_come_to_the_results_of_one_process(run: Run) -> None:
     # What each worker has for itself: failures, excuses, entries that list nothing, and items that
     # were left out. All in one run, since a run of two workers costs as much as twenty others.

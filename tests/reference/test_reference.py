@@ -103,9 +103,8 @@ def hermes() -> Iterator[Callable[..., Json]]:
         yield post
 
 
-@pytest.mark.parametrize(
-    "mode", [COMPLETE, pytest.param(INTERVAL, marks=pytest.mark.slow)], ids=lambda mode: mode.name
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", [COMPLETE, INTERVAL], ids=lambda mode: mode.name)
 def test_every_shipped_case_passes(reference: Reference, format: str, mode: Mode) -> None:
     assert faulty(judge(reference, format, SHIPPED, [mode])) == []
 

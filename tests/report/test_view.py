@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from conformance.base.printable import cut, visible
-from conformance.report import badge, markdown, view
+from conformance.report import badge, histories, markdown, view
 from conformance.results.comparison import Comparison
 from conformance.results.reader import Results, load
 from conformance.terms.outcome import Outcome
@@ -109,7 +109,7 @@ def test_a_history_counts_what_came_and_what_went(tmp_path: Path) -> None:
         for name, items in (("0.2", second), ("0.1", first), ("0.3", third))
     ]
     columns = view.columns(runs)
-    (history,) = view.histories(columns, view.rule_rows(columns))
+    (history,) = histories.histories(columns, view.rule_rows(columns))
     notes = {row.id: [cell.note for cell in cells] for row, cells in history.rows}
     assert notes == {
         "error": ["", "", "▲ 1 came"],
@@ -126,14 +126,14 @@ def test_what_fails_by_chance_has_no_history(tmp_path: Path) -> None:
         found["results"][0]["chance"] = [RULE] if name == "0.2" else []
         runs.append(load(write(tmp_path / f"{name}.json", found)))
     columns = view.columns(runs)
-    (history,) = view.histories(columns, view.rule_rows(columns))
+    (history,) = histories.histories(columns, view.rule_rows(columns))
     notes = {row.id: [cell.note for cell in cells] for row, cells in history.rows}
     assert notes == {RULE: ["", "▲ 1 came", ""]}
 
 
 def test_one_version_has_no_history(tmp_path: Path) -> None:
     columns = view.columns([run(tmp_path, name, {"a/b[s]": {RULE: "fail"}}) for name in "ab"])
-    assert view.histories(columns, view.rule_rows(columns)) == []
+    assert histories.histories(columns, view.rule_rows(columns)) == []
 
 
 def test_two_runs_of_one_target_are_compared_and_others_not(tmp_path: Path) -> None:

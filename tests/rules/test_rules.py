@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
@@ -779,9 +779,14 @@ def test_any_type_at_any_place_is_judged(file: Path, value: Json) -> None:
             check(written(bent, file))
 
 
+@pytest.mark.parametrize("value", [10**3000, "x" * 3000, [10**900] * 5, {"a": 10**3000}], ids=type)
+@pytest.mark.parametrize("file", [GOOD, GOOD_COMPLETE], ids=lambda file: file.name)
+def test_a_long_value_at_any_place_is_shown_in_a_line(file: Path, value: Json) -> None:
+    test_any_type_at_any_place_is_judged(file, value)
+
+
 @given(bent_answers())
-@settings(max_examples=80)
-def test_any_value_anywhere_is_judged_and_told_in_a_line(found: Evidence) -> None:
+def test_any_value_anywhere_is_judged_and_shown_in_a_line(found: Evidence) -> None:
     check(found)
 
 
@@ -796,7 +801,6 @@ def test_any_value_anywhere_is_judged_and_told_in_a_line(found: Evidence) -> Non
 @example(b'data: {"choices": [{"index": ' + b"9" * 5000 + b', "delta": {}}]}\n\n', True)
 @example(b'data: {"id": "\\ud800\\u0000", "model": "\0"}\r\n\r\ndata\r\r', True)
 @example(b'{"choices": [{"message": {"tool_calls": [{"function": 1}]}}]}', False)
-@settings(max_examples=100)
 def test_any_bytes_are_judged(body: bytes, stream: bool) -> None:
     check(evidence(exchange(body, stream=stream)))
 

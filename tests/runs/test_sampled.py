@@ -45,6 +45,7 @@ def bad(judged: Iterable[Judged]) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variants", [(Variant.DITHERS,), UNHEARD], ids=["heard", "unheard"])
 @pytest.mark.parametrize("format", sorted(FORMATS))
 def test_a_model_that_dithers_never_turns_a_run_red(
@@ -78,6 +79,7 @@ def test_without_tokens_nobody_is_accused_of_what_the_model_may_have_said(name: 
     assert {one.fault for one in found} == {None, Blame.UNCLEAR}
 
 
+@pytest.mark.slow
 def test_the_same_fault_is_found_with_tokens_however_the_answers_fall() -> None:
     assert all(bad(play(fault=FAULTS["second-call-lost"], concurrency=8)) for _ in range(3))
 

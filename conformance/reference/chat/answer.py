@@ -88,12 +88,12 @@ def _choices(request: Json, index: int, reply: Reply, variants: Variants) -> Ite
 
 
 def _logprobs(request: Json, tokens: Iterable[str]) -> Json:
-    """Tell how sure the model was of each token: it is made to say them, and so very sure."""
-    told = [
+    """Give how sure the model was of each token: it is made to say them, and so it is certain."""
+    entries = [
         {"token": token, "logprob": 0.0, "bytes": list(token.encode()), "top_logprobs": []}
         for token in tokens
     ]
-    return {"content": told, "refusal": None} if request.get("logprobs") and told else None
+    return {"content": entries, "refusal": None} if request.get("logprobs") and entries else None
 
 
 def show_in_body(body: Json, ids: Sequence[int], prompt: Json) -> None:

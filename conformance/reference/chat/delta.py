@@ -8,7 +8,7 @@ from conformance.reference.reply import Reply
 from conformance.reference.variant import Variant, Variants
 
 Delta = tuple[Json, list[str]]
-"""A delta, and the tokens that are told with it."""
+"""A delta, and the tokens that it reports."""
 
 
 def deltas(reply: Reply, variants: Variants) -> list[Delta]:

@@ -143,7 +143,7 @@ _VALIDATOR = Draft202012Validator(REQUEST)
 
 
 def problems(request: Json) -> Iterator[tuple[str, str | None]]:
-    """Say what is wrong with a request, each time with the field that it is about."""
+    """Say what is wrong with a request, each time with the field concerned."""
     if worst := exceptions.best_match(_VALIDATOR.iter_errors(request)):
         field = str(worst.absolute_path[0]) if worst.absolute_path else None
         yield f"{worst.json_path}: {worst.message}", field
@@ -156,13 +156,16 @@ def problems(request: Json) -> Iterator[tuple[str, str | None]]:
     if choice not in (None, "none") and not tools:
         yield "tool_choice is only allowed with tools", "tool_choice"
     elif isinstance(choice, dict) and choice["function"]["name"] not in tools:
-        yield f"tool_choice names {choice['function']['name']!r}, which is no tool", "tool_choice"
+        yield (
+            f"tool_choice names {choice['function']['name']!r}, which is not a tool of the request",
+            "tool_choice",
+        )
     if request.get("stream_options") is not None and not request.get("stream"):
         yield "stream_options is only allowed with stream", "stream_options"
 
 
 def _schema_problem(schema: Json) -> str | None:
-    """Say why a schema is none, or to what it refers in vain."""
+    """Say why a schema is not valid, or which reference in it leads nowhere."""
     try:
         validator_for(schema, Draft202012Validator).check_schema(schema)
         resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))

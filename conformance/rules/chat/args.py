@@ -58,8 +58,8 @@ def _asked_small(evidence: Evidence) -> bool:
 def liveness(evidence: Evidence) -> Findings:
     """Long arguments come in more than one delta.
 
-    Why: users watch a file being written as it is, and a client that waits for the first word
-        may time out; a parser that keeps all for the end does not stream.
+    Why: users watch a file while it is written, and a client that waits for the first word
+        may time out; a parser that keeps everything for the end does not stream.
     Wrong: 5,000 characters of arguments in one delta
     Right: the same in fifty deltas
     """

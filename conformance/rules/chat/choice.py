@@ -16,8 +16,8 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 def choice_range(evidence: Evidence) -> Findings:
     """Choices are numbered 0 to n-1 and first appear in that order.
 
-    Why: openai-python raises IndexError when the first chunk is not of choice 0, and who asked for
-        n answers reads n.
+    Why: openai-python raises IndexError when the first chunk is not of choice 0; a client that
+        asked for n answers reads n of them.
     Wrong: n is 2, and the first chunk has index 1
     Right: index 0 first, then 1
     """

@@ -15,7 +15,7 @@ def refusal(evidence: Evidence) -> Findings:
     """A refusal is a string or null.
 
     Why: openai-go and openai-java decode it as that; openai-python's typed answers hand it on as
-        the text that tells why there is no result.
+        the text that says why there is no result.
     Wrong: "refusal": false
     Right: "refusal": null
     """

@@ -18,7 +18,7 @@ REASONS = {"stop", "length", "tool_calls", "content_filter", "function_call"}
 
 
 def _hides_calls(evidence: Evidence, choice: Choice) -> bool:
-    """Whether a choice has calls of the model's own will and a reason that says otherwise."""
+    """Whether a choice has calls that nothing forced, and a reason that says otherwise."""
     truth = reasons(evidence.expect.ending)
     return (
         bool(choice.calls)
@@ -40,11 +40,11 @@ def _withholds_named(evidence: Evidence, choice: Choice) -> bool:
 def _stop_string(evidence: Evidence, choice: Choice) -> str | None:
     """Find a stop string of the request in a text without calls, where it must not be.
 
-    With calls, what a parser takes out can bring its two halves together.
+    With calls, the string's two halves can meet where a parser took something out.
     """
     request = evidence.request
     stop = request.get("stop") or []
-    # Fields of vLLM's: the one asks for the string, the other puts off the stop.
+    # Fields of vLLM's: one asks for the string, the other puts off the stop.
     if choice.calls or request.get("include_stop_str_in_output") or request.get("min_tokens"):
         return None
     wanted = [stop] if isinstance(stop, str) else stop if isinstance(stop, list) else []
@@ -62,7 +62,7 @@ def present(evidence: Evidence) -> Findings:
     Right: "finish_reason": "tool_calls"
     """
     if evidence.answer.damaged:
-        return  # the reason may have been in what could not be read
+        return  # the reason may have been in a part that could not be read
     if not choices_of(evidence):
         yield Finding(where="choices", expected="a choice", actual="none", place=("choices",))
     for choice in choices_of(evidence):
@@ -127,7 +127,7 @@ def known(evidence: Evidence) -> Findings:
 
 @rule("finish.tool_calls", MUST, "any", yields_to=("finish.once",))
 def tool_calls(evidence: Evidence) -> Findings:
-    """An answer that calls a tool of its own will ends with `tool_calls`.
+    """An answer that calls a tool without being forced to ends with `tool_calls`.
 
     Why: Strands, opencode and Spring AI run no tool on any other reason.
     Wrong: a call, and "finish_reason": "stop"
@@ -147,7 +147,7 @@ def tool_calls(evidence: Evidence) -> Findings:
 def no_calls(evidence: Evidence) -> Findings:
     """An answer without a call does not end with `tool_calls`.
 
-    Why: an agent takes the branch that runs tools and finds none; some wait for ever.
+    Why: an agent takes the branch that runs tools and finds none; some wait forever.
     Wrong: "content": "Hi", "finish_reason": "tool_calls"
     Right: "content": "Hi", "finish_reason": "stop"
     """
@@ -188,10 +188,10 @@ def named(evidence: Evidence) -> Findings:
 
 @rule("finish.stop-string", MUST, "any", lambda evidence: bool(evidence.request.get("stop")))
 def stops(evidence: Evidence) -> Findings:
-    """An answer ends before a stop string of the request, which is no part of it.
+    """An answer ends before a stop string of the request and does not contain it.
 
-    Why: the specification says that the returned text does not contain it; whoever splits by it,
-        or shows the text, meets it twice or has to cut it off.
+    Why: the specification says that the returned text does not contain it; a client that
+        splits by it, or shows the text, meets it twice or has to cut it off.
     Wrong: "stop": ["END"], and the content "Done. END"
     Right: "stop": ["END"], and the content "Done. "
     """
@@ -217,8 +217,8 @@ def stops(evidence: Evidence) -> Findings:
 def truncated(evidence: Evidence) -> Findings:
     """The arguments of a call that was cut short are the beginning of what the model wrote.
 
-    Why: a client that repairs them, or shows them as they grow, must not meet what nobody said;
-        a text that was closed for the model looks like a whole call.
+    Why: a client that repairs them, or shows them as they grow, must not meet text that nobody
+        said; arguments that the server has closed look like a whole call.
     Wrong: the model was cut at {"city": "San Fr, the answer has {"city": "San Fr"}
     Right: {"city": "San Fr
     """

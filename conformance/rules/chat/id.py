@@ -19,8 +19,8 @@ BLAME = "server"
 def place(evidence: Evidence) -> Findings:
     """A call's id stands beside `function`, not in it too.
 
-    Why: the specification gives `function` a name and arguments; strict types refuse more, and who
-        reads the wrong one of two ids answers a call that nobody made.
+    Why: the specification gives `function` a name and arguments; strict types refuse more, and a
+        client that reads the wrong one of two ids answers a call that nobody made.
     Wrong: {"id": "call_1", "function": {"id": "f1", "name": "f"}}
     Right: {"id": "call_1", "function": {"name": "f"}}
     """

@@ -68,7 +68,7 @@ def form(evidence: Evidence) -> Findings:
 def present(evidence: Evidence) -> Findings:
     """Logprobs that were asked for come with the text.
 
-    Why: who scores an answer by them has none, or takes an empty list for certainty.
+    Why: a client that scores answers by them has none, or takes an empty list for certainty.
     Wrong: "logprobs": true, and an answer in words with null logprobs throughout
     Right: a list with the tokens of the words
     """
@@ -89,11 +89,11 @@ def present(evidence: Evidence) -> Findings:
     yields_to=("logprobs.present",),
 )
 def align(evidence: Evidence) -> Findings:
-    """The streamed logprobs are of the tokens of the complete answer's.
+    """The streamed logprobs are for the same tokens as the complete answer's.
 
     Why: accumulators append them; a token that is left out with a delta, or sent twice, moves all
         that follow.
-    Wrong: 8 tokens complete, 5 streamed, as a parser kept three deltas back
+    Wrong: 8 tokens complete, 5 streamed, because a parser held three deltas back
     Right: 8 tokens either way
     """
     assert evidence.complete is not None
@@ -104,7 +104,7 @@ def align(evidence: Evidence) -> Findings:
     reasons = {choice.index: choice.finish_reason for choice in evidence.complete.choices}
     for choice in choices_of(evidence):
         if reasons.get(choice.index) != choice.finish_reason:
-            continue  # an answer that ended otherwise may have said less
+            continue  # an answer that ended in another way may be shorter
         left, right = complete[choice.index], streamed[choice.index]
         if left != right:
             pairs = enumerate(zip(left, right, strict=False))
@@ -132,7 +132,7 @@ def _told(tokens: list[str], place: int) -> str:
 def count(evidence: Evidence) -> Findings:
     """There is a logprob for each generated token.
 
-    Why: vLLM gives them for the tokens of calls too; users who sum them up get another score where
+    Why: vLLM gives them for the tokens of calls too; users who sum them up get a wrong score where
         some are missing.
     Wrong: 5 logprobs and 8 completion_tokens
     Right: 8 logprobs and 8 completion_tokens

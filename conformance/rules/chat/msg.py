@@ -82,10 +82,10 @@ def _choice(choice: Json, where: str) -> Iterator[Finding]:
 
 @rule("msg.nullable-keys", INFO, "complete")
 def nullable_keys(evidence: Evidence) -> Findings:
-    """A message has `refusal`, and its choice `logprobs`, if only as null.
+    """A message has the key `refusal`, and its choice `logprobs`, even if null.
 
-    Why: the specification requires the keys; clients take an absent one for null, but types that
-        were generated from it need not.
+    Why: the specification requires the keys; clients take an absent one for null, but types
+        generated from it may not.
     Wrong: {"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}
     Right: {"index": 0, "message": {"role": "assistant", "content": "Hi", "refusal": null},
         "logprobs": null, "finish_reason": "stop"}

@@ -83,7 +83,7 @@ def bom(evidence: Evidence) -> Findings:
     """A stream does not begin with a byte-order mark.
 
     Why: WHATWG HTML 9.2 allows one and ignores it, but openai-python does not strip it, and so
-        loses the first event without a word.
+        silently loses the first event.
     Wrong: EF BB BF, then data: {…}
     Right: data: {…}
     """
@@ -185,7 +185,7 @@ def json_valid(evidence: Evidence) -> Findings:
         if event.number in objects or event.data == DONE:
             continue
         if not _is_utf8(event.raw):
-            continue  # what was sent is not known; sse.utf8 reports the first such place only
+            continue  # nobody knows what was sent; sse.utf8 reports the first such place only
         try:
             jsonvalue.parse(event.data)
             actual = _shown(event)
@@ -203,15 +203,15 @@ def json_valid(evidence: Evidence) -> Findings:
 def done(evidence: Evidence) -> Findings:
     """A stream ends with exactly one `data: [DONE]`.
 
-    Why: the specification names it as the terminator; openai-python stops there, so what follows is
-        lost, and without it a client cannot tell an end from a cut.
+    Why: the specification names it as the terminator; openai-python stops there and loses what
+        follows; without it a client cannot distinguish an end from a cut.
     Wrong: the connection closes after the last chunk
     Right: data: [DONE]
     """
     stream = _stream(evidence)
     events = stream.events
     if stream.tail.strip() or any(event.data_lines > 1 for event in events):
-        return  # [DONE] may be in what runs together
+        return  # [DONE] may be in the text that runs together
     places = [event.number for event in events if event.data == DONE]
     if len(places) != 1:
         yield Finding(where="end of the stream", expected="one [DONE]", actual=f"{len(places)}")

@@ -29,7 +29,7 @@ def _asked(evidence: Evidence) -> bool:
 
 
 def _asked_throughout(evidence: Evidence) -> bool:
-    # A field of vLLM's: every chunk tells the count so far.
+    # A field of vLLM's: every chunk has the count so far.
     options = evidence.request.get("stream_options") or {}
     return bool(options.get("continuous_usage_stats"))
 
@@ -54,7 +54,7 @@ def final_chunk(evidence: Evidence) -> Findings:
     Right: {"choices": [], "usage": {…}} after the last choice
     """
     if evidence.answer.damaged:
-        return  # it may have been in what could not be read
+        return  # it may have been in a part that could not be read
     last = evidence.answer.chunks[-1] if evidence.answer.chunks else None
     found = list(_usages(evidence.answer))
     if not found:
@@ -87,7 +87,7 @@ def empty_choices(evidence: Evidence) -> Findings:
     Right: {"choices": [], "usage": {…}}
     """
     if _asked(evidence) and evidence.answer.damaged and not any(_usages(evidence.answer)):
-        return  # its usage may have been in what could not be read
+        return  # its usage may have been in a part that could not be read
     for chunk in evidence.answer.chunks:
         bare = chunk.error is None and chunk.value.get("choices") == []
         if bare and chunk.value.get("usage") is None:
@@ -105,7 +105,7 @@ def empty_choices(evidence: Evidence) -> Findings:
 def continuous(evidence: Evidence) -> Findings:
     """With continuous_usage_stats the count of a choice's tokens never falls.
 
-    Why: it is the count so far, and who shows it or stops at a budget takes it for that.
+    Why: it is the count so far, and clients that show it or stop at a budget rely on that.
     Wrong: 5 completion_tokens, then 4
     Right: 5 completion_tokens, then 5 or more
     """
@@ -116,14 +116,14 @@ def continuous(evidence: Evidence) -> Findings:
             continue  # there is no count to compare
         # Chunks count their own choice, and the last chunk counts all.
         count = usage["completion_tokens"]
-        told = [choice.get("index") for _, choice in chunk.choices]
-        own = [str(index) for index in told] or list(highest)
+        numbers = [choice.get("index") for _, choice in chunk.choices]
+        own = [str(index) for index in numbers] or list(highest)
         before = max((highest.get(index, 0) for index in own), default=0)
         if count < before:
             found = chunk.finding(
                 "usage.completion_tokens", expected=f"{before} or more", actual=f"{count}"
             )
-            yield found if told else replace(found, place=COUNT)
+            yield found if numbers else replace(found, place=COUNT)
         highest |= {index: max(count, before) for index in own}
 
 
@@ -147,7 +147,7 @@ def absent_unasked(evidence: Evidence) -> Findings:
 
 @rule("usage.sum", MUST, "any", lambda evidence: any(_usages(evidence.answer)))
 def adds_up(evidence: Evidence) -> Findings:
-    """The tokens of the prompt and of the completion make up the total.
+    """The tokens of the prompt and of the completion add up to the total.
 
     Why: the specification has three integers that say so; users are billed and budgets kept by
         them, and typed clients raise on anything else.
@@ -199,7 +199,7 @@ def equiv(evidence: Evidence) -> Findings:
     ]
     complete, streamed = list(_usages(evidence.complete)), list(_usages(evidence.answer))
     if not complete or not streamed or reasons[0] != reasons[1]:
-        return  # an answer that ended otherwise may have said less
+        return  # an answer that ended in another way may be shorter
     if not (_adds_up(complete[-1][2]) and _adds_up(streamed[-1][2])):
         return  # there are no counts to compare
     where, number, usage = streamed[-1]
@@ -227,7 +227,7 @@ def same_tokens(evidence: Evidence) -> bool:
 
 
 def counted(answer: Answer) -> int | None:
-    """Give how many tokens were generated, if the answer's last usage tells."""
+    """Give how many tokens were generated, if the answer's last usage says."""
     usages = list(_usages(answer))
     return usages[-1][2]["completion_tokens"] if usages and _adds_up(usages[-1][2]) else None
 
@@ -265,8 +265,8 @@ def _shows_tokens(evidence: Evidence) -> bool:
 def all_tokens(evidence: Evidence) -> Findings:
     """With return_token_ids there are as many ids as completion_tokens.
 
-    Why: training on an answer, and replaying it, needs each token; a count that is another bills
-        what was not said.
+    Why: training on an answer, and replaying it, needs each token; a wrong count
+        bills tokens that were never generated.
     Wrong: 7 token_ids and 8 completion_tokens
     Right: 8 token_ids and 8 completion_tokens
     """

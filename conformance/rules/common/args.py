@@ -24,7 +24,7 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 def finished_calls(evidence: Evidence) -> Iterator[Call]:
     """Give the calls whose arguments are all there: not the last one of a truncated choice.
 
-    Give none where the model itself wrote no JSON: a stream has sent it before it can know.
+    Give none where the model itself did not write JSON: a stream sends it before it can know.
     """
     if evidence.expect.broken:
         return
@@ -37,7 +37,7 @@ def finished_calls(evidence: Evidence) -> Iterator[Call]:
 
 
 _BEGINNINGS = '{["-0123456789tfn'
-"""What JSON begins with."""
+"""The characters that JSON can begin with."""
 
 
 @rule(
@@ -126,7 +126,7 @@ def premature(call: Call) -> Iterator[Finding]:
     except (ValueError, RecursionError):
         return
     stop += len(whole) - len(whole.lstrip())
-    more = len(whole) - len(whole[stop:].lstrip())  # where something stands after the value
+    more = len(whole) - len(whole[stop:].lstrip())  # where something follows the value
     at = 0
     for number, (_, text) in enumerate(call.pieces):
         at += len(text)
@@ -143,7 +143,7 @@ def premature(call: Call) -> Iterator[Finding]:
     "args.beginning",
     SHOULD,
     "any",
-    # Where it is known what the model wrote, finish.truncated-args holds the answer to it.
+    # Where the model's text is known, finish.truncated-args compares the answer with it.
     lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
     yields_to=(*LEAKS, "args.no-premature-json"),
 )
@@ -174,7 +174,7 @@ def begins_object(call: Call) -> bool:
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:
-    # Where it is known, said.arguments holds the answer to what the model wrote.
+    # Where the model's text is known, said.arguments compares the answer with it.
     return has_calls(evidence) and evidence.expect.calls is None
 
 
@@ -200,7 +200,7 @@ def schema(evidence: Evidence) -> Findings:
         try:
             errors = _validator(tools[call.name]).iter_errors(jsonvalue.plain(value))
             problem = exceptions.best_match(errors)
-        # A schema that cannot be used is the case's business, not the answer's.
+        # A schema that cannot be used is a fault of the case, not of the answer.
         except Exception as refusal:
             yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
             continue

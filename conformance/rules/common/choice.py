@@ -1,4 +1,4 @@
-"""What the request says of calls: whether, which, and how many."""
+"""What the request says about calls: whether, which, and how many."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def calls_too_many(evidence: Evidence, turn: Turn) -> bool:
 
 
 def _must_be_offered(evidence: Evidence) -> bool:
-    # Where the server leaves the choice to the model, so is the fault; said.calls has the truth.
+    # Where the model chooses, the fault is its own too; said.calls has the truth.
     wanted = evidence.asked.choice
     forced = wanted == "required" or isinstance(wanted, Allowed)
     return forced and evidence.expect.calls is None
@@ -114,7 +114,7 @@ def wrong_calls(turn: Turn, *, expected: str) -> Finding:
 def none(evidence: Evidence) -> Findings:
     """With tool_choice `none`, or without tools, no tool is called.
 
-    Why: the client has said that it will run none; pydantic-ai and openai-agents raise on a call
+    Why: the client has said that it runs no tool; pydantic-ai and openai-agents raise on a call
         of a tool that they did not offer.
     Wrong: "tool_choice": "none", and an answer with tool_calls
     Right: "tool_choice": "none", and an answer in words
@@ -152,10 +152,10 @@ def named(evidence: Evidence) -> Findings:
 
 @rule("choice.offered", MUST, "any", _must_be_offered)
 def offered(evidence: Evidence) -> Findings:
-    """With tool_choice `required` or `allowed_tools` a tool is called that the request offers.
+    """With tool_choice `required` or `allowed_tools` the called tool is one the request offers.
 
-    Why: a server that forces a call chooses among the tools it was given; a name that is none of
-        them has nothing to run, and clients raise "Tool not found".
+    Why: a server that forces a call chooses among the tools it was given; with any other name
+        there is nothing to run, and clients raise "Tool not found".
     Wrong: "tool_choice": "required", the tools get_weather and get_time, and a call of search
     Right: a call of get_weather
     """

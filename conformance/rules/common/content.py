@@ -48,7 +48,7 @@ def no_marker_leak(evidence: Evidence) -> Findings:
 def order(evidence: Evidence) -> Findings:
     """No text stands between two deltas of one call's arguments.
 
-    Why: the AI SDK, pydantic-ai and openai-agents move it behind the call; vLLM's own Messages and
+    Why: the AI SDK, pydantic-ai and openai-agents move it after the call; vLLM's own Messages and
         Responses endpoints fail on it.
     Wrong: {"city", then the content "Hm.", then : "Paris"}
     Right: the content "Hm.", then {"city", then : "Paris"}
@@ -75,13 +75,13 @@ def order(evidence: Evidence) -> Findings:
 def characters(evidence: Evidence) -> Findings:
     """No character is lost or split: no U+FFFD and no half of a pair that the model did not say.
 
-    Why: no client can mend it, the text is wrong for good; Python cannot encode half a pair, so
+    Why: no client can repair it, the text stays wrong; Python cannot encode half a pair, so
         printing or storing it raises UnicodeEncodeError.
     Wrong: the first half of an escaped emoji in one delta, the second half in the next
     Right: the emoji in one delta
     """
     if evidence.answer.damaged:
-        return  # what cannot be decoded is read as U+FFFD
+        return  # bytes that cannot be decoded are read as U+FFFD
     for turn in evidence.turns:
         reasoning: list[Piece] = [(None, turn.reasoning)]
         texts = [(where, pieces) for where, pieces, _ in _texts(evidence, turn)]
@@ -114,14 +114,14 @@ def _broken_character(evidence: Evidence, text: str) -> str | None:
     own = source or ""
     if len(halves) > len(_HALF.findall(own)) + len(_SPELT_HALF.findall(own)):
         return str(halves[0])
-    # Where nothing is known of the model, it may have said U+FFFD itself.
+    # Where nothing is known of what the model said, it may have said U+FFFD itself.
     if source is not None and text.count(_LOST) > own.count(_LOST) + len(_SPELT_LOST.findall(own)):
         return _LOST
     return None
 
 
 def _source(evidence: Evidence) -> str | None:
-    """Give what the model said, or failing that what a complete answer has of it."""
+    """Give what the model said; where that is unknown, what a complete answer has of it."""
     if evidence.said is not None or evidence.complete is None:
         return evidence.said
     turns = evidence.complete.turns
@@ -130,7 +130,7 @@ def _source(evidence: Evidence) -> str | None:
 
 
 def cut_in_a_character(evidence: Evidence, turn: Turn, text: str) -> bool:
-    """Whether a limit has cut a text within a character: its end is not what was said."""
+    """Whether a limit has cut a text inside a character, so that its end is not what was said."""
     return turn.ending == "limit" and _broken_character(evidence, text) is not None
 
 
@@ -184,7 +184,7 @@ def _chunk_at(pieces: Sequence[Piece], length: int) -> int | None:
     yields_to=(*LEAKS, "equiv.content"),
 )
 def lossless(evidence: Evidence) -> Findings:
-    """Text beside calls is neither lost nor doubled nor invented.
+    """Text beside calls is not lost, doubled or invented.
 
     Why: users read it, and agents send it back; no specification says that calls swallow it.
     Wrong: the model says "I will look." and calls, the answer has no content
@@ -200,7 +200,7 @@ def other_text(evidence: Evidence) -> Findings:
         return
     for turn in evidence.turns:
         if not turn.whole or not calls_are_as_said(evidence, turn):
-            continue  # with other calls goes other text
+            continue  # other calls come with other text
         if cut_in_a_character(evidence, turn, turn.content):
             continue
         # A format sets text apart from calls by white space of its own.

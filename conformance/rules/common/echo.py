@@ -14,7 +14,7 @@ BLAME = "server"
 def roundtrip(evidence: Evidence) -> Findings:
     """The server takes its own answer back, with results of its calls, and the model goes on.
 
-    Why: it is the loop that every agent is made of (openai-agents, LangChain, the AI SDK); a
+    Why: every agent is a loop of such turns (openai-agents, LangChain, the AI SDK); a
         server that refuses what it said itself ends it at the first call.
     Wrong: 400 for the assistant's message that the server sent
     Right: 200, and what the model says about the results

@@ -59,7 +59,7 @@ def calls(evidence: Evidence) -> Findings:
         if len(complete.calls) == len(streamed.calls) and any(
             has_faulty_names(evidence, turn) for turn in (complete, streamed)
         ):
-            continue  # a name that is missing, or in parts, is no other name
+            continue  # a name that is missing, or in parts, is not a different name
         if not _calls_agree(complete, streamed):
             yield streamed.finding(
                 "tool_calls",
@@ -79,17 +79,17 @@ def calls(evidence: Evidence) -> Findings:
 def arguments(evidence: Evidence) -> Findings:
     """The streamed arguments are those of the complete answer, as typed JSON.
 
-    Why: the same call must run the same way, however it is asked for.
+    Why: the same call must run the same way, however the client asked.
     Wrong: {"days": 1} complete, {"days": 10} streamed
     Right: {"days": 1} either way
     """
     if evidence.expect.calls is not None:
-        return  # both are held to the truth, by said.arguments
+        return  # said.arguments compares both with the truth
     for complete, streamed in _pairs(evidence):
         if not _calls_agree(complete, streamed):
             continue
         for left, right in zip(complete.calls, streamed.calls, strict=True):
-            # What was cut short can be compared if both are the beginning of the same object.
+            # Arguments that were cut short can be compared if both begin the same object.
             cut = streamed.ending == "limit"
             parts = ((complete, left), (streamed, right))
             if cut and not all(_can_go_on(evidence, *part) for part in parts):
@@ -127,7 +127,7 @@ def _difference(left: str, right: str, cut: bool) -> jsonvalue.Difference | None
 
 
 def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
-    """Compare arguments that are no strict JSON, as a lenient client would read them."""
+    """Compare arguments that are not strict JSON, as a lenient client would read them."""
     values = []
     for text in (left, right):
         try:
@@ -148,7 +148,7 @@ def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
     in_either=True,
 )
 def content(evidence: Evidence) -> Findings:
-    """The streamed text is that of the complete answer, but for outer white space.
+    """The streamed text is that of the complete answer, except for outer white space.
 
     Why: what a user reads must not depend on how the client asked.
     Wrong: "I will look." complete, nothing streamed
@@ -158,7 +158,7 @@ def content(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             continue
         if evidence.expect.calls == () and evidence.expect.content is not None:
-            continue  # both are held to the truth, by said.content
+            continue  # said.content compares both with the truth
         if cut_in_a_character(evidence, complete, complete.content):
             continue
         if not cut_in_a_character(evidence, streamed, streamed.content):
@@ -183,7 +183,7 @@ def _apart(turn: Turn, field: str, complete: str, streamed: str) -> Findings:
 def finish(evidence: Evidence) -> Findings:
     """The streamed finish_reason is that of the complete answer.
 
-    Why: an agent's loop turns on it.
+    Why: an agent's loop goes on or ends by it.
     Wrong: "tool_calls" complete, "stop" streamed
     Right: "tool_calls" either way
     """
@@ -193,7 +193,7 @@ def finish(evidence: Evidence) -> Findings:
             continue
         allowed = streamed.words_for(evidence.expect.ending)
         if allowed is not None and not set(words) <= set(allowed):
-            continue  # both are held to the truth, by said.finish
+            continue  # said.finish compares both with the truth
         yield streamed.finding_of_ending(
             expected=f"{words[0]!r} as in the complete answer", actual=f"{words[1]!r}"
         )
@@ -208,9 +208,9 @@ def finish(evidence: Evidence) -> Findings:
     in_either=True,
 )
 def reasoning(evidence: Evidence) -> Findings:
-    """The streamed reasoning is that of the complete answer, but for outer white space.
+    """The streamed reasoning is that of the complete answer, except for outer white space.
 
-    Why: agents that send it back, as some models demand, send another thought.
+    Why: some models want it back, and agents would send another thought.
     Wrong: "reasoning": "Paris it is." complete, nothing streamed
     Right: "reasoning": "Paris it is." either way
     """

@@ -12,7 +12,7 @@ BLAME = "server"
 def tools_invalid(evidence: Evidence) -> Findings:
     """A request that makes no sense is refused with a 4xx status, streamed or not.
 
-    Why: a client that gets an answer never learns that its tools were not used as it wrote them;
+    Why: a client that gets an answer never learns that its tools were not used as written;
         a 500 makes SDKs send the same request again, and a stream that begins with 200 is read as
         an answer.
     Wrong: 200 for a tool_choice that names no tool of the request

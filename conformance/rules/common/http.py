@@ -40,12 +40,12 @@ def error_json(evidence: Evidence) -> Findings:
     Wrong: {"object": "error", "message": "…"}, an HTML page, an event stream
     Right: {"error": {"message": "…", "type": "…", "param": null, "code": null}}
     """
-    told = _error(evidence)
-    if not isinstance(told, dict):
+    error = _error(evidence)
+    if not isinstance(error, dict):
         body = evidence.answer.text
         yield Finding(where="body", expected='{"error": {…}}', actual=jsonvalue.show(body))
         return
-    message = told.get("message")
+    message = error.get("message")
     if not isinstance(message, str) or not message.strip():
         yield Finding(
             where="error.message",

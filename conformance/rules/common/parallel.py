@@ -18,7 +18,7 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
 def one_at_a_time(evidence: Evidence) -> Findings:
     """With parallel_tool_calls false there is one call at most.
 
-    Why: who asks for it runs tools that must not run side by side, or reads the first call only.
+    Why: clients ask for it when tools must not run side by side, or when they read one call only.
     Wrong: "parallel_tool_calls": false, and two calls
     Right: "parallel_tool_calls": false, and one call
     """

@@ -21,7 +21,7 @@ MISLEADING = (
     "finish.no-calls",
     "finish.named",
 )
-"""Rules that a reason breaks which is wrong by itself."""
+"""Rules about a finish_reason that is wrong by itself."""
 
 
 @rule(
@@ -43,7 +43,7 @@ def calls(evidence: Evidence) -> Findings:
         if not turn.whole or calls_are_as_said(evidence, turn):
             continue
         if len(turn.calls) == len(said) and has_faulty_names(evidence, turn):
-            continue  # a name that is missing, or in parts, is no other name
+            continue  # a name that is missing, or in parts, is not a different name
         found = turn.finding("tool_calls", expected=_listed(said), actual=_listed(names_of(turn)))
         # A call that is lost may have gone into any other, or into the text.
         lost = len(turn.calls) < len(said)
@@ -86,7 +86,7 @@ def _difference(truth: Call, found: str) -> jsonvalue.Difference | None:
     except JsonProblem:
         return None  # there is no value to compare
     if not isinstance(actual, dict):
-        return None  # nor are there members
+        return None  # there are no members either
     return jsonvalue.difference(expected, actual)
 
 
@@ -111,7 +111,7 @@ def content(evidence: Evidence) -> Findings:
 def kept(evidence: Evidence) -> Findings:
     """What a model says in broken markup reaches the client, as text or in a call.
 
-    Why: of an answer that is swallowed neither user nor agent learns that anything was said; the
+    Why: when an answer is swallowed, neither user nor agent learns that anything was said; the
         agent takes the empty turn for the end.
     Wrong: the model says <tool_call>{"name": "get_time", "city": Oslo, the answer is empty
     Right: the same as content, or as a call whose arguments have Oslo
@@ -134,7 +134,7 @@ def kept(evidence: Evidence) -> Findings:
     blame="server",
 )
 def finish(evidence: Evidence) -> Findings:
-    """finish_reason tells how the model ended.
+    """finish_reason says how the model ended.
 
     Why: agents and users act on it; a hidden `length` runs a truncated call.
     Wrong: max_tokens cut the answer, and finish_reason is "stop"

@@ -18,7 +18,7 @@ from conformance.terms.said import Call
 BLAME = "template"
 
 TELLING = 8
-"""Characters from which on a text is not found in a prompt by chance."""
+"""The length from which a text is not found in a prompt by chance."""
 
 # Templates write descriptions into JSON with their newlines as they are, and models know that.
 _DECODER = json.JSONDecoder(strict=False)
@@ -107,9 +107,9 @@ def _excerpt(prompt: str, near: str) -> str:
 def tools(evidence: Evidence) -> Findings:
     """Every tool's name, description and parameters are in the prompt.
 
-    Why: a model cannot call what it is not told of, nor fill in what it does not know.
+    Why: a model cannot call a tool that it does not see, nor fill in parameters it does not know.
     Wrong: a prompt that lists the tools of an earlier request only
-    Right: {"name": "get_time", "description": "Tell the time.", "parameters": {…}}
+    Right: {"name": "get_time", "description": "Give the time.", "parameters": {…}}
     """
     for place, function in enumerate(_functions(evidence)):
         for what, text in _facts(function):
@@ -147,7 +147,7 @@ def tools_json(evidence: Evidence) -> Findings:
     r"""Every tool is written as a JSON object that parses, with its whole schema.
 
     Why: the models were trained on JSON; a quote in a description that ends its string, or a
-        schema without its nested parts, is a tool that they must guess.
+        schema without its nested parts, leaves them to guess the tool.
     Wrong: "description": "Say "hello"."
     Right: "description": "Say \"hello\"."
     """
@@ -177,8 +177,8 @@ def _shows(value: Mapping[str, Json], function: Json) -> bool:
 def calls(evidence: Evidence) -> Findings:
     r"""An earlier call is written just as the parser reads one.
 
-    Why: a model goes on as it sees that it began: what it sees in another format it writes in
-        another format, and then the parser finds no call.
+    Why: a model copies what it sees: after calls in another format it writes that
+        format, and then the parser finds no call.
     Wrong: <tool_call>{"name": "f", "arguments": "{\"a\": 1}"}</tool_call>
     Right: <tool_call>{"name": "f", "arguments": {"a": 1}}</tool_call>
     """
@@ -230,8 +230,8 @@ def _read_calls(prompt: str, format: Format, count: int) -> list[Call]:
 def results(evidence: Evidence) -> Findings:
     """Every tool's result is in the prompt once, word for word or as the same JSON.
 
-    Why: a model that does not see a result makes the call again, for ever; one that sees it twice
-        takes it for two.
+    Why: a model that does not see a result makes the call again, forever; one that sees it twice
+        takes it for two results.
     Wrong: the name of the tool, and no result
     Right: {"content": "14:05", "call_id": "CairoTime"}
     """
@@ -268,7 +268,7 @@ def _is_elsewhere(evidence: Evidence, text: str) -> bool:
 def ids(evidence: Evidence) -> Findings:
     """Where calls have ids in the prompt, each result has the id of its call.
 
-    Why: with several results at once nothing else tells the model which is which.
+    Why: with several results at once nothing else shows the model which is which.
     Wrong: calls with ids, results without
     Right: "id": "CairoTime" in the call, "call_id": "CairoTime" in the result
     """
@@ -291,7 +291,7 @@ def ids(evidence: Evidence) -> Findings:
 def messages(evidence: Evidence) -> Findings:
     """What users, the system and the assistant said is in the prompt, word for word.
 
-    Why: a system message that is left out once there are tools is a rule that nobody keeps.
+    Why: when tools push the system message out, nobody keeps its rules.
     Wrong: a prompt without the system message
     Right: a prompt with every message
     """
@@ -310,7 +310,7 @@ def messages(evidence: Evidence) -> Findings:
 def text_beside_calls(evidence: Evidence) -> Findings:
     """What the assistant said beside its calls is in the prompt.
 
-    Why: the model told the user what it was about to do, and must know that it did.
+    Why: the model said what it was about to do, and must know that it did.
     Wrong: the calls alone
     Right: the text, then the calls
     """
@@ -335,18 +335,18 @@ def _is_toolless(evidence: Evidence) -> bool:
 
 @rule("template.no-tools", SHOULD, "prompt", _is_toolless)
 def no_tools(evidence: Evidence) -> Findings:
-    """A prompt of a conversation without tools says nothing of calls.
+    """A prompt of a conversation without tools says nothing about calls.
 
-    Why: a model that is told how to call, and offered nothing, invents tools; its call then
-        reaches the user as text.
+    Why: a model that reads how to call, and is offered nothing, invents tools; its call
+        then reaches the user as text.
     Wrong: <tools> </tools>
-    Right: no word of tools
+    Right: nothing about tools
     """
     if evidence.format is None:
         return
-    told = json.dumps(_messages(evidence), ensure_ascii=False)
+    written = json.dumps(_messages(evidence), ensure_ascii=False)
     for mark in (evidence.format.offer, *evidence.format.marks):
-        if mark in _prompt(evidence) and mark not in told:
+        if mark in _prompt(evidence) and mark not in written:
             yield Finding(
                 where="prompt", expected=f"no {mark}", actual=_excerpt(_prompt(evidence), mark)
             )

@@ -1,6 +1,6 @@
-"""Deltas to calls, as a careful client would: by index, first name and id kept, text joined.
+"""Join deltas to calls as a careful client would: by index, the first name and id kept.
 
-Nothing here judges. What is malformed is left out and noted, so that a rule can own it.
+Nothing here judges. Malformed parts are left out and noted, so that a rule can own them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Answer:
     problem: str | None = None
     """Why there is no document."""
     damaged: bool = False
-    """A part could not be read, so that what is missing may have been in it."""
+    """A part could not be read, so that something missing may have been in it."""
     choices: tuple[Choice, ...] = ()
 
     @property

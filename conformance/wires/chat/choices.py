@@ -1,4 +1,4 @@
-"""What an answer is made of: chunks, and choices with calls put together from entries."""
+"""The parts of an answer: chunks, and choices with calls put together from entries."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Entry:
 
     @property
     def function(self) -> Mapping[str, Json]:
-        """The `function` object; empty if it is none."""
+        """The `function` object; empty if it is not an object."""
         found = self.value.get("function")
         return found if isinstance(found, dict) else {}
 
@@ -158,7 +158,7 @@ class Choice:
     whole: bool = True
     """Every entry had the shape that lets it be put together, and every call its own index."""
     reasoning: str = ""
-    """What the model thought, where the server tells it: a field outside the specification."""
+    """What the model thought, where the server shows it: a field outside the specification."""
 
     @property
     def finish_reason(self) -> str | None:
@@ -200,7 +200,7 @@ class Choice:
 
     @property
     def parts(self) -> tuple[Part, ...]:
-        """Thoughts, text and calls in order; a complete answer does not tell theirs."""
+        """Thoughts, text and calls in order; a complete answer does not show theirs."""
         if self.deltas:
             return tuple(ordered(self.deltas, {call.index: call for call in self.calls}))
         thought, text = Thought(text=self.reasoning), Text(text=self.content)
@@ -239,7 +239,7 @@ class Choice:
 
 
 def _part(field: str) -> Place:
-    """Name the part of a choice that a field is in: `content`, `call 0`; a delta is no part."""
+    """Name the part of a choice that a field is in: `content`, `call 0`; a delta is not a part."""
     found = _PART.match(field)
     return (found[1],) if found and found[1] else ()
 

@@ -15,8 +15,8 @@ from conformance.terms.said import Call
 
 NAME = f"openai-python {openai.__version__}"
 
-# At each line the SDK copies the event so far, and at each chunk all that it holds of the answer:
-# beyond these sizes, in which any usual answer fits, it takes minutes.
+# At each line the SDK copies the event so far, and at each chunk the whole answer so far.
+# Beyond these sizes it takes minutes; any usual answer is smaller.
 BYTES = 5_000_000
 LINES = 1_000
 """Of an event."""
@@ -41,7 +41,7 @@ def read(exchange: Exchange) -> ClientView:
             return _view(client.chat.completions.create(model="m", messages=[]))
     except _TooLong as problem:
         return ClientView(client=NAME, unread=f"{NAME} would take too long: {problem}")
-    except Exception as problem:  # whatever it raises is what a user would meet
+    except Exception as problem:  # whatever it raises, a user would meet
         return ClientView(client=NAME, error=f"{type(problem).__name__}: {str(problem)[:200]}")
 
 
@@ -77,7 +77,7 @@ def _accumulate(client: openai.OpenAI) -> ChatCompletion:
             steps += _held(state.current_completion_snapshot)
             if steps > STEPS:
                 raise _TooLong("the answer has too many chunks, or calls")
-    # The final completion would raise on every finish_reason `length`, which is no server's fault.
+    # The final completion would raise on every `length`, which is not the server's fault.
     return state.current_completion_snapshot
 
 

@@ -32,17 +32,17 @@ def limit_of(body: Json) -> int:
 
 
 def used(exchange: Exchange) -> Cost:
-    """Say what an exchange cost: as its `usage` tells, or estimated where it has none."""
+    """Say what an exchange cost: as its `usage` says, or estimated where it has none."""
     request = exchange.request
     most = Cost(requests=1, prompt=prompt_of(request), answer=limit_of(request))
     if exchange.status is None and exchange.error is not None and not exchange.reads:
-        # Nothing came; a model may have been at work all the same, unless it was never reached.
+        # Nothing came, but a model may have been at work, unless the server was never reached.
         return Cost(requests=1) if "ConnectError" in exchange.error else most
     if exchange.status != 200:
         return Cost(requests=1)  # refused, and not charged for
     answer = answers.read(exchange)
-    told = [answer.document, *(chunk.value for chunk in answer.chunks)]
-    for document in reversed(told):
+    documents = [answer.document, *(chunk.value for chunk in answer.chunks)]
+    for document in reversed(documents):
         usage = document.get("usage") if isinstance(document, dict) else None
         if isinstance(usage, dict):
             prompt, said = usage.get("prompt_tokens"), usage.get("completion_tokens")

@@ -1,4 +1,4 @@
-"""The fields of a chat completion's request: those that cases name in neutral words, and others."""
+"""The fields of a request: those that cases name in neutral words, and others."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _function(name: str) -> Json:
 
 
 def asked(body: Json) -> Asked:
-    """Read a body in the words of every wire; what is not of the right kind is left out."""
+    """Read a body in the words of every wire; values of the wrong kind are left out."""
     stop, limits = body.get("stop"), [body.get(name) for name in LIMITS]
     given = [limit for limit in limits if type(limit) is int]
     return Asked(
@@ -122,12 +122,12 @@ def _choice(value: Json) -> Choice | None:
         return {"auto": "auto", "none": "none", "required": "required"}.get(value)  # type: ignore[return-value]
     if not isinstance(value, dict):
         return None
-    told = value.get("allowed_tools")
-    if value.get("type") == "allowed_tools" and isinstance(told, dict):
-        functions = [tool.get("function") for tool in _objects(told.get("tools"))]
+    allowed = value.get("allowed_tools")
+    if value.get("type") == "allowed_tools" and isinstance(allowed, dict):
+        functions = [tool.get("function") for tool in _objects(allowed.get("tools"))]
         names = [one.get("name") for one in functions if isinstance(one, dict)]
         wanted = tuple(name for name in names if isinstance(name, str))
-        return Allowed(wanted, required=told.get("mode") == "required")
+        return Allowed(wanted, required=allowed.get("mode") == "required")
     function = value.get("function")
     name = function.get("name") if isinstance(function, dict) else None
     return Named(name) if isinstance(name, str) else None
@@ -145,7 +145,7 @@ def misfit(request: Json) -> str | None:
 
 
 def supposed(answer: Answer) -> Json:
-    """Suppose what the API supposes where it is not told, and what the answer itself shows.
+    """Suppose the API's defaults, and what the answer itself shows.
 
     That is as many choices as there are, usage where a last chunk has nothing else, and usage
     throughout where every chunk has it.

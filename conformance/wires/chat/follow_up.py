@@ -15,7 +15,7 @@ OF_ONE_TURN = {"max_completion_tokens"}
 
 
 def answered(case: Case, answer: Answer) -> Case | None:
-    """Write the case that follows an answer, if the case has one and the answer its calls."""
+    """Write the case that follows an answer, if the case has one and the answer has its calls."""
     message = _message(answer)
     if case.echo is None or message is None:
         return None

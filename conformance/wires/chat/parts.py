@@ -44,6 +44,6 @@ def _pieces(
 
 
 def reasoning_of(message: Mapping[str, Json]) -> str:
-    """Give the thoughts in a message or a delta; servers with both names say the same twice."""
+    """Give the thoughts in a message or a delta; servers that use both names say the same twice."""
     found = (message.get(name) for name in ("reasoning", "reasoning_content"))
     return next((text for text in found if isinstance(text, str) and text), "")

@@ -23,7 +23,7 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
     if mode.stream:
         body["stream"] = True
     else:
-        body.pop("stream_options", None)  # a complete answer always has what they ask for
+        body.pop("stream_options", None)  # a complete answer always has the usage that they ask for
     if mode.interval is not None:
         body["stream_interval"] = mode.interval
     if mode.stop is not None:
@@ -49,7 +49,7 @@ def asked_in(case: Case) -> dict[str, Json]:
 
 
 def hello(model: str, script: Script | None) -> Json:
-    """Write a short request to a server that nobody knows yet."""
+    """Write a short request to a server of which nothing is known yet."""
     body: dict[str, Json] = {
         "model": model,
         "messages": [{"role": "user", "content": "Hello"}],
@@ -78,7 +78,7 @@ def sampled(body: Json, server: Server) -> Json:
     if server.shows_token_ids:
         fields["return_token_ids"] = True
         if body.get("stream"):
-            # The count tells whether all ids of a stream were shown.
+            # The count shows whether all ids of a stream came.
             fields["stream_options"] = {"include_usage": True, **(body.get("stream_options") or {})}
     return limited({**body, **fields}, server.answer_tokens)
 
@@ -87,13 +87,13 @@ def refusal(answer: Answer) -> str | None:
     """Read the script plugin's own words, if it refused a script.
 
     New releases of vLLM answer a streamed request before they look at the script, and then put
-    the refusal into the stream; the engine, where it is asked, can only say it.
+    the refusal into the stream. The engine can refuse only in the text of its answer.
     """
     for document in (answer.document, *(chunk.value for chunk in answer.chunks)):
         error = document.get("error") if isinstance(document, dict) else None
-        told = error.get("message") if isinstance(error, dict) else None
-        if isinstance(told, str) and told.startswith(f"{SCRIPT_FIELD}:"):
-            return told
+        message = error.get("message") if isinstance(error, dict) else None
+        if isinstance(message, str) and message.startswith(f"{SCRIPT_FIELD}:"):
+            return message
     said = answer.choices[0].content if answer.choices else ""
     return said if said.startswith(f"{SCRIPT_FIELD}:") else None
 

@@ -16,8 +16,8 @@ def said(answer: Answer) -> Ids | None:
 
     A complete answer has them in its choice, as vLLM's has for `return_token_ids`; a stream has
     in each chunk those of that chunk. vLLM up to 0.11 left out those that a parser kept back
-    (https://github.com/vllm-project/vllm/issues/27482), so a stream's are held to its usage.
-    Of several choices none are given: nothing tells which count belongs to which.
+    (https://github.com/vllm-project/vllm/issues/27482), so a stream's are compared with its usage.
+    Of several choices none are given: nothing says which count belongs to which.
     """
     if len(answer.choices) != 1 or answer.damaged:
         return None
@@ -78,7 +78,7 @@ def _raw_choices(answer: Answer) -> Iterator[Json]:
 
 
 def _counted(answer: Answer) -> int | None:
-    """Give the number of tokens that a stream's last usage tells."""
+    """Give the number of tokens in a stream's last usage."""
     for chunk in reversed(answer.chunks):
         usage = chunk.value.get("usage")
         if isinstance(usage, dict):

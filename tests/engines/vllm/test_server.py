@@ -160,6 +160,7 @@ def test_a_server_that_was_killed_is_reported_with_the_signal(lab: Lab) -> None:
         lab.start()
 
 
+@pytest.mark.slow
 def test_a_server_that_never_serves_is_given_up_and_stopped(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +172,7 @@ def test_a_server_that_never_serves_is_given_up_and_stopped(
     assert commands(str(lab.folder)) == []
 
 
+@pytest.mark.slow
 def test_a_port_that_somebody_took_meanwhile_is_not_the_end(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""Faults that the reference server can be told to have, one at a time.
+"""Faults that the reference server can be given, one at a time.
 
-A fault spares requests without tools, as those by which the suite asks what a server can do.
+A fault spares requests without tools, such as those that ask what the server can do.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def last_brace_lost(chunks: list[Json]) -> list[Json]:
 def last_brace_twice(chunks: list[Json]) -> list[Json]:
     """Sends the brace that closes the call as one of the arguments.
 
-    A parser that counts one brace too few; LlamaIndex calls with {} then, without a word.
+    A parser that counts one brace too few; LlamaIndex then silently calls with {}.
     """
     for call in by_call(chunks):
         call[-1]["function"]["arguments"] += "}"
@@ -62,7 +62,7 @@ def last_brace_twice(chunks: list[Json]) -> list[Json]:
 
 @fault("chunks", "args.json")
 def arguments_sent_again(chunks: list[Json]) -> list[Json]:
-    """Sends in each delta the arguments so far, not what is new of them.
+    """Sends in each delta all arguments so far, not only what is new.
 
     Clients join deltas: LangChain and LlamaIndex repair the result to wrong arguments.
     """
@@ -89,7 +89,7 @@ def stream_arguments_never(chunks: list[Json]) -> list[Json]:
 def empty_object_first(chunks: list[Json]) -> list[Json]:
     """Sends `{}` before the arguments.
 
-    A dump of what was known at the time; the AI SDK runs the tool with {}.
+    A dump of what the parser knew at the time; the AI SDK runs the tool with {}.
     """
     for call in by_call(chunks):
         call[0]["function"]["arguments"] = "{}" + call[0]["function"]["arguments"]
@@ -100,7 +100,7 @@ def empty_object_first(chunks: list[Json]) -> list[Json]:
 def empty_arguments_as_nothing(chunks: list[Json]) -> list[Json]:
     """Sends `""` where a call's arguments are `{}`.
 
-    Code that asks whether there are arguments, and means whether they are true; the AI SDK never
+    Code that asks whether there are arguments, but tests whether they are true; the AI SDK never
     emits such a call.
     """
     for call in by_call(chunks):
@@ -151,7 +151,7 @@ def arguments_as_object(chunks: list[Json]) -> list[Json]:
 def complete_arguments_as_object(body: Json) -> Json:
     """Gives the arguments of a complete answer as an object.
 
-    What the model wrote is an object, and nobody turned it into text.
+    The model wrote an object, and nobody turned it into text.
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):
@@ -165,7 +165,7 @@ def complete_arguments_as_object(body: Json) -> Json:
 def arguments_in_quotes(chunks: list[Json]) -> list[Json]:
     """Writes the arguments as JSON twice over.
 
-    A dump of what is text already; zod and LangChain refuse the string that it gives.
+    A dump of text that is JSON already; zod and LangChain refuse the string.
     """
     for call in by_call(chunks):
         for entry in call:
@@ -179,7 +179,7 @@ def arguments_in_quotes(chunks: list[Json]) -> list[Json]:
 def numbers_as_text(body: Json) -> Json:
     """Gives every value of the arguments as text.
 
-    Parsers of formats that are not JSON, which do not ask the schema for the type.
+    Parsers of formats that are not JSON do so if they do not look up the type in the schema.
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):
@@ -250,7 +250,7 @@ def cut_arguments_closed(chunks: list[Json]) -> list[Json]:
 def cut_arguments_held_back(chunks: list[Json]) -> list[Json]:
     """Never sends the last delta of a call that was cut short.
 
-    What is held back until more is known is forgotten when no more comes.
+    A parser holds text back until it knows more, and forgets it when no more comes.
     """
     for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
         entry["function"]["arguments"] = ""
@@ -261,7 +261,7 @@ def cut_arguments_held_back(chunks: list[Json]) -> list[Json]:
 def cut_arguments_closed_twice(chunks: list[Json]) -> list[Json]:
     """Closes the arguments of a call that was cut short by one brace too many.
 
-    A parser that closes what it thinks is open; no text can follow that makes it an object.
+    A parser that closes what it thinks is open; no further text can make it an object.
     """
     for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
         entry["function"]["arguments"] += '"}}'
@@ -272,7 +272,7 @@ def cut_arguments_closed_twice(chunks: list[Json]) -> list[Json]:
 def arguments_at_once(chunks: list[Json]) -> list[Json]:
     """Keeps the arguments of a call until they are whole.
 
-    A parser that waits for the closing mark; a file is not seen being written.
+    A parser that waits for the closing mark; nobody can watch a file while it is written.
     """
     for call in by_call(chunks):
         _put_whole(call, _joined(call))

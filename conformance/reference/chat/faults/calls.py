@@ -47,7 +47,7 @@ def second_call_merged(chunks: list[Json]) -> list[Json]:
 def complete_call_lost(body: Json) -> Json:
     """Leaves the last of several calls out of the complete answer.
 
-    A pattern that needs something behind each call.
+    A pattern that needs something after each call.
     """
     for message in messages(body):
         if len(message.get("tool_calls", ())) > 1:
@@ -68,7 +68,7 @@ def complete_calls_turned_round(body: Json) -> Json:
 
 @fault("chunks", "equiv.calls", "limits/call-cut")
 def cut_call_withheld(chunks: list[Json]) -> list[Json]:
-    """Sends nothing of a call that was cut short, which the complete answer has.
+    """Sends nothing of a call that was cut short, though the complete answer has it.
 
     vLLM #47137: how much of a cut call a client gets depends on how it asked.
     """
@@ -81,7 +81,7 @@ def cut_call_withheld(chunks: list[Json]) -> list[Json]:
 def all_calls_lost(chunks: list[Json]) -> list[Json]:
     """Sends no call, and ends by `stop`.
 
-    A parser that takes nothing but its own format for a call, where a grammar made another.
+    A parser that takes only its own format for a call, where a grammar made another.
     """
     for choice in choices(chunks):
         if choice["finish_reason"] == "tool_calls":
@@ -107,7 +107,7 @@ def renamed(reply: Reply, name_of: Callable[[str], str]) -> Reply:
 def name_shortened(reply: Reply) -> Reply:
     """Leaves the last word of a tool's name out.
 
-    A name that is looked up by its beginning calls the wrong one of two tools.
+    A lookup of names by their beginning calls the wrong one of two tools.
     """
     return renamed(reply, lambda name: name.rpartition("_")[0] or name)
 

@@ -25,7 +25,7 @@ PAUSE = 0.05
 async def stalls(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends half of the stream, then nothing, and keeps the connection.
 
-    An engine that died behind its API server; a client without limits waits for ever.
+    An engine that died while its API server lives on; a client without limits waits forever.
     """
     for event in events[: len(events) // 2]:
         yield event
@@ -34,7 +34,7 @@ async def stalls(events: list[bytes]) -> AsyncIterator[bytes]:
 
 @fault("wire", "error")
 async def never_ends(events: list[bytes]) -> AsyncIterator[bytes]:
-    """Sends keep-alive comments for ever after the last chunk.
+    """Sends keep-alive comments forever after the last chunk.
 
     A proxy that outlives its server; only a limit on the whole answer ends it.
     """
@@ -66,7 +66,7 @@ class _Silence(Response):
 def never_begins(response: Response) -> Response:
     """Takes the request, and never answers.
 
-    A queue that nobody serves; not even a status comes.
+    A queue that nobody serves; not even a status arrives.
     """
     return _Silence()
 
@@ -75,7 +75,7 @@ def never_begins(response: Response) -> Response:
 def complete_closes_early(response: Response) -> Response:
     """Closes the connection in the middle of a complete answer.
 
-    A server that was restarted; half of a JSON text is no answer.
+    A server that was restarted; half of a JSON text is not an answer.
     """
 
     async def half() -> AsyncIterator[bytes]:
@@ -91,7 +91,7 @@ def complete_closes_early(response: Response) -> Response:
 async def gigantic_event(events: list[bytes]) -> AsyncIterator[bytes]:
     """Begins an event that is larger than any client can want.
 
-    A loop that repeats itself; a client that keeps all of it runs out of memory.
+    An endless loop; a client that keeps everything runs out of memory.
     """
     yield events[0]
     yield b"data: "
@@ -143,7 +143,7 @@ def wrong_content_type(response: Response) -> Response:
 def html_page(response: Response) -> Response:
     """Answers with the page of a proxy, and status 200.
 
-    openai-python returns the page as text, where an object is awaited.
+    openai-python returns the page as text, where its caller expects an object.
     """
     return HTMLResponse("<html><body><h1>Welcome</h1></body></html>")
 

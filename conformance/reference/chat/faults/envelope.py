@@ -1,4 +1,4 @@
-"""Faults in what is round the deltas: the chunk, the choice, the role."""
+"""Faults in what surrounds the deltas: the chunk, the choice, the role."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def complete_role_never(body: Json) -> Json:
 def choice_twice_in_a_chunk(chunks: list[Json]) -> list[Json]:
     """Puts an empty delta of the same choice into each chunk.
 
-    Where two deltas were joined to one chunk; openai-python makes a second choice of it.
+    A server joined two deltas to one chunk; openai-python makes a second choice of it.
     """
     for chunk in chunks:
         chunk["choices"] += [
@@ -164,7 +164,7 @@ def chunk_of_nothing(chunks: list[Json]) -> list[Json]:
 def complete_refusal_never(body: Json) -> Json:
     """Leaves `refusal` out of a complete answer.
 
-    The specification requires the key; what was generated from it may do so, too.
+    The specification requires the key; types generated from it may require it, too.
     """
     for message in messages(body):
         del message["refusal"]
@@ -186,7 +186,7 @@ def complete_refusal_false(body: Json) -> Json:
 def complete_choice_lost(body: Json) -> Json:
     """Leaves the last of several choices out of a complete answer.
 
-    Who asked for n answers, to take the best or to vote, reads n.
+    A client that asked for n answers, to take the best or to vote, reads n.
     """
     if len(body["choices"]) > 1:
         body["choices"].pop()

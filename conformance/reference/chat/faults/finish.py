@@ -73,7 +73,7 @@ def complete_length_hidden(body: Json) -> Json:
 def complete_named_ends_by_stop(body: Json) -> Json:
     """Ends a complete answer by `stop` where the stream ends by `tool_calls`.
 
-    Either may stand where a tool is named, but an agent must not have to know how it asked.
+    Either is allowed where a tool is named, but it must not depend on how an agent asked.
     """
     for choice in body["choices"]:
         if choice["finish_reason"] == "tool_calls":
@@ -152,7 +152,7 @@ def usage_unasked(chunks: list[Json]) -> list[Json]:
 def usage_of_the_last_token(chunks: list[Json]) -> list[Json]:
     """Counts one token of the completion when streamed.
 
-    A server that counts what the last step brought, not what all steps did.
+    A server that counts the tokens of the last step, not of all steps.
     """
     usage = chunks[-1].get("usage")
     if usage:
@@ -175,7 +175,7 @@ def usage_sums_wrong(body: Json) -> Json:
 def named_ends_by_function_call(chunks: list[Json]) -> list[Json]:
     """Ends a call that the request named by `function_call`.
 
-    The name from before there were tools; clients look for a `function_call` that is not there.
+    The name from the time before tools; clients look for a `function_call` that is not there.
     """
     return _finish_as(chunks, {"tool_calls": "function_call"})
 
@@ -184,7 +184,7 @@ def named_ends_by_function_call(chunks: list[Json]) -> list[Json]:
 def usage_of_each_chunk(chunks: list[Json]) -> list[Json]:
     """Counts the tokens of each chunk alone where the count so far was asked for.
 
-    Who stops at a budget never does.
+    A client that stops at a budget never does.
     """
     places = [place for place, chunk in enumerate(chunks) if chunk["choices"]]
     for place in places:
@@ -201,7 +201,7 @@ def usage_of_each_chunk(chunks: list[Json]) -> list[Json]:
 def token_id_lost(body: Json) -> Json:
     """Shows one token id fewer than it counts.
 
-    The id that a parser took out; who trains on the answer trains on another.
+    The id that a parser took out; training on the answer uses other tokens.
     """
     count = body["usage"]["completion_tokens"]
     body["choices"][0]["token_ids"] = list(range(count - 1))

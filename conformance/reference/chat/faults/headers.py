@@ -1,4 +1,4 @@
-"""Faults in what says whose a delta is: index, id, type, name."""
+"""Faults in what says which call a delta belongs to: index, id, type, name."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def id_changes(chunks: list[Json]) -> list[Json]:
 def id_null(chunks: list[Json]) -> list[Json]:
     """Sends a null id in every delta of a call but the first.
 
-    vLLM PR 38640: AI_TypeValidationError; Effect drops such a chunk without a word.
+    vLLM PR 38640: AI_TypeValidationError; Effect silently drops such a chunk.
     """
     for entry in entries(chunks):
         entry.setdefault("id", None)
@@ -99,7 +99,7 @@ def ids_alike(chunks: list[Json]) -> list[Json]:
 def ids_of_another_kind(chunks: list[Json]) -> list[Json]:
     """Makes other ids for a stream than for a complete answer.
 
-    Two code paths, each with a maker of ids; a template accepts the one and refuses the other.
+    Two code paths that each make ids; a template accepts one kind and refuses the other.
     """
     for entry in entries(chunks):
         if "id" in entry:
@@ -134,7 +134,7 @@ def type_never(chunks: list[Json]) -> list[Json]:
 def type_null(chunks: list[Json]) -> list[Json]:
     """Sends a null type in every delta of a call but the first.
 
-    A model of data that writes all its fields; openai-python takes the null over and asserts on it.
+    A data model that writes all its fields; openai-python takes the null over and asserts on it.
     """
     for entry in entries(chunks):
         entry.setdefault("type", None)
@@ -194,7 +194,7 @@ def index_gap(chunks: list[Json]) -> list[Json]:
 def index_from_1(chunks: list[Json]) -> list[Json]:
     """Numbers calls from 1.
 
-    A count that is raised before it is used; openai-node reads the type of undefined.
+    A counter that is raised before it is used; openai-node reads the type of undefined.
     """
     for entry in entries(chunks):
         entry["index"] += 1

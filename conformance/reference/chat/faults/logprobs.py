@@ -21,7 +21,7 @@ def logprobs_ignored(request: Json) -> Json:
 def logprobs_of_held_back_text(chunks: list[Json]) -> list[Json]:
     """Loses the logprobs of every second delta.
 
-    What a parser holds back is sent later, without what was known of its tokens.
+    A parser holds text back, and sends it later without the logprobs of its tokens.
     """
     for choice in list(choices(chunks))[::2]:
         choice["logprobs"] = None
@@ -32,7 +32,7 @@ def logprobs_of_held_back_text(chunks: list[Json]) -> list[Json]:
 def logprobs_without_a_number(body: Json) -> Json:
     """Writes null for a probability of zero.
 
-    JSON knows no minus infinity; typed clients read a number there.
+    JSON has no minus infinity; typed clients read a number there.
     """
     for choice in body["choices"]:
         for token in (choice["logprobs"] or {}).get("content", ()):
@@ -44,7 +44,7 @@ def logprobs_without_a_number(body: Json) -> Json:
 def logprobs_of_some_tokens(body: Json) -> Json:
     """Leaves the last token out of the logprobs of a complete answer.
 
-    An end that is counted and not told; sums of them are no score of the whole.
+    An end that is counted and not shown; the sum is then not the score of the whole.
     """
     for choice in body["choices"]:
         if choice["logprobs"]:

@@ -16,7 +16,7 @@ SHOWING = (
     "template/text-beside-calls",
     "template/two-results",
 )
-"""Cases in one or another of which each of these faults shows."""
+"""Cases that show these faults, each fault in at least one."""
 
 
 def _without(request: Json, role: str) -> Json:
@@ -41,9 +41,9 @@ def quotes_as_they_are(render: Render, request: Json) -> str:
     """
     text = render(request)
     for tool in request.get("tools") or ():
-        told = tool["function"].get("description", "")
-        text = text.replace(json.dumps(told, ensure_ascii=False), f'"{told}"')
-        text = text.replace(f'"description": "{told}"', f'"description": "{told}" "')
+        words = tool["function"].get("description", "")
+        text = text.replace(json.dumps(words, ensure_ascii=False), f'"{words}"')
+        text = text.replace(f'"description": "{words}"', f'"description": "{words}" "')
     return text
 
 
@@ -83,7 +83,7 @@ def results_doubled(render: Render, request: Json) -> str:
 
 @fault("prompt", "template.ids", *SHOWING)
 def ids_of_results_lost(render: Render, request: Json) -> str:
-    """Writes an id into each call, and none into the results.
+    """Writes an id into each call, and no id into the results.
 
     A template of a model that was trained on one call at a time.
     """
@@ -110,7 +110,7 @@ def system_forgotten(render: Render, request: Json) -> str:
 def text_beside_calls_forgotten(render: Render, request: Json) -> str:
     """Writes the calls of a turn and not its text.
 
-    A template that takes the one or the other, as vLLM's for hermes does.
+    A template that writes either one or the other, as vLLM's for hermes does.
     """
     bent = copy.deepcopy(request)
     for message in bent["messages"]:
@@ -121,13 +121,13 @@ def text_beside_calls_forgotten(render: Render, request: Json) -> str:
 
 @fault("prompt", "template.no-tools", *SHOWING)
 def tools_always(render: Render, request: Json) -> str:
-    """Tells the model how to call where there is nothing to call.
+    """Explains to the model how to call where there is nothing to call.
 
     vLLM's template for hermes does; the model's invented call reaches the user as text.
     """
     text = render(request)
-    told = "<tools></tools> Call them within <tool_call></tool_call>."
-    return text if request.get("tools") else f"{told}{text}"
+    offer = "<tools></tools> Call them within <tool_call></tool_call>."
+    return text if request.get("tools") else f"{offer}{text}"
 
 
 @fault("prompt", "template.generation-prompt", *SHOWING)

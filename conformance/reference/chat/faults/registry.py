@@ -20,7 +20,7 @@ TWO_CALLS = "text/before-two-calls"
 
 
 def fault(part: Part, owner: str, *cases: str, format: str = USUAL) -> Callable[[Any], Any]:
-    """Enter a function that bends one part of an answer into the registry."""
+    """Enter into the registry a function that bends one part of an answer."""
 
     def enter(bend: Any) -> Any:
         name = bend.__name__.replace("_", "-")

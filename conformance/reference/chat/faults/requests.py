@@ -1,4 +1,4 @@
-"""Faults over what is asked: bad requests that are not refused well, good ones that are refused."""
+"""Faults in refusing: bad requests that are not refused well, good ones that are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ REFUSED = "refused/unknown-tool-choice"
 def bad_request_as_500(request: Json, response: Response) -> Response:
     """Answers 500 to a request that makes no sense.
 
-    A validator that raises what nobody catches; SDKs send the same request twice again.
+    A validator raises an error that nobody catches; SDKs send the request twice more.
     """
     return Response(response.body, 500, media_type=response.media_type)
 
@@ -25,7 +25,7 @@ def bad_request_as_500(request: Json, response: Response) -> Response:
 def refuses_inside_the_stream(request: Json, response: Response) -> Response:
     """Begins a stream with 200, and refuses the request in its first event.
 
-    A server that looks at a request once it has sent its headers.
+    A server that looks at a request only after it has sent its headers.
     """
     if not request.get("stream"):
         return response
@@ -39,8 +39,8 @@ def error_without_its_key(request: Json, response: Response) -> Response:
 
     vLLM did so until 0.10; openai-python shows the status alone.
     """
-    told = json.loads(bytes(response.body))["error"]
-    return JSONResponse({"object": "error", **told}, response.status_code)
+    error = json.loads(bytes(response.body))["error"]
+    return JSONResponse({"object": "error", **error}, response.status_code)
 
 
 @fault("refusal", "http.error-json", REFUSED)
@@ -56,8 +56,8 @@ def error_page(request: Json, response: Response) -> Response:
 def refuses_its_own_ids(request: Json, response: Response) -> Response:
     """Refuses a tool's result whose id is one that the server made itself.
 
-    Two makers of ids, and a template that takes only those of one kind, as Mistral's nine letters
-    and digits.
+    Two code paths make ids, and a template takes only those of one kind, such as Mistral's nine
+    letters and digits.
     """
     own = [one for one in request["messages"] if one["role"] == "tool"]
     if all(len(one["tool_call_id"]) == 9 and one["tool_call_id"][0] != "c" for one in own):

@@ -22,7 +22,7 @@ def _first_beyond_ascii(event: bytes) -> int | None:
 async def no_done(events: list[bytes]) -> AsyncIterator[bytes]:
     """Ends without `[DONE]`.
 
-    A client cannot tell such an end from a cut.
+    A client cannot distinguish such an end from a cut.
     """
     for event in events[:-1]:
         yield event
@@ -32,7 +32,7 @@ async def no_done(events: list[bytes]) -> AsyncIterator[bytes]:
 async def data_after_done(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends `[DONE]` before the last chunk.
 
-    openai-python stops there, so what follows is lost.
+    openai-python stops there and loses what follows.
     """
     for event in [*events[:-2], events[-1], events[-2]]:
         yield event
@@ -53,7 +53,7 @@ async def half_character(events: list[bytes]) -> AsyncIterator[bytes]:
 async def character_in_two_events(events: list[bytes]) -> AsyncIterator[bytes]:
     """Ends an event in the middle of a character, and sends the rest in the next event.
 
-    A server that makes an event of each token's bytes; no client puts lines together again.
+    A server that makes an event from each token's bytes; no client joins lines again.
     """
     for event in events:
         broken = _first_beyond_ascii(event)
@@ -67,14 +67,14 @@ async def character_in_two_events(events: list[bytes]) -> AsyncIterator[bytes]:
 async def surrogates_apart(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends half of a character in one delta and half in the next, each as an escape.
 
-    A gateway that cuts text by UTF-16 units; each half alone is no character, and Python raises
+    A gateway that cuts text by UTF-16 units; a half alone is not a character, and Python raises
     when it is written anywhere.
     """
     for event in events[:-1]:
         chunk = json.loads(event.removeprefix(b"data: "))
         content = chunk["choices"][0]["delta"].get("content") or "" if chunk["choices"] else ""
         units = content.encode("utf-16-le")
-        at = next((at for at, sign in enumerate(content) if sign > "\uffff"), None)
+        at = next((at for at, one in enumerate(content) if one > "\uffff"), None)
         cut = len(content[:at].encode("utf-16-le")) + 2 if at is not None else len(units)
         for half in filter(None, (units[:cut], units[cut:])):
             chunk["choices"][0]["delta"]["content"] = half.decode("utf-16-le", "surrogatepass")
@@ -109,7 +109,7 @@ async def one_newline(events: list[bytes]) -> AsyncIterator[bytes]:
 async def json_over_lines(events: list[bytes]) -> AsyncIterator[bytes]:
     """Writes the JSON of each chunk over several lines.
 
-    A line without `data:` is no data: clients raise JSONDecodeError.
+    A line without `data:` is not data: clients raise JSONDecodeError.
     """
     for event in events[:-1]:
         chunk = json.loads(event.removeprefix(b"data: "))
@@ -121,7 +121,7 @@ async def json_over_lines(events: list[bytes]) -> AsyncIterator[bytes]:
 async def empty_event(events: list[bytes]) -> AsyncIterator[bytes]:
     """Sends an event without data to keep the connection.
 
-    openai-python, LangChain and openai-node raise, as nothing is no JSON.
+    openai-python, LangChain and openai-node raise, because an empty text is not JSON.
     """
     yield events[0]
     yield b"data:\n\n"
@@ -152,7 +152,7 @@ async def event_cut_short(events: list[bytes]) -> AsyncIterator[bytes]:
 
 @fault("wire", "sse.json-valid")
 async def deeply_nested(events: list[bytes]) -> AsyncIterator[bytes]:
-    """Adds a field with ten thousand lists in one another to the first chunk.
+    """Adds a field with ten thousand nested lists to the first chunk.
 
     Readers that call themselves for each list run out of stack.
     """
@@ -176,22 +176,22 @@ async def error_inside(events: list[bytes]) -> AsyncIterator[bytes]:
 
 @fault("wire", "said.calls", TWO_CALLS, "text/no-call")
 async def choices_swapped(events: list[bytes]) -> AsyncIterator[bytes]:
-    """Sends two requests that are under way at once each other's answer.
+    """Gives two requests under way at the same time each other's answer.
 
     State that is kept for the parser, not for the request.
     """
     if _waiting:
-        others, told = _waiting.pop()
-        told.set_result(events)
+        others, meeting = _waiting.pop()
+        meeting.set_result(events)
     else:
-        told = asyncio.get_running_loop().create_future()
-        _waiting.append((events, told))
+        meeting = asyncio.get_running_loop().create_future()
+        _waiting.append((events, meeting))
         try:
-            others = await asyncio.wait_for(told, MEETING)
+            others = await asyncio.wait_for(meeting, MEETING)
         except TimeoutError:
             others = events
         finally:
-            _waiting[:] = [one for one in _waiting if one[1] is not told]
+            _waiting[:] = [one for one in _waiting if one[1] is not meeting]
     for event in others:
         yield event
 
@@ -200,7 +200,7 @@ async def choices_swapped(events: list[bytes]) -> AsyncIterator[bytes]:
 async def byte_order_mark_before_text(events: list[bytes]) -> AsyncIterator[bytes]:
     """Begins with a byte-order mark and the first text.
 
-    openai-python does not know the line and loses the text, without a word.
+    openai-python does not know the line and silently loses the text.
     """
     chunk, more = (json.loads(event.removeprefix(b"data: ")) for event in events[:2])
     (choice,), (following,) = chunk["choices"], more["choices"]
@@ -214,7 +214,7 @@ async def byte_order_mark_before_text(events: list[bytes]) -> AsyncIterator[byte
 async def line_ends_mixed(events: list[bytes]) -> AsyncIterator[bytes]:
     """Ends every second event by CR and LF, the others by LF.
 
-    A proxy with lines of its own; a client that looks for one blank line sees half of them.
+    A proxy that ends lines its own way; a client that looks for one kind of blank line sees half.
     """
     for number, event in enumerate(events):
         yield event if number % 2 else event.replace(b"\n", b"\r\n")
@@ -222,7 +222,7 @@ async def line_ends_mixed(events: list[bytes]) -> AsyncIterator[bytes]:
 
 @fault("wire", "err.form")
 async def error_without_its_key(events: list[bytes]) -> AsyncIterator[bytes]:
-    """Sends an error as an event of its own form in place of the second half of the stream.
+    """Sends an error in a form of its own in place of the second half of the stream.
 
     vLLM did before 0.10; openai-python and LangChain take what came before for the answer.
     """

@@ -26,7 +26,7 @@ BEGINNINGS = {
 def marker_leaks(chunks: list[Json]) -> list[Json]:
     """Sends the mark of a call as text before the first call.
 
-    A parser that lets its held-back text go too early.
+    A parser that releases its held-back text too early.
     """
     for place, chunk in enumerate(chunks):
         if any("id" in entry for entry in entries([chunk])):
@@ -38,7 +38,7 @@ def marker_leaks(chunks: list[Json]) -> list[Json]:
 def partial_marker_lost(chunks: list[Json]) -> list[Json]:
     """Never sends text at the end that might have begun a mark.
 
-    vLLM 0.32.0: what is held back is forgotten when the stream ends.
+    vLLM 0.32.0: held-back text is forgotten when the stream ends.
     """
     for delta in [c["delta"] for c in choices(chunks) if c["delta"].get("content")][-1:]:
         while any(delta["content"].endswith(beginning) for beginning in BEGINNINGS):
@@ -98,7 +98,7 @@ def complete_answer_differs(body: Json) -> Json:
 def text_late(chunks: list[Json]) -> list[Json]:
     """Sends the text before a call in the middle of its arguments.
 
-    A server that sends text and calls from two queues; the AI SDK moves the text behind the call.
+    A server that sends text and calls from two queues; the AI SDK moves the text after the call.
     """
     numbers = [number for number, chunk in enumerate(chunks) if any(entries([chunk]))]
     if len(numbers) < 4:
@@ -153,9 +153,9 @@ def content_in_parts(chunks: list[Json]) -> list[Json]:
 
 @fault("body", "equiv.reasoning")
 def complete_reasoning_alone(body: Json) -> Json:
-    """Tells what the model thought in the complete answer only.
+    """Shows what the model thought in the complete answer only.
 
-    Models that want their thoughts sent back get another conversation.
+    Models that want their thoughts sent back see another conversation.
     """
     for message in messages(body):
         message["reasoning"] = "Both cities have a clock."

@@ -1,4 +1,4 @@
-"""Faults in what is made of the request: a wish that is not heard."""
+"""Faults in following the request: a wish that the server ignores."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _without(request: Json, *fields: str) -> Json:
 def tool_choice_ignored(request: Json) -> Json:
     """Calls tools as it likes, whatever `tool_choice` says.
 
-    A field that a gateway does not hand on; who asked for words gets a call that nobody runs.
+    A gateway does not pass the field on; the client wanted words and gets a call.
     """
     return _without(request, "tool_choice")
 
@@ -41,7 +41,7 @@ def max_tokens_ignored(request: Json) -> Json:
 def n_ignored(request: Json) -> Json:
     """Gives one answer where several were asked for.
 
-    A server that knows one choice only; a vote of one is no vote.
+    A server that knows one choice only; a vote of one is not a vote.
     """
     return _without(request, "n")
 
@@ -59,7 +59,7 @@ def stream_options_ignored(request: Json) -> Json:
 def stop_ignored(request: Json) -> Json:
     """Goes on after a stop string.
 
-    A parser that puts the text together again after it was cut; whoever splits by the string
-    meets one part too many.
+    A parser that puts the text together again after it was cut; a client that splits by the
+    string gets one part too many.
     """
     return _without(request, "stop")

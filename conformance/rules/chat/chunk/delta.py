@@ -74,7 +74,7 @@ def role_once(evidence: Evidence) -> Findings:
         for place, (number, delta) in enumerate(choice.deltas):
             role = delta.get("role")
             if role is None and place == 0 and evidence.answer.damaged:
-                continue  # the role may have been in what could not be read
+                continue  # the role may have been in a part that could not be read
             expected = "'assistant'" if place == 0 else "no role"
             if role != ("assistant" if place == 0 else None):
                 yield choice.finding_in(number, "delta.role", expected=expected, actual=repr(role))

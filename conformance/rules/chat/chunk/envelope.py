@@ -69,7 +69,7 @@ def id_constant(evidence: Evidence) -> Findings:
 
 
 def _constant(evidence: Evidence, field: str, kind: type) -> Findings:
-    # What is of another type cannot be compared.
+    # Values of another type cannot be compared.
     chunks = [chunk for chunk in _chunks(evidence) if type(chunk.value.get(field)) is kind]
     for chunk in chunks:
         found, first = chunk.value[field], chunks[0].value[field]
@@ -153,7 +153,7 @@ def choice_unique(evidence: Evidence) -> Findings:
     """A chunk has a choice once.
 
     Why: clients of one choice read choices[0] of each chunk and lose the second; openai-python
-        builds a choice too many where it is the first chunk.
+        builds one choice too many where it is the first chunk.
     Wrong: "choices": [{"index": 0, …}, {"index": 0, …}]
     Right: "choices": [{"index": 0, …}]
     """
@@ -162,7 +162,7 @@ def choice_unique(evidence: Evidence) -> Findings:
         for place, choice in chunk.choices:
             index = choice.get("index")
             if type(index) is not int:
-                continue  # nothing by which to know it
+                continue  # there is no index to know it by
             if index in seen:
                 yield chunk.finding(
                     f"choices[{place}].index", expected="a choice of its own", actual=brief(index)
