@@ -69,7 +69,7 @@ def is_bound(case: Case, server: Server) -> bool:
 
 
 def never(length: int, script: Script | None) -> str:
-    """Give a stop string of so many characters that is not in a script."""
+    """Give a stop string of this length that is not in a script."""
     said = text_of(script or ())
     return next(character for character in STRANGE if character not in said) * length
 
@@ -97,7 +97,7 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
         raise NotApplicable("a case with cut_after is cut to characters in every mode")
     names = [server.format, mode.name]
     if mode.cut != "tokens" and mode not in case.modes:
-        names.append(CHARACTERS.name)  # the case is about tokens, which this mode cuts anew too
+        names.append(CHARACTERS.name)  # this mode too cuts the tokens anew that the case is about
     for omitted in names:
         if omitted in case.omits:
             raise NotApplicable(case.omits[omitted])

@@ -193,7 +193,7 @@ def _tools(
             hint = did_you_mean(item, shared) if shared else f"no tools in {TOOLS} beside this file"
             raise document.problem(f"unknown tool {item!r}; {hint}", *here)
         _add_tool(document, here, tools, shared[item] if isinstance(item, str) else item)
-        if not isinstance(item, str):  # the shared ones were checked where they stand
+        if not isinstance(item, str):  # the shared ones were checked in their own file
             _check_parameters(document, here, item)
     return tools
 

@@ -187,7 +187,7 @@ def _of_expect(text: str, case: yaml.Node) -> Iterator[Change]:
 
 
 def _comments(text: str) -> tuple[str, ...]:
-    """Give the comments in what stands between two entries."""
+    """Give the comments between two entries."""
     return tuple(re.findall(r"#[^\r\n]*", text))
 
 

@@ -17,7 +17,7 @@ BUSY = {429, 503}
 """Statuses of a server that has not begun with a request, and may be asked again."""
 
 LIMIT = 120.0
-"""Seconds to wait for a server, where nobody says how many."""
+"""Seconds to wait for a server, by default."""
 
 LONGEST = 15.0
 """Seconds between two attempts, where the server has not said how many."""

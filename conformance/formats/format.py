@@ -92,7 +92,7 @@ class Format:
     sign: Script = ()
     """A script that only a server of this format, among those of its parser, can be made to say."""
     thought: tuple[str, str] | None = None
-    """What stands before and after a model's reasoning, where that is known."""
+    """What comes before and after a model's reasoning, where that is known."""
     forced_shapes: Callable[[Script, Sequence[Call], bool], list[Script]] = forced.shapes
     """Write the shapes to which a server may bind forced calls; see `forced.shapes`."""
     read_forced: Callable[[str, str | None], list[Call]] = forced.read

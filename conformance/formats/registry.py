@@ -43,7 +43,7 @@ PARSERS = _parsers()
 """A server's name for its parser, to the format that it is usually paired with."""
 
 THOUGHTS = tuple(dict.fromkeys(one.thought for one in FORMATS.values() if one.thought))
-"""What stands before and after the reasoning of any family."""
+"""What comes before and after the reasoning of any family."""
 
 
 def format_of(name: str) -> Format | None:

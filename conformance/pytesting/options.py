@@ -59,7 +59,7 @@ class Options:
     """Options without a field here, such as those of one engine, by their names."""
 
     def access(self) -> Access:
-        """Give what every request needs, read anew; raises `pytest.UsageError`."""
+        """Give what every request needs, read again; raises `pytest.UsageError`."""
         try:
             believed = access.authority(self.ca_file) if self.ca_file else None
         except AccessProblem as problem:

@@ -121,7 +121,7 @@ def _answer(foreseen: Foreseen, mode: Mode) -> int | None:
 
 
 def _count(found: Plan, body: Json, answer: int | None) -> None:
-    """Count a request whose answer has about so many tokens."""
+    """Count a request whose answer has about this many tokens."""
     most = _most(body)
     found.most += most
     if answer is None:
