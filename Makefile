@@ -29,7 +29,7 @@ run: .venv/ready
 	    || failed="$$failed $$target"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "not conforming:$$failed"; exit 1; fi; \
-	echo "all conforming, but for the known issues named above: $(TARGETS)"
+	echo "all conforming, except for the known issues named above: $(TARGETS)"
 
 test: quick
 	@$(BIN)/pytest -n 2 -m "(slow or hypothesis) and not vllm" tests

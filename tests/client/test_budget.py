@@ -24,6 +24,7 @@ from conformance.wires.registry import DEFAULT
 from tests.pytest_run import COMPLETED, FAILED, NOTHING_TESTED, REFERENCE, USAGE_ERROR, Run, errors
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 CHAT = DEFAULT.path
 MESSAGES = [{"role": "user", "content": "x" * 400}]

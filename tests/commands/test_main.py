@@ -161,6 +161,7 @@ def test_an_unknown_target_is_not_served(capsys: pytest.CaptureFixture[str]) -> 
     assert "did you mean hermes?" in message
 
 
+@pytest.mark.slow
 def test_a_run_takes_the_users_own_cases_and_leaves_the_folder_s_settings_alone(
     tmp_path: Path,
 ) -> None:
@@ -184,6 +185,7 @@ def test_a_run_without_paths_takes_the_shipped_cases_and_no_options_value(tmp_pa
         assert case in found.stdout
 
 
+@pytest.mark.slow
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "nowhere"])
     assert found.returncode == main.USAGE_ERROR

@@ -7,6 +7,7 @@ import pytest
 from tests.pytest_run import CASES, COMPLETED, FAILED, KNOWN, REFERENCE, USAGE_ERROR, Run, errors
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 
 def keep_as_baseline(run: Run) -> None:

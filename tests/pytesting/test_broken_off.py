@@ -16,6 +16,7 @@ from conformance.reference.fault import Fault
 from tests.pytest_run import FAILED, INTERRUPTED, PACKAGE, REFERENCE, Run
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 
 def test_an_answer_that_breaks_off_is_an_error_and_no_failure(run: Run) -> None:

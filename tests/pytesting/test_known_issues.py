@@ -11,6 +11,7 @@ from conformance.reference import FAULTS, Reference
 from tests.pytest_run import CASES, COMPLETED, FAILED, FAULTY, KNOWN, REFERENCE, USAGE_ERROR, Run
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 
 def test_a_known_fault_is_excused_and_counted(run: Run) -> None:

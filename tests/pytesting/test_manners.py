@@ -18,6 +18,7 @@ from tests.pytest_run import COMPLETED, FAILED, Run
 from tests.servers import busy
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 SECRET = "gw-very-secret-0123456789"
 

@@ -17,6 +17,7 @@ from tests.pytest_run import (
 )
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 
 def test_a_sampled_server_is_judged_by_what_it_chose_to_say(run: Run) -> None:

@@ -114,6 +114,7 @@ def test_every_mode_passes(reference: Reference, format: str) -> None:
     assert faulty(judge(reference, format, cases, [STREAM, CHARACTERS, WHOLE])) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", Variant)
 def test_every_variant_passes_in_every_format_and_mode(variant: Variant, format: str) -> None:
     with Reference(format, variants=[variant]) as running:

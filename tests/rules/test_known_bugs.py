@@ -15,6 +15,8 @@ from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from tools.kill_matrix import CASES, judge
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "known-bugs.md"
 
 

