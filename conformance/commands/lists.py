@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from conformance.casefiles import casefile
+from conformance.commands import marks
 from conformance.engines import target
-from conformance.rules import RULES, Rule
+from conformance.rules import RULES
 from conformance.rules.rule import OPENAI
 from conformance.scripting import formats_of
 
@@ -69,7 +70,7 @@ def rules(chosen: argparse.Namespace) -> int:
     """List the rules."""
     if chosen.into:
         page = Path(chosen.into)
-        page.write_text(with_rules(page.read_text("utf-8")), "utf-8")
+        page.write_text(marks.renew(page.read_text("utf-8"), "rules", rules_markdown()), "utf-8")
         return 0
     if chosen.format == "markdown":
         print(rules_markdown())
@@ -77,7 +78,7 @@ def rules(chosen: argparse.Namespace) -> int:
     rows = [
         {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
         | {"profile": one.profile, "wrong": one.wrong, "right": one.right}
-        for one in _catalogue()
+        for one in RULES.values()
     ]
     if chosen.format == "json":
         print(json.dumps(rows, indent=1))
@@ -90,24 +91,13 @@ def rules(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _catalogue() -> list[Rule]:
-    return sorted(RULES.values(), key=lambda one: one.id)
-
-
 def rules_markdown() -> str:
     """Write the catalogue as a table."""
     lines = ["| rule | level | for | requirement |", "| --- | --- | --- | --- |"]
-    for one in _catalogue():
+    for one in RULES.values():
         profile = "all" if one.profile == OPENAI else one.profile
         lines.append(f"| `{one.id}` | {one.level.upper()} | {profile} | {one.title} |")
     return "\n".join(lines)
-
-
-def with_rules(page: str) -> str:
-    """Put the catalogue between a page's `<!-- rules -->` marks."""
-    before, _, rest = page.partition("<!-- rules -->\n")
-    _, _, after = rest.partition("<!-- /rules -->")
-    return f"{before}<!-- rules -->\n{rules_markdown()}\n<!-- /rules -->{after}"
 
 
 def _print(rows: list[dict[str, str]], format: str) -> None:

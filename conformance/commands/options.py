@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from conformance.commands import marks
 from conformance.pytesting.option import EVERY_WAY, Option
 from conformance.pytesting.option_table import OPTIONS, VARIABLES
 
-BEGIN, END = "<!-- options -->", "<!-- /options -->"
 """The marks around the table in a page."""
 FEW_CHOICES = 12
 """More than these are left to `pytest --help`."""
@@ -28,7 +28,7 @@ def run(chosen: argparse.Namespace) -> int:
     """List the options."""
     if chosen.into:
         page = Path(chosen.into)
-        page.write_text(with_options(page.read_text("utf-8")), "utf-8")
+        page.write_text(marks.renew(page.read_text("utf-8"), "options", markdown()), "utf-8")
     elif chosen.format == "markdown":
         print(markdown())
     elif chosen.format == "json":
@@ -51,13 +51,6 @@ def markdown() -> str:
         lines.append(_cells(f"`{_usage(option)}`", variable, where, _meaning(option)))
     lines += [_cells("", f"`{name}`", "", meaning) for name, meaning in VARIABLES.items()]
     return "\n".join(lines)
-
-
-def with_options(page: str) -> str:
-    """Put the table between a page's marks."""
-    before, _, rest = page.partition(f"{BEGIN}\n")
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n{markdown()}\n{END}{after}"
 
 
 def _row(option: Option) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.commands import main
-from conformance.commands.options import with_options
+from conformance.commands import main, marks, options
 from conformance.pytesting.option_table import OPTIONS
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +22,7 @@ PAGES = [
 def test_one_page_has_the_table_and_it_is_fresh() -> None:
     (only,) = PAGES
     page = only.read_text("utf-8")
-    assert with_options(page) == page, "run: make docs"
+    assert marks.renew(page, "options", options.markdown()) == page, "run: make docs"
 
 
 def test_the_text_has_each_option_once_with_its_meaning(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,3 +65,12 @@ def test_the_table_of_a_page_is_renewed_and_the_rest_stays(tmp_path: Path) -> No
     assert text.startswith(f"before\n{MARK}\n| option | environment | for | meaning |\n")
     assert text.endswith("|\n<!-- /options -->\nafter\n")
     assert "OUTDATED" not in text
+
+
+def test_the_table_of_rules_is_put_into_a_page_in_the_same_way(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- rules -->\nOUTDATED\n<!-- /rules -->\nafter\n", "utf-8")
+    assert main.main(["rules", "--into", str(page)]) == 0
+    text = page.read_text("utf-8")
+    assert text.startswith("before\n<!-- rules -->\n| rule | level | for |")
+    assert text.endswith("|\n<!-- /rules -->\nafter\n")
