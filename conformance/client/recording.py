@@ -175,6 +175,7 @@ def _digest(path: str, body: Json) -> str:
 
 
 def _document(path: str, exchange: Exchange) -> Json:
+    # Times are kept whole: rounded here and again in the results, they could differ by a digit.
     return {
         "schema": 1,
         "item": ASKED_FOR.get(),
@@ -183,17 +184,16 @@ def _document(path: str, exchange: Exchange) -> Json:
         "status": exchange.status,
         "headers": [list(pair) for pair in exchange.headers],
         "error": exchange.error,
-        "seconds": round(exchange.seconds, 6),
+        "seconds": exchange.seconds,
         "reads": [_piece(read) for read in exchange.reads],
     }
 
 
 def _piece(read: Read) -> Json:
-    at = round(read.at, 6)
     try:
-        return {"at": at, "text": read.data.decode("utf-8")}
+        return {"at": read.at, "text": read.data.decode("utf-8")}
     except UnicodeDecodeError:  # the piece ends within a character, or is not text
-        return {"at": at, "base64": base64.b64encode(read.data).decode("ascii")}
+        return {"at": read.at, "base64": base64.b64encode(read.data).decode("ascii")}
 
 
 def _exchange(path: Path, digest: str, body: Json) -> Exchange:
