@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from conformance.base import jsonvalue
+from conformance.base import files, jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 
 
@@ -21,13 +21,11 @@ class NotRead(JsonFileProblem):
 def load(path: Path, max_bytes: int) -> Json:
     """Read a file of at most `max_bytes`; raises `JsonFileProblem`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(max_bytes + 1)
-    except (OSError, ValueError) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise NotRead(f"cannot be read: {reason}") from None
-    if len(data) > max_bytes:
-        raise JsonFileProblem(f"larger than {max_bytes:,} bytes, which is the limit")
+        data = files.data(path, max_bytes)
+    except files.TooLarge as problem:
+        raise JsonFileProblem(problem.what) from None
+    except files.Unread as problem:
+        raise NotRead(problem.what) from None
     try:
         return jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
     except (UnicodeDecodeError, JsonProblem) as problem:

@@ -10,19 +10,20 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 from referencing.jsonschema import DRAFT202012, EMPTY_REGISTRY
 
-from conformance.base import jsonvalue
+from conformance.base import files, jsonvalue
 from conformance.base.jsonvalue import Json
 
 FOLDER = Path(__file__).parents[1] / "schemas"
+MAX_BYTES = 1_000_000
 
 
 @cache
 def validator(schema: str) -> Draft202012Validator:
     """Give the validator of `schemas/SCHEMA.json`."""
-    files = {file.name: json.loads(file.read_text("utf-8")) for file in FOLDER.glob("*.json")}
+    schemas = {one.name: json.loads(files.text(one, MAX_BYTES)) for one in FOLDER.glob("*.json")}
     # Schemas refer to one another by file name; the registry keeps that off the network.
-    registry = EMPTY_REGISTRY.with_contents(files.items(), default_specification=DRAFT202012)
-    return Draft202012Validator(files[f"{schema}.json"], registry=registry)
+    registry = EMPTY_REGISTRY.with_contents(schemas.items(), default_specification=DRAFT202012)
+    return Draft202012Validator(schemas[f"{schema}.json"], registry=registry)
 
 
 def misfit(found: Json, schema: str) -> str | None:

@@ -19,6 +19,7 @@ from yaml.reader import Reader, ReaderError
 from yaml.resolver import BaseResolver
 from yaml.scanner import Scanner
 
+from conformance.base import files
 from conformance.base.schema import validator
 from conformance.base.suggest import did_you_mean
 
@@ -150,13 +151,9 @@ def _child(node: yaml.Node, key: str | int) -> tuple[int, yaml.Node] | None:
 
 def _text(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise FileProblem(path, 1, f"cannot be read: {reason}") from error
-    if len(data) > MAX_BYTES:
-        raise FileProblem(path, 1, f"larger than {MAX_BYTES:,} bytes, which is the limit")
+        data = files.data(path, MAX_BYTES)
+    except files.Unread as problem:
+        raise FileProblem(path, 1, problem.what) from None
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

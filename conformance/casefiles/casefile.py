@@ -14,7 +14,7 @@ from jsonschema.validators import validator_for
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import EMPTY_REGISTRY
 
-from conformance.base import jsonvalue, strictyaml
+from conformance.base import files, jsonvalue, strictyaml
 from conformance.base.jsonvalue import Json
 from conformance.base.strictyaml import Document, FileProblem
 from conformance.base.suggest import did_you_mean
@@ -74,7 +74,7 @@ def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
 
 def load_tools(path: Path) -> dict[str, Json]:
     """Read the tools that a folder's cases share, by name; none if there is no such file."""
-    if not path.exists():
+    if not files.is_there(path):
         return {}
     document = strictyaml.load(path, "tools")
     tools: dict[str, Json] = {}

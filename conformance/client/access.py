@@ -12,6 +12,9 @@ from pathlib import Path
 
 import httpx2
 
+from conformance.base import files
+
+MAX_CERTIFICATES_BYTES = 10_000_000
 SHORTEST_SECRET = 8
 """Characters; a shorter text is in many answers that repeat no secret."""
 
@@ -118,7 +121,11 @@ def headers(given: Sequence[str], environment: Mapping[str, str]) -> tuple[Heade
 def authority(path: Path) -> ssl.SSLContext:
     """Trust the certificates in a PEM file, and no others; raises `AccessProblem`."""
     try:
-        return ssl.create_default_context(cafile=path)
+        # Beside the certificates, a bundle may name their owners in any characters.
+        certificates = files.data(path, MAX_CERTIFICATES_BYTES).decode("ascii", "ignore")
+        return ssl.create_default_context(cadata=certificates)
+    except files.Unread as problem:
+        raise AccessProblem(f"--ca-file {path}: no certificates: {problem.what}") from None
     except (OSError, ValueError) as problem:  # an ssl.SSLError is an OSError
         reason = getattr(problem, "strerror", None) or str(problem)
         raise AccessProblem(f"--ca-file {path}: no certificates can be read: {reason}") from None

@@ -35,8 +35,6 @@ def read(data: bytes, request: Mapping[str, Json] | None = None) -> Exchange:
 
     A `wire` file has its own request. Raises `NoAnswer`.
     """
-    if len(data) > MAX_FILE_BYTES:
-        raise NoAnswer(f"more than {MAX_FILE_BYTES} bytes")
     if not data.strip():
         raise NoAnswer("the file is empty")
     status, headers, body = _split(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,7 +13,7 @@ from fnmatch import filter as matching
 from pathlib import Path
 from typing import Any
 
-from conformance.base import strictyaml
+from conformance.base import files, strictyaml
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile, modes, old
@@ -121,9 +122,9 @@ def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Sort files by what they hold; in folders, other files are ignored."""
     found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), "none"]}
     for place in paths:
-        if not place.exists():
+        if not files.is_there(place):
             raise CheckProblem(f"{place}: there is no such file or folder")
-        if not place.is_dir():
+        if not files.is_folder(place):
             found[_kind(place) or "none"].append(place)
             continue
         for path in sorted(place.rglob("*.yaml")):
@@ -137,7 +138,10 @@ def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
 def _kind(path: Path) -> str | None:
     if path.name == casefile.TOOLS:
         return "tools"
-    key = _KEY.search(path.read_text("utf-8", "replace"))
+    try:
+        key = _KEY.search(files.text(path, strictyaml.MAX_BYTES))
+    except files.Unread:
+        return "cases"  # whose reader says why it cannot be read
     return _KINDS[key[1]] if key else None
 
 
@@ -164,9 +168,9 @@ def _cases(files: Sequence[Path], problems: list[str], *, own: bool) -> list[Cas
                     )
     if len(problems) > before:
         return None
-    given = {path.resolve() for path in files}
+    given = {os.path.realpath(path) for path in files}
     for path in casefile.shipped().rglob("[!_]*.yaml") if own else ():
-        if path.resolve() not in given:
+        if os.path.realpath(path) not in given:
             try:
                 found = {case.id: case for case in casefile.load(path)} | found
             except FileProblem:

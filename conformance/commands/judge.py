@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from conformance.base import files
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile
 from conformance.commands import answer_file, judged_file
@@ -39,8 +39,8 @@ def run(chosen: argparse.Namespace) -> int:
     for file in chosen.files:
         try:
             found.append(judged_file.judge(file, _bytes(file), basis))
-        except OSError as problem:
-            found.append(Recorded(file=file, reason=f"cannot be read: {problem.strerror}"))
+        except files.Unread as problem:
+            found.append(Recorded(file=file, reason=problem.what))
     if chosen.format == "json":
         print(json.dumps(judged_file.document(found), indent=1))
     else:
@@ -69,9 +69,9 @@ def _basis(chosen: argparse.Namespace) -> Basis:
 
 
 def _case(id: str, place: Path) -> Case:
-    if not place.exists():
+    if not files.is_there(place):
         raise JudgeProblem(f"--cases: there is no {place}")
-    listed = casefile.load(place) if place.is_file() else casefile.load_folder(place)
+    listed = casefile.load_folder(place) if files.is_folder(place) else casefile.load(place)
     found = {case.id: case for case in listed}
     if id not in found:
         raise JudgeProblem(f"--case: {id!r} is not in {place}; {did_you_mean(id, found)}")
@@ -84,15 +84,13 @@ def _option(name: str, file: str | None, read: Callable[[bytes], Any]) -> Any:
         return None
     try:
         return read(_bytes(file))
-    except OSError as problem:
-        raise JudgeProblem(f"{name}: {file} cannot be read: {problem.strerror}") from None
+    except files.Unread as problem:
+        raise JudgeProblem(f"{name}: {problem}") from None
     except JudgeProblem as problem:
         raise JudgeProblem(f"{name}: {file}: {problem}") from None
 
 
 def _bytes(file: str) -> bytes:
-    """Read a file, but no more of it than shows that it is too large."""
     if file == "-":
-        return sys.stdin.buffer.read(answer_file.MAX_FILE_BYTES + 1)
-    with Path(file).open("rb") as opened:
-        return opened.read(answer_file.MAX_FILE_BYTES + 1)
+        return files.standard_input(answer_file.MAX_FILE_BYTES)
+    return files.data(Path(file), answer_file.MAX_FILE_BYTES)

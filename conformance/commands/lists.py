@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from conformance.base import files
 from conformance.casefiles import casefile
 from conformance.commands import marks
 from conformance.engines import target
@@ -51,9 +52,9 @@ def targets(chosen: argparse.Namespace) -> int:
 def cases(chosen: argparse.Namespace) -> int:
     """List the cases of a folder or a file."""
     place = Path(chosen.place) if chosen.place else casefile.shipped()
-    if not place.exists():
+    if not files.is_there(place):
         raise ListProblem(f"there is no {place}")
-    found = casefile.load(place) if place.is_file() else casefile.load_folder(place)
+    found = casefile.load_folder(place) if files.is_folder(place) else casefile.load(place)
     formats = {case.id: formats_of(case) for case in found}
     if chosen.format == "json":
         rows = [{"id": one.id, "about": one.about, "formats": formats[one.id]} for one in found]
@@ -70,7 +71,7 @@ def rules(chosen: argparse.Namespace) -> int:
     """List the rules."""
     if chosen.into:
         page = Path(chosen.into)
-        page.write_text(marks.renew(page.read_text("utf-8"), "rules", rules_markdown()), "utf-8")
+        page.write_text(marks.renew(marks.page(page), "rules", rules_markdown()), "utf-8")
         return 0
     if chosen.format == "markdown":
         print(rules_markdown())

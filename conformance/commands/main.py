@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from conformance import __version__
+from conformance.base.files import Unread
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
 from conformance.commands import accept, check, judge, lists, matrix, options, plan, results, serve
@@ -34,6 +35,7 @@ _USAGE = (
     LaunchProblem,
     ListProblem,
     TargetProblem,
+    Unread,
     *matrix.PROBLEMS,
     *results.PROBLEMS,
 )

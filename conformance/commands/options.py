@@ -28,7 +28,7 @@ def run(chosen: argparse.Namespace) -> int:
     """List the options."""
     if chosen.into:
         page = Path(chosen.into)
-        page.write_text(marks.renew(page.read_text("utf-8"), "options", markdown()), "utf-8")
+        page.write_text(marks.renew(marks.page(page), "options", markdown()), "utf-8")
     elif chosen.format == "markdown":
         print(markdown())
     elif chosen.format == "json":

@@ -11,12 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.base import files
 from conformance.engines import watchdog
 from conformance.engines.problem import LaunchProblem
 
 Report = Callable[[str], None]
 HEARTBEAT = 10.0
 """Seconds between two reports of a wait."""
+MAX_OUTPUT_BYTES = 1_000_000
+"""More of a command's output is not read."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -48,10 +51,8 @@ class Process:
             self.watchdog.wait()
 
     def output(self) -> str:
-        """Read the command's output so far."""
-        with self.log.open("rb") as log:
-            log.seek(self.start)
-            return log.read().decode(errors="replace")
+        """Read the command's output so far; of a long one, the end."""
+        return files.tail(self.log, self.start, MAX_OUTPUT_BYTES).decode(errors="replace")
 
     def tail(self, lines: int = 20) -> str:
         """Read the last lines of the command's output."""

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from conformance.base import strictyaml
+from conformance.base import files, strictyaml
 from conformance.base.suggest import did_you_mean
 from conformance.engines import registry
 from conformance.engines.registry import ENGINES
@@ -33,7 +33,7 @@ def load(name_or_path: str) -> Target:
     if name_or_path in names():
         return read(FOLDER / f"{name_or_path}.yaml")
     path = Path(name_or_path).expanduser()
-    if path.is_file():
+    if files.is_there(path):
         return read(path)
     close = get_close_matches(name_or_path, names(), n=1)
     hint = f"did you mean {close[0]}? " if close else ""

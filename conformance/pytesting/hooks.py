@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from conformance.base import files
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
@@ -66,7 +67,7 @@ def _wants_cases(config: pytest.Config) -> bool:
     return any(
         collection.is_case_file(path, named)
         for place in named
-        for path in ([place] if place.is_file() else place.rglob("*.yaml"))
+        for path in (place.rglob("*.yaml") if files.is_folder(place) else [place])
     )
 
 

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from conformance import __version__
+from conformance.base import files
 from conformance.base.printable import cut, visible
 from conformance.report import changes, evidence, histories, view
 from conformance.results.comparison import Comparison
@@ -20,6 +21,7 @@ from conformance.results.reader import Results
 from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent
+MAX_CSS_BYTES = 1_000_000
 MAX_VALUE_CHARACTERS = 400
 """More of a value in a list is not shown."""
 
@@ -44,7 +46,7 @@ def render(runs: Sequence[Results], *, room: int = evidence.MAX_PAGE_CHARACTERS)
     """Write the page; `room` is about how many characters of evidence it may hold."""
     columns = view.columns(runs)
     rules, cases = view.rule_rows(columns), view.case_rows(columns)
-    css = (FOLDER / "page.css").read_text("utf-8")
+    css = files.text(FOLDER / "page.css", MAX_CSS_BYTES)
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     compared = view.comparison(columns)
     return (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import __version__
-from conformance.base import jsonfile
+from conformance.base import files, jsonfile, strictyaml
 from conformance.formats.registry import server_id
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
@@ -114,11 +114,11 @@ def _exchange(answer: Answer) -> dict[str, Any]:
     }
 
 
-def digest(files: Iterable[Path]) -> str:
+def digest(paths: Iterable[Path]) -> str:
     """Digest the cases and rules of a run."""
     found = hashlib.sha256()
-    for path in sorted(set(files)):
-        found.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(set(paths)):
+        found.update(path.name.encode() + b"\0" + files.data(path, strictyaml.MAX_BYTES) + b"\0")
     found.update("\0".join(sorted(RULES)).encode())
     return f"sha256:{found.hexdigest()}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import signal
@@ -17,7 +16,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from conformance.base import jsonfile
+from conformance.base import files, jsonfile
 from conformance.base.jsonvalue import Json
 from conformance.casefiles import casefile
 from conformance.engines import target as targets
@@ -27,6 +26,8 @@ from conformance.engines.process import Process, Report, spawn
 from conformance.engines.registry import engine_of
 from conformance.terms.server import Target
 
+MAX_RESULTS_BYTES, MAX_NOTE_BYTES = 64_000_000, 10_000
+"""Larger files of a run are not read."""
 SERVER_BYTES = 3_000_000_000
 """The memory that a server and its run may need; a launched 0.32.0 takes about half."""
 PROGRESS_SECONDS = 15.0
@@ -133,8 +134,8 @@ def servers_here() -> int:
     """Say how many servers this machine can run, by its cores and its free memory."""
     cores = len(os.sched_getaffinity(0))
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    with suppress(OSError, StopIteration, ValueError):  # Linux counts memory that it can free
-        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+    with suppress(files.Unread, StopIteration, ValueError):  # Linux counts what it can free
+        lines = files.text(Path("/proc/meminfo"), 100_000).splitlines()
         available = next(line for line in lines if line.startswith("MemAvailable:"))
         free = int(available.split()[1]) * 1024
     return max(1, min(cores // 2, int(free / SERVER_BYTES)))
@@ -192,7 +193,10 @@ def summary(ended: Ended) -> str:
         return ended.reason.splitlines()[0]
     if ended.results is None:
         return f"no results, exit status {ended.status}"
-    totals = json.loads(ended.results.read_text("ascii"))["totals"]
+    try:
+        totals = jsonfile.load(ended.results, MAX_RESULTS_BYTES)["totals"]
+    except jsonfile.JsonFileProblem as problem:
+        return f"{ended.results}: {problem}"
     counts = ", ".join(f"{count} {outcome}" for outcome, count in totals.items() if count)
     return f"{counts}; {ended.seconds:.0f} s"
 
@@ -207,12 +211,13 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
     """Digest what decides a run: options, arguments, the suite, the cases, the target."""
     found = hashlib.sha256("\0".join((*combination.options, "", *arguments)).encode())
     suite = Path(__file__).parents[1]
-    files = {combination.target.path, *suite.rglob("*.py"), *suite.rglob("*.yaml")}
+    paths = {combination.target.path, *suite.rglob("*.py"), *suite.rglob("*.yaml")}
     named = [Path(word.partition("::")[0].partition("=")[2] or word) for word in arguments]
     for place in (casefile.shipped(), *named):
-        files |= set(place.rglob("*.yaml")) if place.is_dir() else {place}
-    for path in sorted(path for path in files if path.is_file()):
-        found.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+        paths |= set(place.rglob("*.yaml")) if files.is_folder(place) else {place}
+    for path in sorted(path for path in paths if files.is_file(path)):
+        data = files.data(path, MAX_RESULTS_BYTES)
+        found.update(str(path).encode() + b"\0" + data + b"\0")
     return found.hexdigest()
 
 
@@ -284,8 +289,8 @@ def _end(running: _Running) -> Ended:
 def _done(combination: Combination, folder: Path, stamp: str) -> Ended | None:
     """Read how a combination ended before, if its run was the same and complete."""
     try:
-        note: dict[str, Any] = json.loads((folder / "ended.json").read_text("ascii"))
-        found: Json = json.loads((folder / "results.json").read_text("ascii"))
+        note: dict[str, Any] = jsonfile.load(folder / "ended.json", MAX_NOTE_BYTES)
+        found: Json = jsonfile.load(folder / "results.json", MAX_RESULTS_BYTES)
         if note["stamp"] != stamp or not found["run"]["complete"]:
             return None
         return Ended(
@@ -294,7 +299,7 @@ def _done(combination: Combination, folder: Path, stamp: str) -> Ended | None:
             seconds=note["seconds"],
             results=folder / "results.json",
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (jsonfile.JsonFileProblem, KeyError, TypeError):
         return None
 
 

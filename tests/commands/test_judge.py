@@ -430,7 +430,7 @@ def test_a_file_that_is_not_an_answer_is_an_error_with_its_reason(
     assert reason in answers[1]["reason"]
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "Is a directory")])
+@pytest.mark.parametrize(("name", "reason"), [("missing", "No such file"), (".", "is a folder")])
 def test_a_file_that_cannot_be_read_is_an_error(
     name: str, reason: str, tmp_path: Path, capsys: Screen
 ) -> None:
@@ -447,7 +447,7 @@ def test_a_file_that_is_too_large_is_refused(
     assert judged(capsys, GOOD)[0] == 0
     monkeypatch.setattr(answer_file, "MAX_FILE_BYTES", size - 1)
     status, (answer,) = judged(capsys, GOOD)
-    assert (status, answer["reason"]) == (2, f"more than {size - 1} bytes")
+    assert (status, answer["reason"]) == (2, f"larger than {size - 1:,} bytes, which is the limit")
 
 
 def test_a_lone_surrogate_reaches_neither_the_screen_nor_the_json_as_such(
@@ -550,9 +550,9 @@ USAGE: list[tuple[Words, str]] = [
     (["--case", "parallel/two-citys"], "did you mean 'parallel/two-cities'?"),
     (["--case", "a/b", "--cases", "/nowhere/at/all"], "there is no /nowhere/at/all"),
     (["--cases", "somewhere"], "give --case too"),
-    (["--request", "/nowhere"], "--request: /nowhere cannot be read: No such file"),
+    (["--request", "/nowhere"], "--request: /nowhere: cannot be read: No such file"),
     (["--request", GOOD], f"--request: {GOOD}: the request is not JSON"),
-    (["--compare", "/nowhere"], "--compare: /nowhere cannot be read: No such file"),
+    (["--compare", "/nowhere"], "--compare: /nowhere: cannot be read: No such file"),
     (["--compare", GOOD], "no complete answer"),
     (["--compare", SAMPLES / "http.ok" / "wrong.json"], "no complete answer"),
     (["--compare", SAMPLES / "msg.json" / "wrong.json"], "no answer: HTML or XML"),

@@ -109,4 +109,4 @@ def test_an_unknown_kind_of_tokenizer_is_reported_with_its_line(tmp_path: Path) 
 
 
 def test_a_target_file_that_is_a_folder_is_reported(tmp_path: Path) -> None:
-    assert "there is neither such a target nor such a file" in problem_of(str(tmp_path))
+    assert problem_of(str(tmp_path)) == f"{tmp_path}:1: is a folder; only regular files are read"

@@ -13,10 +13,12 @@ from typing import Any
 
 import platformdirs
 
+from conformance.base import files
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import clean_environment
 
 _MARKER = "environment.json"
+_MAX_MARKER_BYTES = 1_000_000
 _ASK = """
 import json
 from importlib import metadata, util
@@ -100,7 +102,7 @@ def read_marker(folder: Path) -> Environment | None:
     """Read an environment from its marker; None if it is not whole."""
     python = folder / "bin" / "python"
     try:
-        said = json.loads((folder / _MARKER).read_text(encoding="utf-8"))
+        said = json.loads(files.text(folder / _MARKER, _MAX_MARKER_BYTES))
         # The link to a Python that was removed since counts as missing.
         if not python.exists():
             return None
@@ -111,7 +113,7 @@ def read_marker(folder: Path) -> Environment | None:
             folder=folder,
             examples=folder / "examples",
         )
-    except (OSError, ValueError, KeyError):
+    except (files.Unread, OSError, ValueError, KeyError):
         return None
 
 

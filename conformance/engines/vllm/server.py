@@ -62,6 +62,7 @@ _FIXED = {
 }
 
 # Never reach loopback through a proxy, whatever the environment says.
+_MAX_ANSWER_BYTES = 10_000_000
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -180,7 +181,7 @@ def ask(url: str, body: Json = None) -> Any:
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
     try:
         with _OPENER.open(request, timeout=5) as answer:
-            return json.load(answer)
+            return json.loads(answer.read(_MAX_ANSWER_BYTES))
     except (OSError, ValueError):
         return None
 

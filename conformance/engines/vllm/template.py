@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from conformance.base import files
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
 from conformance.engines.vllm import pip, source
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
+
+MAX_BYTES = 10_000_000
+"""Of a template."""
 
 
 def find_template(name: str | None, environment: Environment, *, report: Report) -> Path | None:
@@ -37,7 +41,7 @@ def describe(template: Path | None) -> str | None:
     """Give a template's name and the digest of its text."""
     if template is None:
         return None
-    return f"{template.name} sha256:{hashlib.sha256(template.read_bytes()).hexdigest()}"
+    return f"{template.name} sha256:{hashlib.sha256(files.data(template, MAX_BYTES)).hexdigest()}"
 
 
 def _fetch(environment: Environment, *, report: Report) -> None:
