@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import binascii
 import re
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,10 @@ from pathlib import Path
 import httpx2
 
 from conformance.base import files
+from conformance.client.secrecy import Secrets
 
 MAX_CERTIFICATES_BYTES = 10_000_000
-SHORTEST_SECRET = 8
-"""Characters; a shorter text is in many answers that repeat no secret."""
-
+KEY = "CONFORMANCE_API_KEY"
 _VARIABLE = "CONFORMANCE_HEADER_"
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[!-~]([ -~]*[!-~])?")
@@ -67,26 +67,37 @@ class Access:
         """Give the headers to send, except the key."""
         return {header.name: header.value for header in self.headers}
 
-    def secrets(self, request: object) -> tuple[bytes, ...]:
-        """List what must not be kept of an answer, the longest first.
-
-        What the request itself says is not secret, and an answer may repeat it.
-        """
+    @property
+    def secrets(self) -> Secrets:
+        """Give what must not be kept of an answer."""
         values = [self.api_key or "", *(header.value for header in self.headers)]
-        # `Bearer` and a token: a server may repeat the token alone.
-        words = {word for value in values for word in (value, value.rpartition(" ")[2])}
-        secret = [word for word in words if len(word) >= SHORTEST_SECRET]
-        sent = json.dumps(request, ensure_ascii=False) if secret else ""
-        found: set[str] = set()
-        for word in secret:
-            quoted = json.dumps(word)[1:-1]
-            if quoted not in sent:
-                found |= {word, quoted}
-        return tuple(word.encode() for word in sorted(found, key=len, reverse=True))
+        return Secrets({word for value in values for word in _words(value)})
+
+
+def _words(value: str) -> Iterator[str]:
+    """Give all that a server may repeat of a value: of `Bearer` and a token, the token alone."""
+    yield value
+    scheme, _, token = value.rpartition(" ")
+    yield token
+    if scheme.lower() == "basic":
+        try:
+            named = base64.b64decode(token).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            return
+        yield named
+        yield named.partition(":")[2]
 
 
 OPEN = Access()
 """Nothing is needed."""
+
+
+def key(environment: Mapping[str, str]) -> str | None:
+    """Read the key; `None` if there is none. Raises `AccessProblem`."""
+    value = environment.get(KEY, "").strip()
+    if value and not _VALUE.fullmatch(value):
+        raise AccessProblem(f"{KEY}: it is not plain ASCII, which a header must be")
+    return value or None
 
 
 def headers(given: Sequence[str], environment: Mapping[str, str]) -> tuple[Header, ...]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -27,12 +27,15 @@ from conformance.client.retry import (
     Waits,
     seconds_of,
 )
+from conformance.client.secrecy import MASK, Secrets
 from conformance.client.sender import CONCURRENCY, is_answered, is_trouble
 from conformance.terms.exchange import Exchange
 
 KEPT_HEADERS = {"content-type", "content-length", "transfer-encoding", "retry-after", "server"}
 """Headers that are recorded; no other can hold a secret of the server's operator."""
 
+
+REPEATED = "the answer has the key or another secret in pieces, so nothing of it is kept"
 
 NONE: Mapping[str, str] = {}
 AS_IT_COMES = {"X-Stainless-Raw-Response": "stream"}
@@ -122,7 +125,8 @@ class Live:
 
     async def send(self, path: str, body: Json) -> Exchange:
         """Post a body, waiting for a server that is busy; every outcome is an `Exchange`."""
-        secrets = self._access.secrets(body)
+        # What the request itself says is not secret, and an answer may repeat it.
+        secrets = self._access.secrets.except_in(json.dumps(body, ensure_ascii=False))
         answered = is_answered(path)
 
         async def once() -> tuple[Exchange, Refusal | None]:
@@ -200,7 +204,7 @@ class Live:
 class _Recording:
     started: float
     size: int
-    secrets: tuple[bytes, ...]
+    secrets: Secrets
     """The key and other secrets, which some servers repeat when they refuse them."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
@@ -210,16 +214,19 @@ class _Recording:
     """No connection was made, so nothing was asked."""
 
     def exchange(self, request: Json, error: str | None) -> Exchange:
-        reads = concealed(self.reads, self.secrets)
+        reads = self.secrets.hide_reads(self.reads)
+        if self.secrets.are_in_pieces_of(reads):
+            reads = [Read(self.reads[-1].at, MASK.encode())]
+            error = error or REPEATED
         if error is None and is_trouble(self.status):
             start = b"".join(read.data for read in reads)[:300].decode("utf-8", "replace")
             error = f"the server answered {self.status}: {start}"
         return Exchange(
             request=request,
             status=self.status,
-            headers=tuple((name, self._hide(value)) for name, value in self.headers),
+            headers=tuple((name, self.secrets.hide(value)) for name, value in self.headers),
             reads=tuple(reads),
-            error=None if error is None else self._hide(error),
+            error=None if error is None else self.secrets.hide(error),
             seconds=time.perf_counter() - self.started,
         )
 
@@ -237,34 +244,6 @@ class _Recording:
         if self.received > self.size:
             raise TooLarge
         self.reads.append(Read(time.perf_counter() - self.started, data))
-
-    def _hide(self, text: str) -> str:
-        for secret in self.secrets:
-            text = text.replace(secret.decode(), "***")
-        return text
-
-
-def concealed(reads: Sequence[Read], secrets: Sequence[bytes]) -> list[Read]:
-    """Put `***` where a secret stands, even one that came in several pieces."""
-    body = b"".join(read.data for read in reads)
-    found = [secret for secret in secrets if secret in body]
-    if not found:
-        return list(reads)
-    hidden = re.compile(b"|".join(map(re.escape, found)))
-    spans = [match.span() for match in hidden.finditer(body)]
-    kept, start = [], 0
-    for read in reads:
-        end = start + len(read.data)
-        # Each secret is shown where it begins, and nothing of it where it goes on.
-        data, at = b"", start
-        for first, last in spans:
-            if last <= start or first >= end:
-                continue
-            data += body[at : max(at, first)] + (b"***" if first >= start else b"")
-            at = min(last, end)
-        kept.append(Read(read.at, data + body[at:end]))
-        start = end
-    return kept
 
 
 _CURRENT: ContextVar[_Recording] = ContextVar("recording")

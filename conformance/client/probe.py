@@ -14,6 +14,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
+from conformance.client.secrecy import MASK
 from conformance.engines import registry
 from conformance.formats import FORMATS, PARSERS
 from conformance.terms.said import Piece, Script
@@ -67,8 +68,12 @@ class Probe:
         clock: Clock = REAL_TIME,
         *,
         greeting: Greeting,
+        said: str = "",
     ) -> None:
-        """Take the URL up to `/v1`, and how many seconds to wait for a busy server."""
+        """Take the URL up to `/v1`, and how many seconds to wait for a busy server.
+
+        `said` is what the user gives openly, such as the model's name, so that it is no secret.
+        """
         self._greeting = greeting
         self._patience = patience
         self._clock = clock
@@ -77,6 +82,7 @@ class Probe:
         given = {name.lower(): value for name, value in access.sent.items()}
         self._headers = {**key, **given}
         self._verify = access.verify
+        self._secrets = access.secrets.except_in(said)
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""
@@ -134,11 +140,12 @@ class Probe:
         except TimeoutError:
             raise ProbeProblem(f"no answer from {url} within {limit:g} s") from None
         except httpx2.HTTPError as problem:
-            reason = str(problem) or type(problem).__name__
+            reason = self._secrets.hide(str(problem)) or type(problem).__name__
             hint = "give --ca-file" if "CERTIFICATE" in reason else "is the server up?"
             raise ProbeProblem(f"no answer from {url}: {reason}; {hint}") from None
         try:
-            return status, jsonvalue.plain(jsonvalue.parse(data.decode("utf-8")))
+            text = self._secrets.hide_bytes(data).decode("utf-8")
+            return status, jsonvalue.plain(jsonvalue.parse(text))
         except ValueError:
             return status, None
 
@@ -194,7 +201,7 @@ def examine(
     """Ask a server for all that the suite needs; raises `ProbeProblem`."""
     if not url.startswith(("http://", "https://")):
         raise ProbeProblem(f"{url!r} is not a URL of a server; allowed: http://HOST:PORT/v1")
-    probe = Probe(url, access, patience, clock, greeting=greeting)
+    probe = Probe(url, access, patience, clock, greeting=greeting, said=model or "")
     model = _choose_model(probe.models(), model, url)
     root = probe.url.removesuffix("/v1")
     implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
@@ -227,6 +234,11 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
     if wanted is None and len(models) != 1:
         listed = ", ".join(models) or "none"
         raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
+    if wanted is None and MASK in models[0]:
+        raise ProbeProblem(
+            f"{url} has the key or a header's value in its model's id, which results would show; "
+            "use another key, or give the id with --model"
+        )
     return wanted or models[0]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 import time
@@ -20,6 +21,14 @@ HEARTBEAT = 10.0
 """Seconds between two reports of a wait."""
 MAX_OUTPUT_BYTES = 1_000_000
 """More of a command's output is not read."""
+
+_HEADER = "CONFORMANCE_HEADER_"
+_SECRET = re.compile(
+    ".*(KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE)|SECRETS|CREDENTIALS?|AUTH|COOKIES?|PAT"
+)
+"""A word of a variable's name; `VLLM_API_KEY` would make a server demand that key of clients."""
+_URL_WITH_USER = re.compile(r"://[^/\s@]+@")
+_NO_NAME = re.compile(r"(?!)")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,7 +104,20 @@ def finish(process: Process, *, report: Report, what: str) -> int:
         process.stop()
 
 
-def clean_environment() -> dict[str, str]:
-    """Give this process's environment without the variables that would change another Python."""
+def clean_environment(*, keep: re.Pattern[str] = _NO_NAME) -> dict[str, str]:
+    """Give this process's environment without secrets, and without what changes another Python.
+
+    A variable is a secret by its name, as `HF_TOKEN`, or by its value, a URL with a user. One whose
+    name matches `keep` stays, whatever it is.
+    """
     own = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
-    return {name: value for name, value in os.environ.items() if name not in own}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in own and (keep.fullmatch(name) or not _is_secret(name, value))
+    }
+
+
+def _is_secret(name: str, value: str) -> bool:
+    said = name.startswith(_HEADER) or any(map(_SECRET.fullmatch, name.upper().split("_")))
+    return said or _URL_WITH_USER.search(value) is not None

@@ -14,7 +14,7 @@ from conformance.base import files
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
-from conformance.pytesting import collection, option_reader, option_table
+from conformance.pytesting import collection, logs, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
 from conformance.pytesting.gather import Gatherer
 from conformance.pytesting.options import Options
@@ -43,6 +43,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     chosen = option_reader.read(config)
     if chosen is None:
         raise pytest.UsageError(option_reader.WAYS)
+    config.add_cleanup(logs.guard(chosen.access().secrets))
     baseline, tapes = _baseline(chosen), _tapes(chosen)
     given = getattr(config, "workerinput", None)
     if given is not None:

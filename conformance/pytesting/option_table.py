@@ -343,7 +343,7 @@ OPTIONS: tuple[Option, ...] = (*_SERVERS, *_QUESTIONS, *_VERDICTS, *_CONNECTION)
 
 
 VARIABLES = {
-    "CONFORMANCE_API_KEY": "the key; never an option, never written anywhere",
+    "CONFORMANCE_API_KEY": "the key, for --server-url; never an option",
     "CONFORMANCE_HEADER_NAME": "the value of the header that `--header NAME` sends",
     "CONFORMANCE_CACHE": "where what was provisioned is kept",
 }

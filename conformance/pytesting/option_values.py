@@ -19,10 +19,14 @@ from conformance.terms.server import Target
 
 
 def read_url(text: str) -> str:
-    """Read a server's address."""
-    if "@" in text:
-        # It would be printed and written with the results.
-        raise OptionProblem("leave out the password; give CONFORMANCE_API_KEY")
+    """Read a server's address; what may hold a secret is refused, and not repeated."""
+    for mark, what in (("@", "password"), ("?", "query"), ("#", "fragment")):
+        if mark in text:
+            # The address is printed, and its parts would go into every request and message.
+            raise OptionProblem(
+                f"it has a {what} ({mark}); leave that out, and give a key in CONFORMANCE_API_KEY "
+                "or what a gateway wants with --header"
+            )
     return text
 
 

@@ -60,11 +60,13 @@ class Options:
 
     def access(self) -> Access:
         """Give what every request needs, read again; raises `pytest.UsageError`."""
+        if self.way is not Way.URL:
+            return Access()  # what is started here asks for no key, and must learn none
         try:
             believed = access.authority(self.ca_file) if self.ca_file else None
+            key = access.key(os.environ)
         except AccessProblem as problem:
             raise pytest.UsageError(str(problem)) from None
-        key = os.environ.get("CONFORMANCE_API_KEY")
         return Access(api_key=key, headers=self.headers, authority=believed)
 
     @property

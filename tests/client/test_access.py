@@ -16,10 +16,9 @@ from pathlib import Path
 import pytest
 
 from conformance.base.jsonvalue import Json
-from conformance.base.sse import Read
 from conformance.client import access, probe
 from conformance.client.access import Access, AccessProblem
-from conformance.client.live import Limits, Live, concealed
+from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.terms.exchange import Exchange
 from conformance.wires.registry import DEFAULT
@@ -138,17 +137,6 @@ def test_a_secret_that_a_server_repeats_is_kept_nowhere(cut: int | None) -> None
         found = ask(url, GATEWAY)
     assert found.body == b'{"error": "who is ***?"}'
     assert SECRET not in repr(found)
-
-
-def test_a_secret_is_hidden_wherever_it_is_cut() -> None:
-    data = b"a" + SECRET.encode() + b"b" + SECRET.encode() + b"c"
-    for first in range(len(data)):
-        for second in range(first, len(data)):
-            pieces = (data[:first], data[first:second], data[second:])
-            reads = [Read(float(at), one) for at, one in enumerate(pieces)]
-            kept = concealed(reads, [SECRET.encode()])
-            assert b"".join(read.data for read in kept) == b"a***b***c"
-            assert [read.at for read in kept] == [0, 1, 2]
 
 
 def test_what_the_request_itself_says_is_not_secret() -> None:

@@ -12,6 +12,7 @@ import pytest
 from conformance.engines import process
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import clean_environment, finish, spawn
+from conformance.engines.vllm import pip
 
 STUBBORN = """
 import signal, subprocess, sys, time
@@ -146,3 +147,46 @@ def test_another_python_does_not_inherit_our_paths(monkeypatch: pytest.MonkeyPat
     environment = clean_environment()
     assert "PYTHONPATH" not in environment
     assert environment["PIP_INDEX_URL"] == "theirs"
+
+
+SECRETS = {
+    "OPENAI_API_KEY": "x",
+    "CONFORMANCE_API_KEY": "x",
+    "CONFORMANCE_HEADER_X_TEAM": "x",
+    "VLLM_API_KEY": "x",
+    "HF_TOKEN": "x",
+    "HUGGING_FACE_HUB_TOKEN": "x",
+    "HUGGINGFACE_APIKEY": "x",
+    "AWS_ACCESS_KEY_ID": "x",
+    "AWS_SECRET_ACCESS_KEY": "x",
+    "GOOGLE_APPLICATION_CREDENTIALS": "x",
+    "GITHUB_PAT": "x",
+    "db_password": "x",
+    "DATABASE_URL": "postgres://me:word@host/db",
+    "HTTPS_PROXY": "http://me:word@proxy",
+    "PIP_INDEX_URL": "https://token@index/simple",
+}
+HARMLESS = {
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    "TOKENIZERS_PARALLELISM": "0",
+    "HF_HOME": "/home/hf",
+    "PATH": "/bin",
+    "NO_PROXY": "localhost",
+    "HTTP_PROXY": "http://proxy:3128",
+    "VLLM_MOE_MAX_TOKENS": "1",
+}
+
+
+def test_what_is_started_gets_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {**SECRETS, **HARMLESS}.items():
+        monkeypatch.setenv(name, value)
+    environment = clean_environment()
+    assert SECRETS.keys() & environment.keys() == set()
+    assert environment.items() >= HARMLESS.items()
+
+
+def test_pip_keeps_what_opens_an_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    kept = SECRETS.keys() & clean_environment(keep=pip._OF_PIP).keys()
+    assert kept == {"HTTPS_PROXY", "PIP_INDEX_URL"}

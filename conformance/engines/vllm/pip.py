@@ -13,6 +13,8 @@ from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report, clean_environment, finish, spawn
 
 _ALWAYS = ("--disable-pip-version-check", "--no-input")
+_OF_PIP = re.compile(r"pip_.*|.*_proxy|netrc", re.IGNORECASE)
+"""Variables that may hold a password for a package index, or for the way to it."""
 _UNREACHABLE = re.compile(
     r"connection broken by ['\"](.+)['\"]: /|(could not fetch url .+)"
     r"|(the repository located at .+? is being ignored)|(.*connection (?:error|timed out).*)",
@@ -65,7 +67,7 @@ def run(
 ) -> None:
     """Run pip to its end; raises PipFailed."""
     command = [python, "-m", "pip", *arguments, *_ALWAYS]
-    process = spawn(command, log, environment=clean_environment() | (variables or {}))
+    process = spawn(command, log, environment=clean_environment(keep=_OF_PIP) | (variables or {}))
     if finish(process, report=report, what=what) != 0:
         raise PipFailed(process.output(), log)
 

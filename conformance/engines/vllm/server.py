@@ -134,11 +134,8 @@ def _command(
 
 
 def _variables(target: Target, plugin: Path) -> dict[str, str]:
-    kept = clean_environment()
-    # With a key in its environment, the server would demand it of clients.
-    kept.pop("VLLM_API_KEY", None)
     settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
-    return {**settings, **kept, **_FIXED, "PYTHONPATH": str(plugin)}
+    return {**settings, **clean_environment(), **_FIXED, "PYTHONPATH": str(plugin)}
 
 
 def _real() -> dict[str, str]:
