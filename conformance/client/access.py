@@ -136,7 +136,7 @@ def authority(path: Path) -> ssl.SSLContext:
         certificates = files.data(path, MAX_CERTIFICATES_BYTES).decode("ascii", "ignore")
         return ssl.create_default_context(cadata=certificates)
     except files.Unread as problem:
-        raise AccessProblem(f"--ca-file {path}: no certificates: {problem.what}") from None
+        raise AccessProblem(f"--ca-file {path}: {problem.what}") from None
     except (OSError, ValueError) as problem:  # an ssl.SSLError is an OSError
         reason = getattr(problem, "strerror", None) or str(problem)
         raise AccessProblem(f"--ca-file {path}: no certificates can be read: {reason}") from None

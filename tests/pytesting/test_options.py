@@ -65,7 +65,7 @@ def test_a_folder_without_cases_needs_no_target(run: Run) -> None:
         ),
         (
             ["--server-url", "https://h/v1", "--parser", "hermes", "--ca-file", "none.pem"],
-            "--ca-file none.pem: no certificates can be read: No such file",
+            "--ca-file none.pem: cannot be read: No such file",
         ),
         ([*REFERENCE, "--concurrency", "0"], "--concurrency: 0; allowed: 1 and more"),
         ([*REFERENCE, "--known", "none.yaml", "mine.yaml"], "--known: *none.yaml"),
