@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
+from conformance.base.printable import counted
+
 Json = Any
 """A JSON value as `json.loads` gives it."""
 
@@ -131,7 +133,7 @@ def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None
             if found := difference(left, right, f"{path}[{place}]"):
                 return found
         if len(expected) != len(actual):
-            return Difference(path, f"{len(expected)} items", f"{len(actual)} items")
+            return Difference(path, counted(len(expected), "item"), counted(len(actual), "item"))
         return None
     if expected != actual and not _same_double(expected, actual):
         if isinstance(expected, str):

@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
+
+MAX_LINE_CHARACTERS = 4_000
+"""More of a printed line is left out. A command to copy is long; a flood is longer."""
+
+_ROOM = 40
+"""For the words that say how much is left out, so that a line which was cut is not cut again."""
+
+_COMMAND = re.compile(r"^( *):(?=:)|#(?=#\w*\[)")
+"""What makes a line of a log an order to GitHub, Azure or TeamCity: `::error::`, `##vso[`."""
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -22,6 +32,25 @@ def cut(text: str, limit: int) -> str:
         return text
     half = limit // 2
     return f"{text[:half]} […{len(text) - 2 * half:,} characters…] {text[-half:]}"
+
+
+def line(text: str, limit: int = MAX_LINE_CHARACTERS) -> str:
+    """Write any text as one line that is visible, not too long, and no order to a CI system."""
+    inert = _COMMAND.sub(lambda found: f"{found[1] or ''}{_escape(found[0][-1])}", visible(text))
+    return inert if len(inert) <= limit else cut(inert, limit - _ROOM)
+
+
+def block(text: str) -> str:
+    """Write a text of several lines, each as `line` does.
+
+    What is foreign in it must be one line already, or it could pass for lines of ours.
+    """
+    return "\n".join(map(line, text.split("\n")))
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """Count things in words: `1 file`, `2 files`, `1,000 entries`."""
+    return f"{number:,} {thing if number == 1 else things or f'{thing}s'}"
 
 
 def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:

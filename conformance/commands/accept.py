@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from conformance.base import outlet
+from conformance.base.printable import counted, line
 from conformance.casefiles import casefile
-from conformance.commands import check, notices
+from conformance.commands import check
 from conformance.results import acceptance, reader, writer
 from conformance.results.acceptance import AcceptProblem
 
@@ -40,18 +42,19 @@ def run(chosen: argparse.Namespace) -> int:
     listed = list(casefile.load_files(files))
     issues = acceptance.entries(found, listed, writer.digest(files), today=datetime.now(UTC).date())
     if stale := found.totals["stale"]:
-        notices.say(
-            f"{stale} items are stale: remove what they name from the known issues, by hand"
+        outlet.notice(
+            f"{counted(stale, 'item is', 'items are')} stale: "
+            "remove what they name from the known issues, by hand"
         )
     if not issues:
-        notices.say("no failure is left to explain")
+        outlet.notice("no failure is left to explain")
         return 0
     written = acceptance.text(found.target.implementation, issues)
     if into is None:
-        print(written, end="")
+        outlet.page(written)
     else:
         into.write_text(written, "utf-8")
         words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
         count = f"{len(issues)} {acceptance.TODO} in {into}"
-        notices.say(f"{count}; fill in each, then: {shlex.join(words)}")
+        outlet.notice(line(f"{count}; fill in each, then: {shlex.join(words)}"))
     return 0

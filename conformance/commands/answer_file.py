@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.printable import visible
 from conformance.base.sse import Read
 from conformance.results.writer import MAX_WIRE_CHARACTERS
 from conformance.terms.exchange import Exchange
@@ -75,8 +76,7 @@ def _header(line: bytes) -> tuple[str, str]:
     if found is None:
         raise NoAnswer(f"not an HTTP header: {line[:60]!r}")
     value = found[2].decode("ascii", "backslashreplace").strip()
-    # A server can put characters there that a terminal would obey.
-    return found[1].decode(), "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+    return found[1].decode(), visible(value)
 
 
 def _content_type(headers: Sequence[tuple[str, str]]) -> str:

@@ -13,7 +13,8 @@ from fnmatch import filter as matching
 from pathlib import Path
 from typing import Any
 
-from conformance.base import files, strictyaml
+from conformance.base import files, outlet, printable, strictyaml
+from conformance.base.printable import counted
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile, modes, old
@@ -57,12 +58,12 @@ def run(chosen: argparse.Namespace) -> int:
     """Check files of cases, targets and known issues."""
     paths = [Path(name) for name in chosen.paths]
     for path in fix(paths) if chosen.fix else ():
-        print(f"{path}: converted")
+        outlet.say(printable.line(f"{path}: converted"))
     found = check(paths)
     for problem in found.problems:
-        print(problem)
-    count = len(found.problems)
-    print(f"{found.files} files, {count or 'no'} {'problem' if count == 1 else 'problems'}")
+        outlet.say(printable.line(problem))
+    problems = counted(len(found.problems), "problem") if found.problems else "no problems"
+    outlet.say(f"{counted(found.files, 'file')}, {problems}")
     if not found.files:
         return NOTHING_CHECKED
     return FOUND if found.problems else 0
@@ -243,7 +244,7 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Mistake]:
     wide = {id for pattern in globs for id in matching(ids, pattern)}
     modes = len(_modes(issue.modes + issue.flaky_modes))
     if len(wide) * modes > MAX_GLOB_ITEMS:
-        seen = f"{', '.join(globs)}: {len(wide)} cases in {modes} modes"
+        seen = f"{', '.join(globs)}: {counted(len(wide), 'case')} in {counted(modes, 'mode')}"
         allowed = f"globs may cover {MAX_GLOB_ITEMS} together"
         yield f"{seen}; {allowed}: name the cases, or say `every`", ("cases",)
 

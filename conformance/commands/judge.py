@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from conformance.base import files
+from conformance.base import files, outlet
 from conformance.base.suggest import did_you_mean
 from conformance.casefiles import casefile
 from conformance.commands import answer_file, judged_file
@@ -42,10 +41,9 @@ def run(chosen: argparse.Namespace) -> int:
         except files.Unread as problem:
             found.append(Recorded(file=file, reason=problem.what))
     if chosen.format == "json":
-        print(json.dumps(judged_file.document(found), indent=1))
+        outlet.data(judged_file.document(found))
     else:
-        # A file's name may hold bytes that no encoding takes.
-        print(judged_file.text(found).encode("utf-8", "backslashreplace").decode("utf-8"))
+        outlet.say(judged_file.text(found))
     return judged_file.status(found)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.printable import counted
 from conformance.base.suggest import did_you_mean
 from conformance.commands import answer_file
 from conformance.commands.answer_file import NoAnswer, RequestProblem
@@ -213,8 +214,9 @@ def text(found: Sequence[Recorded]) -> str:
     must = sum(judgement.total for judgement in broken if judgement.rule.level is Level.MUST)
     total = sum(judgement.total for judgement in broken)
     counts = (
-        f"{len(found)} files: {outcomes.count('clean')} clean, {outcomes.count('findings')} with "
-        f"findings, {outcomes.count('error')} without an answer; {total} findings, {must} of MUST"
+        f"{counted(len(found), 'file')}: {outcomes.count('clean')} clean, "
+        f"{outcomes.count('findings')} with findings, "
+        f"{outcomes.count('error')} without an answer; {counted(total, 'finding')}, {must} of MUST"
     )
     return "\n\n".join([*blocks, counts])
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from conformance.base import files
+from conformance.base import files, outlet
+from conformance.base.printable import counted, line
 from conformance.casefiles import casefile
 from conformance.commands import marks
 from conformance.engines import target
@@ -58,12 +58,12 @@ def cases(chosen: argparse.Namespace) -> int:
     formats = {case.id: formats_of(case) for case in found}
     if chosen.format == "json":
         rows = [{"id": one.id, "about": one.about, "formats": formats[one.id]} for one in found]
-        print(json.dumps(rows, indent=1))
+        outlet.data(rows)
         return 0
     _print([{"id": one.id, "about": one.about} for one in found], chosen.format)
     counts = Counter(format for listed in formats.values() for format in listed)
     listed = ", ".join(f"{count} in {format}" for format, count in counts.items())
-    print(f"{len(found)} cases: {listed}")
+    outlet.say(f"{counted(len(found), 'case')}: {listed}")
     return 0
 
 
@@ -74,7 +74,7 @@ def rules(chosen: argparse.Namespace) -> int:
         page.write_text(marks.renew(marks.page(page), "rules", rules_markdown()), "utf-8")
         return 0
     if chosen.format == "markdown":
-        print(rules_markdown())
+        outlet.page(f"{rules_markdown()}\n")
         return 0
     rows = [
         {"id": one.id, "level": str(one.level), "title": one.title, "why": one.why}
@@ -82,13 +82,13 @@ def rules(chosen: argparse.Namespace) -> int:
         for one in RULES.values()
     ]
     if chosen.format == "json":
-        print(json.dumps(rows, indent=1))
+        outlet.data(rows)
         return 0
     for row in rows:
-        print(f"{row['id']}  {row['level'].upper()}  {row['profile']}\n    {row['title']}")
+        outlet.say(f"{row['id']}  {row['level'].upper()}  {row['profile']}\n    {row['title']}")
         for part in ("why", "wrong", "right"):
             text = f"{part}: {row[part]}"
-            print(textwrap.fill(text, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
+            outlet.say(textwrap.fill(text, 100, initial_indent=" " * 4, subsequent_indent=" " * 8))
     return 0
 
 
@@ -103,8 +103,8 @@ def rules_markdown() -> str:
 
 def _print(rows: list[dict[str, str]], format: str) -> None:
     if format == "json":
-        print(json.dumps(rows, indent=1))
+        outlet.data(rows)
         return
     for row in rows:
         head, *rest = row.values()
-        print(f"{head}\n    {'  '.join(rest)}")
+        outlet.say(f"{line(head)}\n    {line('  '.join(rest))}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import glob
-import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conformance import __version__
+from conformance.base import outlet, printable
 from conformance.base.files import Unread
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
@@ -48,12 +48,12 @@ PIPE_CLOSED = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; gives the exit status."""
+    outlet.ready()
     try:
         status = _do(list(sys.argv[1:] if arguments is None else arguments))
-        sys.stdout.flush()
+        outlet.flush()
     except BrokenPipeError:
-        # At exit Python would flush into the closed pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        outlet.abandon()
         return PIPE_CLOSED
     return status
 
@@ -73,7 +73,9 @@ def _do(words: list[str]) -> int:
     try:
         status: int = chosen.command(chosen)
     except _USAGE as problem:
-        print(problem, file=sys.stderr)
+        # Only the output of a server or installer takes several lines.
+        text = str(problem)
+        outlet.notice(text if isinstance(problem, LaunchProblem) else printable.line(text))
         return USAGE_ERROR
     return status
 

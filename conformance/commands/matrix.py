@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.commands import notices
+from conformance.base import outlet
+from conformance.base.printable import line
 from conformance.engines import target
 from conformance.engines.registry import ENGINES
 from conformance.report import html
@@ -71,14 +72,14 @@ def run(chosen: argparse.Namespace) -> int:
     )
     folder = Path(chosen.output)
     ended = matrix.run(
-        combinations, chosen.arguments, folder=folder, servers=servers, report=notices.say
+        combinations, chosen.arguments, folder=folder, servers=servers, report=outlet.notice
     )
-    for line in _table(ended):
-        print(line)
+    for row in _table(ended):
+        outlet.say(line(row))
     if runs := _readable(ended):
         page = folder / "report.html"
         page.write_text(html.render(runs), "utf-8")
-        print(f"report: {page}")
+        outlet.say(line(f"report: {page}"))
     return matrix.status(ended)
 
 
@@ -90,7 +91,7 @@ def _readable(ended: Sequence[Ended]) -> list[Results]:
         try:
             found.append(reader.load(one.results))
         except ResultsProblem as problem:
-            notices.say(f"{one.combination.name} is not in the report: {problem}")
+            outlet.notice(line(f"{one.combination.name} is not in the report: {problem}"))
     return found
 
 

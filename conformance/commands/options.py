@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from conformance.base import outlet
 from conformance.commands import marks
 from conformance.pytesting.option import EVERY_WAY, Option
 from conformance.pytesting.option_table import OPTIONS, VARIABLES
@@ -30,14 +30,14 @@ def run(chosen: argparse.Namespace) -> int:
         page = Path(chosen.into)
         page.write_text(marks.renew(marks.page(page), "options", markdown()), "utf-8")
     elif chosen.format == "markdown":
-        print(markdown())
+        outlet.page(f"{markdown()}\n")
     elif chosen.format == "json":
-        print(json.dumps([_row(option) for option in OPTIONS], indent=1))
+        outlet.data([_row(option) for option in OPTIONS])
     else:
         for option in OPTIONS:
-            print(f"{_usage(option)}\n    {_meaning(option)}")
+            outlet.say(f"{_usage(option)}\n    {_meaning(option)}")
             if option.environment:
-                print(f"    from the environment: {option.environment}")
+                outlet.say(f"    from the environment: {option.environment}")
     return 0
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from conformance.base import outlet
 from conformance.casefiles import casefile, modes
 from conformance.commands import judged_file
 from conformance.commands.check import sort_files
@@ -61,7 +61,7 @@ def run(chosen: argparse.Namespace) -> int:
     )
     found = plan.plan(cases, server, chosen.cuts, repeat=chosen.repeat)
     if chosen.format == "json":
-        print(json.dumps(plan.document(found, server), indent=1))
+        outlet.data(plan.document(found, server))
     else:
-        print(plan.text(found, server))
+        outlet.say(plan.text(found, server))
     return 0

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
+from conformance.base import outlet
 from conformance.report import badge, changes, html, markdown
 from conformance.results import comparison, reader
 from conformance.results.comparison import Incomparable
@@ -38,9 +38,11 @@ def compare_runs(chosen: argparse.Namespace) -> int:
     comparison.require_comparable(old, new)
     found = comparison.compare(old, new)
     if chosen.format == "json":
-        print(json.dumps(changes.document(found), indent=1))
+        outlet.data(changes.document(found))
+    elif chosen.format == "markdown":
+        outlet.page(changes.markdown(found))
     else:
-        print((changes.markdown if chosen.format == "markdown" else changes.text)(found))
+        outlet.say(changes.text(found))
     return REGRESSED if found.regressed else 0
 
 
@@ -50,7 +52,7 @@ def report(chosen: argparse.Namespace) -> int:
     renderers = {"html": html.render, "markdown": markdown.render, "badge": badge.render}
     text = renderers[chosen.format](runs)
     if chosen.output is None:
-        print(text, end="")
+        outlet.page(text)
         return 0
     try:
         Path(chosen.output).write_text(text, "utf-8")

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conformance.commands import notices
+from conformance.base import outlet
+from conformance.base.printable import line
 from conformance.engines import target
 from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
@@ -45,7 +46,7 @@ def serve(chosen: argparse.Namespace) -> int:
             recipe,
             release=release,
             folder=Path(folder),
-            report=notices.say,
+            report=outlet.notice,
             template=chosen.template,
         )
         try:
@@ -59,10 +60,10 @@ def serve(chosen: argparse.Namespace) -> int:
 def _show(launched: Launched, recipe: Target) -> None:
     script = None if recipe.is_real else (Piece("text", "Hello, world."),)
     body = DEFAULT.greeting.hello(launched.model, script)
-    print(f"\n{launched.model} at {launched.url}, log {launched.log}")
-    print(f"\ntest it:\n  pytest --server-url {launched.url} --parser {recipe.parser}")
-    print(f"\nmake it say something:\n  {DEFAULT.curl(body, launched.url)}")
-    print("\nstop it with Ctrl-C", flush=True)
+    outlet.say("\n" + line(f"{launched.model} at {launched.url}, log {launched.log}"))
+    outlet.say(f"\ntest it:\n  pytest --server-url {launched.url} --parser {recipe.parser}")
+    outlet.say(f"\nmake it say something:\n  {DEFAULT.curl(body, launched.url)}")
+    outlet.say("\nstop it with Ctrl-C")
 
 
 def _wait(launched: Launched) -> None:

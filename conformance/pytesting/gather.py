@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from conformance.base import jsonfile
+from conformance.base.printable import counted
 from conformance.formats.registry import server_id
 from conformance.pytesting.state import RUN, Run
 from conformance.report import changes, sampled, terminal
@@ -97,7 +98,7 @@ class Gatherer:
             write(terminal.waits_line(run.waits))
         write(terminal.totals_line(writer.totals(run.items)))
         for reason, count in sorted(run.unasked.items()):
-            write(f"{count} items were not asked: {reason}")
+            write(f"{counted(count, 'item was', 'items were')} not asked: {reason}")
         write(f"results: {run.options.results}")
 
 

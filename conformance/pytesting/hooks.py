@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.base import files
+from conformance.base.printable import counted
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
@@ -187,7 +188,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
         return []
     names = [mode.name for mode in config.stash[RUN].modes]
     listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
-    summary = f"{len(cases)} cases, each {listed}"
+    summary = f"{counted(len(cases), 'case')}, each {listed}"
     return [summary, *sampled.left_out(config.stash[RUN].server, cases.values())]
 
 

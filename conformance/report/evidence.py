@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from conformance.base import sse
 from conformance.base.jsonvalue import Json
-from conformance.base.printable import cut
+from conformance.base.printable import counted, cut
 from conformance.base.sse import Read
 from conformance.report import sampled
 from conformance.report.view import CaseRow, Column, has_details
@@ -250,7 +250,7 @@ def _lines(wire: Mapping[str, Json], findings: Sequence[Found]) -> Iterator[Line
             left_out += 1
             continue
         if left_out:
-            yield Line(name=f"{left_out} chunks left out")
+            yield Line(name=f"{counted(left_out, 'chunk')} left out")
             left_out = 0
         text = event.raw.decode("utf-8", "replace").strip()
         yield Line(

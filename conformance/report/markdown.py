@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from conformance.base.printable import cut
+from conformance.base.printable import counted, cut
 from conformance.report import changes, histories, view
 from conformance.report.changes import code
 from conformance.results.comparison import Comparison
@@ -27,8 +27,8 @@ def render(runs: Sequence[Results], limit: int = MAX_CHARACTERS) -> str:
     room = limit - 200
     for place, block in enumerate(blocks):
         if len(block) > room:
-            left = len(blocks) - place
-            kept.append(f"_{left} more parts are left out: a comment holds no more. See the page._")
+            left = counted(len(blocks) - place, "more part is", "more parts are")
+            kept.append(f"_{left} left out: a comment holds no more. See the page._")
             break
         room -= len(block) + 2
         kept.append(block)
@@ -54,7 +54,8 @@ def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> It
     for history in stories:
         yield f"### {code(history.name)}, release by release"
         yield "\n".join(_history(history))
-    yield f"{len(rules) - len(troubled)} rules hold wherever they apply."
+    sound = len(rules) - len(troubled)
+    yield counted(sound, "rule holds wherever it applies", "rules hold wherever they apply") + "."
 
 
 def _runs(columns: Sequence[view.Column]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from conformance.base import statistics
-from conformance.base.printable import wrapped
+from conformance.base.printable import counted, wrapped
 from conformance.base.statistics import Rate
 from conformance.report.terminal import WIDTH
 from conformance.results.reader import ItemResult, Results
@@ -20,8 +20,7 @@ def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
     """Say how many cases a run against such a server leaves out."""
     why_not = emission_of(server).strategy.why_not
     if count := sum(why_not(case) is not None for case in cases):
-        cases_left = "1 case" if count == 1 else f"{count} cases"
-        yield f"left out: {cases_left}, because only a script makes a model say that"
+        yield f"left out: {counted(count, 'case')}, because only a script makes a model say that"
 
 
 def lines(results: Results) -> Iterator[str]:
@@ -29,13 +28,12 @@ def lines(results: Results) -> Iterator[str]:
     attempts = sum(len(item.attempts) for item in results.items)
     if not attempts:
         return
-    yield f"wanted calls made: {_calls(results.items)}; {attempts} answers to {_items(results)}"
+    answers = f"{counted(attempts, 'answer')} to {_items(results)}"
+    yield f"wanted calls made: {_calls(results.items)}; {answers}"
     owners = Counter(item.fault for item in results.items if item.fault)
     if owners:
-        counted = ", ".join(
-            f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault]
-        )
-        yield f"failed or not decided, by whose fault it is: {counted}"
+        listed = ", ".join(f"{owners[fault]} {fault}" for fault in map(str, Blame) if owners[fault])
+        yield f"failed or not decided, by whose fault it is: {listed}"
     unsteady = sum(len({one.outcome for one in item.attempts}) > 1 for item in results.items)
     if unsteady:
         yield f"items whose outcome changed from one attempt to the next: {unsteady}"
@@ -50,7 +48,7 @@ def summary(results: Results) -> Iterator[str]:
 
 
 def _items(results: Results) -> str:
-    return "1 item" if len(results.items) == 1 else f"{len(results.items)} items"
+    return counted(len(results.items), "item")
 
 
 def shortfall(results: Results) -> str | None:
@@ -70,8 +68,8 @@ def reason(item: ItemResult) -> str | None:
     words = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
     words = words.replace("fault of the unclear", "the model's fault or the parser's")
     if len(item.attempts) > 1:
-        counted = Counter(str(one.outcome) for one in item.attempts)
-        each = ", ".join(f"{count} {outcome}" for outcome, count in counted.items())
+        each_of = Counter(str(one.outcome) for one in item.attempts)
+        each = ", ".join(f"{count} {outcome}" for outcome, count in each_of.items())
         words = f"{words}{'; ' if words else ''}{len(item.attempts)} attempts: {each}"
     return words or None
 
@@ -92,7 +90,7 @@ def against_baseline(old: Results, new: Results) -> Iterator[str]:
     differing = (
         f"{clear} of {len(was.keys() | now.keys())} rates of broken rules differ beyond chance"
     )
-    yield f"{differing} (95 %), over {len(shared)} items"
+    yield f"{differing} (95 %), over {counted(len(shared), 'item')}"
 
 
 def _indented(text: str) -> list[str]:
@@ -115,5 +113,5 @@ def _asked(items: Sequence[ItemResult]) -> int:
 
 
 def _broken(items: Sequence[ItemResult]) -> dict[str, Rate]:
-    counted = Counter(rule for item in items for one in item.attempts for rule in one.broken)
-    return {rule: Rate(count, _asked(items)) for rule, count in counted.items()}
+    broken = Counter(rule for item in items for one in item.attempts for rule in one.broken)
+    return {rule: Rate(count, _asked(items)) for rule, count in broken.items()}

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.base import jsonvalue
+from conformance.base import jsonvalue, printable
+from conformance.base.printable import counted
 from conformance.client.retry import Waits
 from conformance.formats.registry import server_id
 from conformance.rules import RULES
@@ -22,6 +23,7 @@ from conformance.wires.answer import Answer
 WIDTH = 80
 MAX_FINDINGS = 3
 MAX_ISSUES = 3
+MAX_HEADER_CHARACTERS = 800
 MAX_WIRE_CHARACTERS = 320
 MAX_SAID_CHARACTERS = 240
 Result = Mapping[str, Any]
@@ -40,7 +42,7 @@ def header(server: Server) -> list[str]:
     if server.packages:
         listed = ", ".join(f"{name} {version}" for name, version in server.packages.items())
         lines.append(f"packages: {listed}")
-    return lines
+    return [printable.line(one, MAX_HEADER_CHARACTERS) for one in lines]
 
 
 def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
@@ -59,7 +61,7 @@ def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
 def trouble(item: Item, reason: str, repeat: str) -> str:
     """Say why there is no whole answer to judge."""
     case = item.case
-    lines = [f"no whole answer: {reason}"]
+    lines = [printable.line(f"no whole answer: {reason}")]
     lines.extend(_row("case", f"{case.id} [{item.mode.name}]  {case.path.name}:{case.line}"))
     lines.extend(_row("repeat", repeat))
     return "\n".join(lines)
@@ -76,14 +78,14 @@ def finding(file: str, answer: Answer | None, judgement: Judgement) -> str:
 
 def unreadable(file: str, reason: str) -> str:
     """Say why a file holds no answer."""
-    return "\n".join([f"no answer: {reason}", *_row("file", file)])
+    return "\n".join([printable.line(f"no answer: {reason}"), *_row("file", file)])
 
 
 def unjudged(file: str, judgement: Judgement) -> str:
     """Say why a rule could not be applied to a recorded answer."""
     rule = judgement.rule
     line = f"{rule.id}  {rule.level.upper()}  not judged: {judgement.reason}"
-    return "\n".join([line, *_row("file", file)])
+    return "\n".join([printable.line(line), *_row("file", file)])
 
 
 def headline(judgement: Judgement) -> str:
@@ -92,7 +94,9 @@ def headline(judgement: Judgement) -> str:
     if judgement.outcome is Outcome.STALE:
         return f"{judgement.rule.id}  {level}  passes, but is known to fail"
     first = judgement.findings[0]
-    return f"{judgement.rule.id}  {level}  expected {first.expected}, got {first.actual}"
+    return printable.line(
+        f"{judgement.rule.id}  {level}  expected {first.expected}, got {first.actual}"
+    )
 
 
 def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Sequence[str]) -> str:
@@ -101,7 +105,7 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
     if judgement.outcome is Outcome.STALE:
         issue = judgement.issue
         assert issue is not None
-        rows.append(("known", f"{issue.id}: {issue.about}"))
+        rows.append(("known", f"{issue.id}: {_joined(issue.about)}"))
         if issue.link:
             rows.append(("see", issue.link))
         rows.append(("do", "remove this case or mode from the issue, or close its versions"))
@@ -134,7 +138,7 @@ def _finding_rows(answer: Answer | None, judgement: Judgement) -> Iterator[tuple
         difference = "" if same else f": expected {other.expected}, got {other.actual}"
         yield "also", f"{other.where}{difference}"
     if judgement.total > MAX_FINDINGS:
-        yield "more", f"{judgement.total - MAX_FINDINGS} findings of this rule"
+        yield "more", f"{counted(judgement.total - MAX_FINDINGS, 'finding')} of this rule"
 
 
 def _without_envelope(wire: str, where: str) -> str:
@@ -147,7 +151,8 @@ def _without_envelope(wire: str, where: str) -> str:
 
 
 def _row(name: str, text: str) -> list[str]:
-    """Write a named row; a command to copy stays on one line."""
+    """Write a named row of any text; a command to copy stays on one line."""
+    text = printable.line(text)
     if name == "repeat":
         return [f"  {name:<10}{text}"]
     return textwrap.wrap(
@@ -183,7 +188,9 @@ def rules_table(items: Sequence[Result]) -> list[str]:
         rows.insert(
             0, f"{'rule':<30}{'level':<8}" + "".join(f"{_short(one):>8}" for one in columns)
         )
-    passed = f"{clean} {'other ' if rows else ''}rules passed wherever they applied"
+    other = "other " if rows else ""
+    holds = f"{other}rule passed wherever it applied", f"{other}rules passed wherever they applied"
+    passed = counted(clean, *holds)
     return [*rows, f"{passed}; {idle} applied nowhere" if idle else passed]
 
 
@@ -206,20 +213,21 @@ def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
             continue
         chance = sum(not issue.fails_in(mode) for _, mode in places)
         lines.append(
-            f"{len(places):>5} items  {issue.id}{f', {chance} of them by chance' if chance else ''}"
+            f"{len(places):>5} {'item ' if len(places) == 1 else 'items'}  {issue.id}"
+            f"{f', {chance} of them by chance' if chance else ''}"
         )
         indent = " " * 13
         lines.extend(
-            textwrap.wrap(issue.about, 78, initial_indent=indent, subsequent_indent=indent)
+            textwrap.wrap(_joined(issue.about), 78, initial_indent=indent, subsequent_indent=indent)
         )
         if issue.link:
-            lines.append(f"{indent}{issue.link}")
+            lines.append(f"{indent}{printable.line(issue.link)}")
     return lines
 
 
 def unmatched(issues: Sequence[str]) -> str:
     """Name the known issues that list none of the collected cases and rules."""
-    names = ", ".join(issues[:MAX_ISSUES])
+    names = printable.line(", ".join(issues[:MAX_ISSUES]), MAX_HEADER_CHARACTERS)
     more = ", …" if len(issues) > MAX_ISSUES else ""
     return f"known issues that list none of these cases and rules: {len(issues)} ({names}{more})"
 
@@ -227,12 +235,12 @@ def unmatched(issues: Sequence[str]) -> str:
 def totals_line(totals: Mapping[str, int]) -> str:
     """Count the outcomes of all items, in one line."""
     words = {"n/a": "not applicable", "known": "known to fail", "error": "in error"}
-    counted = [
+    listed = [
         f"{count} {words.get(name, name)}"
         for name, count in totals.items()
         if count or name in ("pass", "fail", "error")
     ]
-    return f"{sum(totals.values())} items: {', '.join(counted)}"
+    return f"{counted(sum(totals.values()), 'item')}: {', '.join(listed)}"
 
 
 def waits_line(waits: Waits) -> str:
@@ -243,6 +251,11 @@ def waits_line(waits: Waits) -> str:
 
 def _issue_id(judgement: Judgement) -> str:
     return judgement.issue.id if judgement.issue else "baseline"
+
+
+def _joined(text: str) -> str:
+    """Put the words of a file's text on one line."""
+    return printable.line(" ".join(text.split()))
 
 
 def _short(column: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
+from conformance.base.printable import counted
 from conformance.report import sampled
 from conformance.results.comparison import (
     ERROR,
@@ -49,14 +50,15 @@ class Column:
             return Outcome.ERROR, "not finished: the missing items may be broken"
         bad = [one for one in (Outcome.FAIL, Outcome.ERROR, Outcome.STALE) if items[one]]
         if bad:
-            counted = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
-            return bad[0], f"not conforming: {counted} of {len(self.results.items)} items"
+            listed = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
+            return bad[0], f"not conforming: {listed} of {counted(len(self.results.items), 'item')}"
         if not totals or not items[Outcome.PASS] + items[Outcome.KNOWN]:
             return Outcome.ERROR, "nothing was tested"
         if lacking := sampled.shortfall(self.results):
             return Outcome.FAIL, lacking
         if items[Outcome.KNOWN]:
-            sentence = f"conforming, except for known issues in {items[Outcome.KNOWN]} items"
+            met = counted(items[Outcome.KNOWN], "item")
+            sentence = f"conforming, except for known issues in {met}"
             return Outcome.KNOWN, sentence
         return Outcome.PASS, "conforming"
 

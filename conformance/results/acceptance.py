@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from conformance.base.jsonvalue import Json
+from conformance.base.printable import counted
 from conformance.formats import PARSERS
 from conformance.results.reader import Results, TargetRecord
 from conformance.terms.case import Case
@@ -68,7 +69,8 @@ def _require_all(results: Results, digest: str) -> None:
         raise AcceptProblem(f"{results.path}: {results.gap}")
     if errors := results.totals["error"]:
         raise AcceptProblem(
-            f"{results.path}: {errors} items are in error, and what they would show is unknown; "
+            f"{results.path}: {counted(errors, 'item is', 'items are')} in error, "
+            "and what would show there is unknown; "
             "remove the cause and run again"
         )
     if results.suite.digest != digest:

@@ -11,6 +11,7 @@ from typing import Any
 from conformance.base import jsonfile
 from conformance.base.jsonfile import JsonFileProblem
 from conformance.base.jsonvalue import Json
+from conformance.base.printable import counted
 from conformance.base.schema import misfit
 from conformance.base.statistics import Rate
 from conformance.terms.outcome import Level, Outcome
@@ -185,7 +186,7 @@ class Results:
             return "an incomplete run; let it run to its end"
         if self.run.deselected:
             return (
-                f"a partial run, which left out {self.run.deselected} items; "
+                f"a partial run, which left out {counted(self.run.deselected, 'item')}; "
                 "run it again without -k and without naming items"
             )
         return None

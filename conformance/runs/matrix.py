@@ -18,6 +18,7 @@ from typing import Any
 
 from conformance.base import files, jsonfile
 from conformance.base.jsonvalue import Json
+from conformance.base.printable import counted
 from conformance.casefiles import casefile
 from conformance.engines import target as targets
 from conformance.engines.engine import Engine
@@ -336,8 +337,8 @@ def _report_progress(
             continue
         one.reported = now
         phase = "starting the server"
-        if counted := _counted(one.process):
-            phase = f"{counted[0]} of {counted[1]} items"
+        if done := _counted(one.process):
+            phase = f"{done[0]} of {counted(done[1], 'item')}"
         left = seconds_left(running, waiting, [end.seconds for end in ended], servers)
         rest = f"; about {left / 60:.0f} min left in all" if left is not None else ""
         report(f"{one.combination.name}: {phase}, {now - one.began:.0f} s{rest}")

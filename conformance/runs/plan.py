@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from conformance.base import statistics
 from conformance.base.jsonvalue import Json
+from conformance.base.printable import counted
 from conformance.client.budget import BYTES_TO_A_TOKEN, Cost, tokens_of
 from conformance.engines import registry
 from conformance.runs import emissions
@@ -142,7 +143,7 @@ def text(found: Plan, server: Server) -> str:
     skipped = sum(found.idle.values())
     lines = [
         f"{server.emission}, {server.parser} parser, {server.format} format: "
-        f"{found.cases} cases, {found.items} items",
+        f"{counted(found.cases, 'case')}, {counted(found.items, 'item')}",
         f"requests  about {likely.requests:,} to the model, at most {most.requests:,}; "
         f"{found.free:,} that no model answers",
         f"tokens    about {likely.tokens:,}: {likely.prompt:,} of prompts, "
@@ -150,7 +151,9 @@ def text(found: Plan, server: Server) -> str:
         f"at most   {most.tokens:,}: {most.prompt:,} of prompts, {most.answer:,} of answers",
     ]
     if skipped:
-        lines.append(f"{skipped} more items do not apply to such a server")
+        lines.append(
+            f"{counted(skipped, 'more item does', 'more items do')} not apply to such a server"
+        )
     lines.append("how this is estimated:")
     for line in how(found):
         lines += textwrap.wrap(line, 78, initial_indent="  ", subsequent_indent="    ")

@@ -59,7 +59,7 @@ DIFFERENT = [
     ("1e400", "1e401", Difference("$", "1E+400", "1E+401")),
     ("1e400", "1e401", Difference("$", "1E+400", "1E+401")),
     ("[1, 2]", "[1, 3]", Difference("$[1]", "2", "3")),
-    ("[1, 2]", "[1]", Difference("$", "2 items", "1 items")),
+    ("[1, 2]", "[1]", Difference("$", "2 items", "1 item")),
     ('{"a": {"b c": 1}}', '{"a": {"b c": 2}}', Difference('$.a["b c"]', "1", "2")),
     ('{"a": 1}', "{}", Difference("$.a", "1", "no such key")),
     ("{}", '{"\\ud800": null}', Difference('$["\\ud800"]', "no such key", "null")),

@@ -78,7 +78,7 @@ def test_check_converts_a_file_in_place(tmp_path: Path, capsys: pytest.CaptureFi
     assert main.main(["check", str(path)]) == 1
     assert f"check --fix {path}` converts it" in capsys.readouterr().out
     assert main.main(["check", "--fix", str(path)]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"{path}: converted", "1 files, no problems"]
+    assert capsys.readouterr().out.splitlines() == [f"{path}: converted", "1 file, no problems"]
     assert path.read_text("utf-8").splitlines() == NEW.splitlines()
     assert main.main(["check", "--fix", str(path)]) == 0
-    assert capsys.readouterr().out == "1 files, no problems\n"
+    assert capsys.readouterr().out == "1 file, no problems\n"

@@ -228,7 +228,7 @@ def test_a_glob_covers_no_more_than_it_may(
         path.write_text(path.read_text().replace("  rules:", "  cases: [mine/text-*]\n  rules:"))
     problems = problems_of(tmp_path)
     allowed = f"globs may cover {MAX_GLOB_ITEMS} together: name the "
-    seen = f"mine/text-*: {count} cases in 1 modes; {allowed}"
+    seen = f"mine/text-*: {count} cases in 1 mode; {allowed}"
     assert [seen in problem for problem in problems] == ([True] if wide and not named else [])
 
 

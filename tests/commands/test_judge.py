@@ -190,7 +190,7 @@ def test_a_person_reads_a_block_for_each_broken_rule_and_the_counts(
         "no answer: the file is empty",
         *(f"  file      {empty}".splitlines()),
     ]
-    assert last == ("3 files: 1 clean, 1 with findings, 1 without an answer; 1 findings, 1 of MUST")
+    assert last == ("3 files: 1 clean, 1 with findings, 1 without an answer; 1 finding, 1 of MUST")
 
 
 def test_findings_below_must_leave_the_exit_status_alone(capsys: Screen) -> None:
@@ -621,4 +621,4 @@ def test_any_bytes_at_all_are_judged(data: bytes) -> None:
     found = judged_file.judge("it", data, Basis())
     assert found.outcome in ("clean", "findings", "error")
     jsonschema.validate(judged_file.document([found]), SCHEMA)
-    assert judged_file.text([found]).startswith(("no answer: ", "1 files: ", *RULES))
+    assert judged_file.text([found]).startswith(("no answer: ", "1 file: ", *RULES))

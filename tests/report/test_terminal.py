@@ -181,7 +181,7 @@ def test_rules_are_counted_and_those_without_trouble_summed_up() -> None:
         "rule                          level       pass    fail   known   stale  unsure",
         "args.object                   must           1       1       1       1       -",
         "id.unique                     must           -       -       -       -       1",
-        f"1 other rules passed wherever they applied; {len(RULES) - 3} applied nowhere",
+        f"1 other rule passed wherever it applied; {len(RULES) - 3} applied nowhere",
     ]
 
 
@@ -209,7 +209,7 @@ def test_known_issues_are_named_with_the_number_of_items() -> None:
         "    2 items  often, 1 of them by chance",
         "             The name comes twice.",
         "             https://example.com/1",
-        "    1 items  rare",
+        "    1 item   rare",
         "             The name comes twice.",
     ]
     assert known_table([], issues) == []

@@ -56,7 +56,7 @@ def test_columns_of_one_id_can_be_distinguished(tmp_path: Path) -> None:
             {"a/b[s]": {RULE: "known"}},
             {},
             "known",
-            "conforming, except for known issues in 1 items",
+            "conforming, except for known issues in 1 item",
             "conforming, 1 known",
         ),
         (

@@ -12,6 +12,7 @@ from typing import Any
 
 from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.printable import visible
 from conformance.terms.exchange import Exchange
 from conformance.wires.chat.choices import Choice, Chunk, Entry, ToolCall
 from conformance.wires.chat.parts import reasoning_of
@@ -57,9 +58,7 @@ class Answer:
             return None
         found = self.stream.events[event]
         text = found.raw.decode("utf-8", "replace").strip()
-        # A terminal would obey what a server can put there.
-        shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-        return f"+{found.at:.3f}s  {shown}"
+        return f"+{found.at:.3f}s  {visible(text)}"
 
 
 def read(exchange: Exchange) -> Answer:
