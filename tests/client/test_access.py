@@ -225,5 +225,7 @@ def test_a_file_without_certificates_is_refused(tmp_path: Path, text: str | None
     file = tmp_path / "ca.pem"
     if text is not None:
         file.write_text(text, "utf-8")
-    with pytest.raises(AccessProblem, match=r"^--ca-file .*ca\.pem: (no certificates|cannot be read)"):
+    with pytest.raises(
+        AccessProblem, match=r"^--ca-file .*ca\.pem: (no certificates|cannot be read)"
+    ):
         access.authority(file)
