@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from conformance.base import files, strictyaml
+from conformance.base import files, printable, strictyaml
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
 from conformance.client.recording import TapeProblem
 from conformance.client.sender import NotAsked
+from conformance.pytesting import exits
 from conformance.report import terminal
 from conformance.runs.emissions import modes_of_case
 from conformance.terms.case import Mode
@@ -65,7 +66,7 @@ class CaseFile(pytest.File):
         try:
             cases = casefile.load(self.path, self.run.tools(self.path.parent))
         except FileProblem as problem:
-            raise self.CollectError(str(problem)) from None
+            raise self.CollectError(printable.line(str(problem))) from None
         self.run.files.add(self.path)
         self.run.cases |= {case.id: case for case in cases}
         for case in cases:
@@ -159,7 +160,7 @@ class CaseItem(pytest.Function):
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Point at the case's line in its file."""
-        return self.path, self.subject.case.line - 1, self.name
+        return exits.place(self.path), self.subject.case.line - 1, self.name
 
 
 def _first_line(judged: Judged) -> str:

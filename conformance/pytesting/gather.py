@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from conformance.base import jsonfile
 from conformance.base.printable import counted
 from conformance.formats.registry import server_id
+from conformance.pytesting import exits
 from conformance.pytesting.state import RUN, Run
 from conformance.report import changes, sampled, terminal
 from conformance.results import comparison, reader, writer
@@ -39,6 +41,7 @@ class Gatherer:
             self._run.unasked[unasked] += 1
         found = getattr(report, "conformance", None)
         if self._run is not None and found is not None:
+            found = json.loads(found)
             self._run.files.add(Path(found.pop("file")))
             self._run.items.append(found)
 
@@ -72,8 +75,8 @@ class Gatherer:
         run = self._run
         if run is None or not (run.items or run.unasked):
             return
-        write = terminalreporter.write_line
-        terminalreporter.section(f"conformance of {server_id(run.server)}")
+        write = exits.writer(terminalreporter.write_line)
+        terminalreporter.section(exits.title(f"conformance of {server_id(run.server)}"))
         for line in terminal.rules_table(run.items):
             write(line)
         issues = list(run.known.issues)

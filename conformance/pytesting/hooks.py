@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Generator
 from dataclasses import asdict
@@ -10,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from conformance.base import files
+from conformance.base import files, printable
 from conformance.base.printable import counted
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
-from conformance.pytesting import collection, logs, option_reader, option_table
+from conformance.pytesting import collection, exits, logs, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
 from conformance.pytesting.gather import Gatherer
 from conformance.pytesting.options import Options
@@ -43,12 +44,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         return
     chosen = option_reader.read(config)
     if chosen is None:
-        raise pytest.UsageError(option_reader.WAYS)
+        raise exits.refusal(option_reader.WAYS)
     config.add_cleanup(logs.guard(chosen.access().secrets))
     baseline, tapes = _baseline(chosen), _tapes(chosen)
     given = getattr(config, "workerinput", None)
     if given is not None:
-        server = Server(**given["conformance_server"])
+        server = Server(**json.loads(given["conformance_server"]))
         shares = given["workercount"]
     else:
         server = tapes.server if tapes else reach(config, chosen)
@@ -81,7 +82,7 @@ def _tapes(chosen: Options) -> Facts | None:
     try:
         return None if chosen.tapes is None else recording.facts(chosen.tapes)
     except TapeProblem as problem:
-        raise pytest.UsageError(f"--tapes: {problem}") from None
+        raise exits.refusal(f"--tapes: {problem}") from None
 
 
 def _begin_tapes(chosen: Options, server: Server) -> None:
@@ -89,7 +90,7 @@ def _begin_tapes(chosen: Options, server: Server) -> None:
     try:
         recording.begin(chosen.record, server, via=chosen.via, repeat=chosen.recipe)
     except TapeProblem as problem:
-        raise pytest.UsageError(f"--record: {problem}") from None
+        raise exits.refusal(f"--record: {problem}") from None
 
 
 def _known(chosen: Options, server: Server) -> Known:
@@ -100,7 +101,7 @@ def _known(chosen: Options, server: Server) -> Known:
             server, [*known_issues.shipped(server.implementation), *chosen.known]
         )
     except (FileProblem, OSError) as problem:
-        raise pytest.UsageError(f"--known: {problem}") from None
+        raise exits.refusal(f"--known: {problem}") from None
 
 
 def _baseline(chosen: Options) -> Results | None:
@@ -109,14 +110,14 @@ def _baseline(chosen: Options) -> Results | None:
     try:
         return reader.load(chosen.baseline)
     except ResultsProblem as problem:
-        raise pytest.UsageError(f"--baseline: {problem}") from None
+        raise exits.refusal(f"--baseline: {problem}") from None
 
 
 def _check_baseline(baseline: Results, server: Server) -> None:
     try:
         comparison.require_baseline(baseline, server)
     except Incomparable as problem:
-        raise pytest.UsageError(f"--baseline: {problem}") from None
+        raise exits.refusal(f"--baseline: {problem}") from None
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -124,7 +125,7 @@ def pytest_configure_node(node: Any) -> None:
     """Give a worker the server that it tests; the server belongs to the controller."""
     run = node.config.stash.get(RUN, None)
     if run is not None:
-        node.workerinput["conformance_server"] = asdict(run.server)
+        node.workerinput["conformance_server"] = json.dumps(asdict(run.server))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -162,6 +163,8 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     if run is None or not collection.is_case_file(file_path, _named(parent.config)):
         return None
     found = CaseFile.from_parent(parent, path=file_path)
+    if (shown := printable.line(found.nodeid)) != found.nodeid:
+        found = CaseFile.from_parent(parent, path=file_path, nodeid=shown)
     found.run = run
     return found
 
@@ -177,7 +180,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         notes.insert(0, f"tapes: {run.options.tapes}, {recorded}")
     if run.options.record is not None:
         notes.insert(0, f"recording: {run.options.record}")
-    return [*terminal.header(run.server), *notes]
+    return exits.header([*terminal.header(run.server), *notes])
 
 
 def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Item]) -> list[str]:
@@ -189,7 +192,7 @@ def pytest_report_collectionfinish(config: pytest.Config, items: list[pytest.Ite
     names = [mode.name for mode in config.stash[RUN].modes]
     listed = ", ".join(names) if len(names) < 10 else f"in {len(names)} modes"
     summary = f"{counted(len(cases), 'case')}, each {listed}"
-    return [summary, *sampled.left_out(config.stash[RUN].server, cases.values())]
+    return exits.header([summary, *sampled.left_out(config.stash[RUN].server, cases.values())])
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -229,9 +232,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
     if judged is not None and report.when in ("setup", "call"):
         deciding = "setup" if report.outcome == "failed" and report.when == "setup" else "call"
         if report.when == deciding:
-            report.conformance = writer.describe(judged)
-            report.conformance["test"] = item.nodeid
-            report.conformance["file"] = str(item.path)
+            found = writer.describe(judged)
+            found["test"] = item.nodeid
+            found["file"] = str(item.path)
+            # As ASCII: between workers, lone surrogates of a server or a file's name do not travel.
+            report.conformance = json.dumps(found)
+    exits.clean(report)
     return report
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import pytest
-
 from conformance.client.budget import BudgetProblem
 from conformance.engines.target import TargetProblem
+from conformance.pytesting import exits
 from conformance.terms.server import Target
 
 
@@ -127,14 +126,14 @@ class Option:
         try:
             return None if given is None else self.read(given)
         except (OptionProblem, BudgetProblem, TargetProblem) as problem:
-            raise pytest.UsageError(f"{self.name}: {problem}") from None
+            raise exits.refusal(f"{self.name}: {problem}") from None
 
     def _typed(self, text: str) -> Any:
         """Read the text of a variable as pytest reads that of an option."""
         try:
             return text if self.type is None else self.type(text)
         except ValueError as problem:
-            raise pytest.UsageError(f"{self.environment}: {problem}") from None
+            raise exits.refusal(f"{self.environment}: {problem}") from None
 
     def standard(self, launched: Target | None) -> Any:
         """Give the value that it has where nobody gives it."""

@@ -12,6 +12,7 @@ import pytest
 from conformance.base.suggest import did_you_mean
 from conformance.engines.registry import ENGINES, engine_of
 from conformance.formats import FORMATS, PARSERS
+from conformance.pytesting import exits
 from conformance.pytesting.option import Way
 from conformance.pytesting.option_table import OPTIONS, usual_room
 from conformance.pytesting.options import Options
@@ -52,12 +53,12 @@ def _way(get: Callable[[str], Any]) -> Way | None:
     """Find out how a server is reached; `None` if nothing says so."""
     given = [way for way in Way if _is_given(get(way))]
     if len(given) > 1:
-        raise pytest.UsageError(f"{' and '.join(given)}: give one of them")
+        raise exits.refusal(f"{' and '.join(given)}: give one of them")
     url = get(Way.URL) if given else os.environ.get("CONFORMANCE_SERVER_URL")
     if not given and url is None:
         return None
     if url is not None and not url.strip():
-        raise pytest.UsageError("--server-url is empty; allowed: http://HOST:PORT/v1")
+        raise exits.refusal("--server-url is empty; allowed: http://HOST:PORT/v1")
     return given[0] if given else Way.URL
 
 
@@ -68,12 +69,12 @@ def _refuse(get: Callable[[str], Any], way: Way, launched: Target | None) -> Non
             continue
         if way in option.refused:
             reason = option.refused[way]
-            raise pytest.UsageError(f"{option.name}{reason if reason[0] == ':' else f' {reason}'}")
+            raise exits.refusal(f"{option.name}{reason if reason[0] == ':' else f' {reason}'}")
         if launched is not None and option.name in _OF_AN_ENGINE:
             engine = engine_of(launched)
             if option.name not in engine.options:
                 reason = f"{option.name} is not for {launched.name}, which {engine.title} serves"
-                raise pytest.UsageError(reason)
+                raise exits.refusal(reason)
 
 
 def check_sampling(chosen: Options, server: Server) -> None:
@@ -86,7 +87,7 @@ def check_sampling(chosen: Options, server: Server) -> None:
         ("--require-calls", chosen.require_calls is not None),
     ):
         if given:
-            raise pytest.UsageError(
+            raise exits.refusal(
                 f"{name}: this server is {server.emission}, and says its script each time; "
                 "leave it out, or let the model answer as it likes with --emission sampled"
             )
@@ -98,13 +99,13 @@ def _is_given(option: object) -> bool:
 
 def _check_parser(parser: str, format: str | None) -> None:
     if format is not None and format not in FORMATS:
-        raise pytest.UsageError(f"--format: {format!r} is unknown; {did_you_mean(format, FORMATS)}")
+        raise exits.refusal(f"--format: {format!r} is unknown; {did_you_mean(format, FORMATS)}")
     if not parser:
-        raise pytest.UsageError(
+        raise exits.refusal(
             f"--parser: say which tool-call parser the server runs; known: {', '.join(PARSERS)}"
         )
     if parser not in PARSERS and format is None:
-        raise pytest.UsageError(
+        raise exits.refusal(
             f"--parser: {parser!r} is unknown; {did_you_mean(parser, PARSERS)}; "
             f"with --format any name is taken (formats: {', '.join(FORMATS)})"
         )

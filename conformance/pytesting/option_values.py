@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import pytest
-
 from conformance.client import access
 from conformance.client.access import AccessProblem, Header
 from conformance.engines import target
+from conformance.pytesting import exits
 from conformance.pytesting.option import (
     OptionProblem,
     joined,
@@ -71,7 +70,7 @@ def read_headers(given: list[str]) -> tuple[Header, ...]:
     try:
         return access.headers(given, os.environ)
     except AccessProblem as problem:
-        raise pytest.UsageError(str(problem)) from None
+        raise exits.refusal(problem) from None
 
 
 def shipped_or_path(name: str, launched: Target) -> list[str]:

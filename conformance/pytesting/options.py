@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from conformance.base.statistics import REQUIRED_RATE
 from conformance.client import access
 from conformance.client.access import Access, AccessProblem, Header
 from conformance.client.budget import Budget
 from conformance.engines.registry import engine_of
+from conformance.pytesting import exits
 from conformance.pytesting.option import Option, Way
 from conformance.pytesting.option_table import OPTIONS
 from conformance.reference import Variant
@@ -66,7 +65,7 @@ class Options:
             believed = access.authority(self.ca_file) if self.ca_file else None
             key = access.key(os.environ)
         except AccessProblem as problem:
-            raise pytest.UsageError(str(problem)) from None
+            raise exits.refusal(problem) from None
         return Access(api_key=key, headers=self.headers, authority=believed)
 
     @property

@@ -12,6 +12,7 @@ from conformance.client import probe
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.registry import engine_of
 from conformance.formats import PARSERS
+from conformance.pytesting import exits
 from conformance.pytesting.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
@@ -24,7 +25,7 @@ def reach(config: pytest.Config, chosen: Options) -> Server:
     try:
         return replace(_find(config, chosen), answer_tokens=chosen.room)
     except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
-        raise pytest.UsageError(str(problem)) from None
+        raise exits.refusal(problem) from None
 
 
 def _find(config: pytest.Config, chosen: Options) -> Server:
@@ -67,7 +68,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
     writer = config.get_terminal_writer()
 
     def report(line: str) -> None:
-        writer.line(line)
+        exits.writer(writer.line)(line)
         writer.flush()
 
     launched = engine_of(chosen.launch).start(

@@ -23,7 +23,7 @@ from conformance.wires.answer import Answer
 WIDTH = 80
 MAX_FINDINGS = 3
 MAX_ISSUES = 3
-MAX_HEADER_CHARACTERS = 800
+MAX_NAME_CHARACTERS = 200
 MAX_WIRE_CHARACTERS = 320
 MAX_SAID_CHARACTERS = 240
 Result = Mapping[str, Any]
@@ -33,7 +33,8 @@ Result = Mapping[str, Any]
 def header(server: Server) -> list[str]:
     """Say which server is tested, and how."""
     lines = [
-        f"conformance: {server_id(server)} at {server.url}, model {server.model}, "
+        f"conformance: {printable.line(server_id(server), MAX_NAME_CHARACTERS)} "
+        f"at {server.url}, model {printable.line(server.model, MAX_NAME_CHARACTERS)}, "
         f"format {server.format}",
         f"emission: {server.emission}: {emission_of(server).about(server)}",
     ]
@@ -42,7 +43,7 @@ def header(server: Server) -> list[str]:
     if server.packages:
         listed = ", ".join(f"{name} {version}" for name, version in server.packages.items())
         lines.append(f"packages: {listed}")
-    return [printable.line(one, MAX_HEADER_CHARACTERS) for one in lines]
+    return lines
 
 
 def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
@@ -227,7 +228,7 @@ def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
 
 def unmatched(issues: Sequence[str]) -> str:
     """Name the known issues that list none of the collected cases and rules."""
-    names = printable.line(", ".join(issues[:MAX_ISSUES]), MAX_HEADER_CHARACTERS)
+    names = printable.line(", ".join(issues[:MAX_ISSUES]), MAX_NAME_CHARACTERS)
     more = ", …" if len(issues) > MAX_ISSUES else ""
     return f"known issues that list none of these cases and rules: {len(issues)} ({names}{more})"
 
