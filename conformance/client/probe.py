@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ import httpx2
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
+from conformance.base.printable import visible
 from conformance.base.suggest import did_you_mean
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
@@ -29,6 +31,9 @@ DOCUMENT = 20.0
 ANSWER = 120.0
 """Seconds for a whole answer of the model; the first one after a start takes longest."""
 
+SHOWN = 160
+"""Bytes of an answer that a message repeats."""
+
 HARD_TO_TELL = 'Is it "so" , or not ?  It \'s <tool_call>\n{"a" : [1 , 2]} here .'
 """Text that tokenizers are known to tidy up."""
 
@@ -41,6 +46,8 @@ class Greeting:
     """Where a model answers."""
     hello: Callable[[str, Script | None], Json]
     """Writes a short request to a model; with a script to say, or for a few words of its own."""
+    with_tool: Callable[[Json], Json]
+    """Adds a tool to a request; there are templates that cannot do without."""
     shown: Callable[[Json], Json]
     """Adds to a body that the answer's token ids be shown."""
     text: Callable[[Json], str | None]
@@ -55,6 +62,28 @@ class Greeting:
 
 class ProbeProblem(Exception):
     """A server cannot be tested; the message says what was seen and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came back to a question, without secrets."""
+
+    status: int
+    data: bytes
+
+    @property
+    def document(self) -> Json | None:
+        """Its JSON; `None` if it is not JSON."""
+        try:
+            return jsonvalue.plain(jsonvalue.parse(self.data.decode("utf-8")))
+        except ValueError:
+            return None
+
+    @property
+    def shown(self) -> str:
+        """Its status and its first words, for a message."""
+        words = visible(self.data[:SHOWN].decode("utf-8", "replace").strip())
+        return f"{self.status} ({words})" if words else str(self.status)
 
 
 class Probe:
@@ -86,12 +115,13 @@ class Probe:
 
     def get(self, url: str) -> Json | None:
         """Get a JSON document; `None` if the server has none there."""
-        status, document = self._ask("GET", url)
-        return document if status == 200 else None
+        found = self._ask("GET", url)
+        return found.document if found.status == 200 else None
 
     def models(self) -> list[str]:
         """List the models that the server names; raises `ProbeProblem`."""
-        status, document = self._ask("GET", f"{self.url}/models")
+        found = self._ask("GET", f"{self.url}/models")
+        status, document = found.status, found.document
         if status in (401, 403):
             raise ProbeProblem(
                 f"{self.url}/models answered {status}; give the key in CONFORMANCE_API_KEY, "
@@ -106,11 +136,34 @@ class Probe:
         return [str(item["id"]) for item in data if isinstance(item, dict) and "id" in item]
 
     def says(self, model: str, script: Script) -> str | None:
-        """Ask the model to say a script; give the text that came, or `None` if it was refused."""
-        status, document = self._greet(self._greeting.hello(model, script))
-        return self._greeting.text(document) if status == 200 else None
+        """Ask the model to say a script; give the text that came, or `None` if that was refused.
 
-    def _greet(self, body: Json) -> tuple[int, Json | None]:
+        It was refused if the same request is answered without the script. Where that fails as
+        well, the failure says nothing about scripts: raises `ProbeProblem`.
+        """
+        seen: defaultdict[str, list[str]] = defaultdict(list)
+        for dressed, more, alone in self._dresses:
+            scripted = self._greet(dressed(self._greeting.hello(model, script)))
+            if scripted.status == 200:
+                return self._greeting.text(scripted.document)
+            plain = self._greet(dressed(self._greeting.hello(model, None)))
+            if plain.status == 200 and 400 <= scripted.status < 500:
+                return None
+            seen[scripted.shown].append(f"a script{more}")
+            seen[plain.shown].append(alone)
+        told = "; ".join(f"{answer} to {', '.join(asked)}" for answer, asked in seen.items())
+        raise ProbeProblem(
+            f"{self.url}: whether it says scripts cannot be known, because it answered {told}; "
+            "look into its log, or give --emission sampled to send none"
+        )
+
+    @property
+    def _dresses(self) -> Sequence[tuple[Callable[[Json], Json], str, str]]:
+        """Give what can be done to a request, and how to name one with and without a script."""
+        bare = (lambda body: body), "", "a plain request"
+        return bare, (self._greeting.with_tool, " and a tool", "a tool alone")
+
+    def _greet(self, body: Json) -> _Answer:
         return self._ask("POST", f"{self.url.removesuffix('/v1')}{self._greeting.path}", body)
 
     def shows_tokens(self, model: str) -> bool:
@@ -119,18 +172,21 @@ class Probe:
         Some tokenizers remove spaces before punctuation when they decode. Then the text is not what
         the model said.
         """
-        _, document = self._greet(self._greeting.shown(self._greeting.hello(model, None)))
-        if not self._greeting.ids(document):
+        asked = self._greeting.shown(self._greeting.hello(model, None))
+        answers = (self._greet(dressed(asked)) for dressed, *_ in self._dresses)
+        found = next((one.document for one in answers if one.status == 200), None)
+        if not self._greeting.ids(found):
             return False
         root = self.url.removesuffix("/v1")
-        asked = {"model": model, "prompt": HARD_TO_TELL, "add_special_tokens": False}
-        _, document = self._ask("POST", f"{root}/tokenize", asked)
+        text = {"model": model, "prompt": HARD_TO_TELL, "add_special_tokens": False}
+        document = self._ask("POST", f"{root}/tokenize", text).document
         ids = document.get("tokens") if isinstance(document, dict) else None
-        _, document = self._ask("POST", f"{root}/detokenize", {"model": model, "tokens": ids})
-        text = document.get("prompt") if isinstance(document, dict) else None
-        return isinstance(text, str) and HARD_TO_TELL in text
+        tokens = {"model": model, "tokens": ids}
+        document = self._ask("POST", f"{root}/detokenize", tokens).document
+        back = document.get("prompt") if isinstance(document, dict) else None
+        return isinstance(back, str) and HARD_TO_TELL in back
 
-    def _ask(self, method: str, url: str, body: Json = None) -> tuple[int, Json | None]:
+    def _ask(self, method: str, url: str, body: Json = None) -> _Answer:
         """Ask until the server is not busy; only then is an answer about the server itself."""
         limit = DOCUMENT if body is None else ANSWER
         try:
@@ -143,11 +199,7 @@ class Probe:
             reason = self._secrets.hide(str(problem)) or type(problem).__name__
             hint = "give --ca-file" if "CERTIFICATE" in reason else "is the server up?"
             raise ProbeProblem(f"no answer from {url}: {reason}; {hint}") from None
-        try:
-            text = self._secrets.hide_bytes(data).decode("utf-8")
-            return status, jsonvalue.plain(jsonvalue.parse(text))
-        except ValueError:
-            return status, None
+        return _Answer(status, self._secrets.hide_bytes(data))
 
     async def _until_not_busy(
         self, method: str, url: str, body: Json, limit: float

@@ -29,7 +29,9 @@ GREETING = DEFAULT.greeting
 RENDER = GREETING.prompts[0]
 examine = partial(probe.examine, greeting=GREETING)
 KEY = "sk-very-secret-0123456789"
-MODELS = {"data": [{"id": "one"}]}
+MODELS: Json = {"data": [{"id": "one"}]}
+ANSWER: Json = {"choices": [{"message": {"content": "Hello"}}]}
+CHAT = GREETING.path
 
 
 def pages(
@@ -206,7 +208,7 @@ def test_the_key_is_sent_and_shown_to_nobody() -> None:
 
 def test_several_models_are_a_choice_for_the_user() -> None:
     models = {"data": [{"id": "one"}, {"id": "two"}]}
-    with serve(pages({"/v1/models": models})) as url:
+    with serve(pages({"/v1/models": models, CHAT: ANSWER})) as url:
         told = problem_with(url)
         found = examine(url, parser="hermes", model="two")
     assert told == f"{url} serves several models or none (one, two); choose with --model"
@@ -221,7 +223,8 @@ def test_a_model_that_is_not_there_is_a_problem_with_a_hint() -> None:
 
 
 def test_a_server_that_answers_nothing_else_is_sampled_and_unknown() -> None:
-    with serve(pages({"/v1/models": MODELS, "/openapi.json": b"["})) as url:
+    documents = {"/v1/models": MODELS, "/openapi.json": b"[", CHAT: ANSWER}
+    with serve(pages(documents)) as url:
         found = examine(url, parser="hermes")
     assert (found.implementation, found.version) == ("unknown", None)
     assert (found.emission, found.takes_interval) == ("sampled", False)
@@ -250,9 +253,91 @@ def test_prompts_are_read_where_the_server_shows_them() -> None:
     assert {prompts(one) for one in documents} == {None}
 
 
+def chats(statuses: Mapping[str, int]) -> Behave:
+    """Answer a script with its text, anything else with words, and each kind with its status.
+
+    The kinds are named by what is in the request: `script`, `plain`, `script tool`, `plain tool`,
+    and `sign` for a script that only a server of one format can say.
+    """
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        while True:
+            head, _, text = read_request(connection).partition(b"\r\n\r\n")
+            if head.startswith(b"GET"):
+                listed = head.split()[1] == b"/v1/models"
+                status, document = (200, MODELS) if listed else (404, {})
+            else:
+                body = json.loads(text)
+                script = json.loads(next(iter(body.get("vllm_xargs", {}).values()), "null"))
+                said = "".join(piece[1] for piece in script["pieces"]) if script else "Hello"
+                kind = "script" if script else "plain"
+                if script and not said.startswith("yes "):
+                    kind = "sign"
+                status = statuses.get(f"{kind} tool" if "tools" in body else kind, 400)
+                document = {"choices": [{"message": {"content": said}}]}
+                document = document if status == 200 else {"error": {"message": f"no {kind}"}}
+            told = json.dumps(document).encode()
+            connection.sendall(b"HTTP/1.1 %d x\r\ncontent-length: %d\r\n\r\n" % (status, len(told)))
+            connection.sendall(told)
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("statuses", "emission"),
+    [
+        ({"script": 200}, "scripted"),
+        ({"script": 400, "plain": 200}, "sampled"),
+        ({"script": 422, "plain": 200}, "sampled"),
+        ({"script": 500, "plain": 500, "script tool": 200}, "scripted"),
+        ({"script": 400, "plain": 400, "script tool": 400, "plain tool": 200}, "sampled"),
+    ],
+)
+def test_a_refusal_counts_if_the_same_request_is_answered_without_a_script(
+    statuses: Mapping[str, int], emission: str
+) -> None:
+    with serve(chats(statuses)) as url:
+        assert examine(url, parser="hermes").emission == emission
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        (
+            dict.fromkeys(["script", "plain", "script tool", "plain tool"], 404),
+            '404 ({"error": {"message": "no script"}}) to a script, a script and a tool; '
+            '404 ({"error": {"message": "no plain"}}) to a plain request, a tool alone;',
+        ),
+        (
+            {"script": 500, "plain": 200, "script tool": 500, "plain tool": 200},
+            '500 ({"error": {"message": "no script"}}) to a script, a script and a tool; 200 (',
+        ),
+    ],
+)
+def test_from_a_failure_nothing_is_concluded(statuses: Mapping[str, int], told: str) -> None:
+    with serve(chats(statuses)) as url:
+        problem = problem_with(url)
+        assert told in problem
+        assert problem.startswith(f"{url}: whether it says scripts cannot be known, because it")
+        assert problem.endswith("give --emission sampled to send none")
+        assert examine(url, parser="hermes", emission="sampled").emission == "sampled"
+
+
+@pytest.mark.parametrize(("status", "format"), [(200, "mistral-v11"), (400, "mistral")])
+def test_a_sign_that_is_refused_shows_another_format(status: int, format: str) -> None:
+    with serve(chats({"script": 200, "plain": 200, "sign": status})) as url:
+        assert examine(url, parser="mistral").format == format
+
+
+def test_a_sign_that_fails_shows_no_format() -> None:
+    failing = {"sign": 500, "sign tool": 500}
+    with serve(chats({"script": 200, "plain": 200, **failing})) as url:
+        assert "whether it says scripts cannot be known" in problem_with(url, parser="mistral")
+
+
 def busy_at_first(times: int, header: str = "") -> Behave:
     turns = itertools.count()
-    documents = pages({"/v1/models": MODELS})
+    documents = pages({"/v1/models": MODELS, CHAT: ANSWER})
 
     def behave(connection: socket.socket, over: threading.Event) -> None:
         if next(turns) >= times:

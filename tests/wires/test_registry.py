@@ -140,6 +140,7 @@ def test_a_wire_greets_limits_and_reads_tokens(wire: Wire) -> None:
     said = wire.greeting.hello("m", (Piece("text", "one word"),))
     assert "one word" in json.dumps(said)
     assert "one word" not in json.dumps(wire.greeting.hello("m", None))
+    assert wire.greeting.with_tool(said).items() > said.items()
     nothing: list[Json] = [None, {}, [], "x"]
     assert {wire.greeting.text(document) for document in nothing} == {None}
     assert {tuple(wire.greeting.ids(document)) for document in nothing} == {()}

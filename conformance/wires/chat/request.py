@@ -53,12 +53,18 @@ def hello(model: str, script: Script | None) -> Json:
     body: dict[str, Json] = {
         "model": model,
         "messages": [{"role": "user", "content": "Hello"}],
-        "max_tokens": 4 if script is None else 64,
+        "max_completion_tokens": 4 if script is None else 64,
         "temperature": 0,
     }
     if script is not None:
         body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, "tokens")}
     return body
+
+
+def with_tool(body: Json) -> Json:
+    """Add a tool that nobody needs, for a template that cannot do without any."""
+    about = {"name": "look", "description": "Look.", "parameters": {"type": "object"}}
+    return {**body, "tools": [{"type": "function", "function": about}]}
 
 
 def limited(body: Json, tokens: int) -> Json:
