@@ -5,7 +5,7 @@ TARGETS ?= hermes mistral
 RELEASES ?= 0.27.0 0.28.0 0.29.0 0.30.0 0.31.0 0.32.0
 BIN := .venv/bin
 
-.PHONY: help run test quick lint wheel docs mutants history clean
+.PHONY: help run test quick clients lint wheel docs mutants history clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test   the suite's own tests, real vLLM included"
 	@echo "make quick  those of them that are fast and need no vLLM"
 	@echo "make lint   ruff, mypy, and the files of cases, targets and known issues"
+	@echo "make clients  clients of today read the rules' recorded answers again"
 	@echo "make wheel  the suite, and what a vLLM server loads, as wheels in dist/"
 
 .venv/ready: pyproject.toml
@@ -37,6 +38,22 @@ test: quick
 
 quick: .venv/ready
 	@$(BIN)/pytest -n 3 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute
+
+# Each client has an environment of its own. Those in JavaScript need node and npm.
+clients: .venv/ready $(patsubst %/requirements.txt,%/.venv/ready,$(wildcard tests/clients/*/requirements.txt)) \
+  $(patsubst %/package-lock.json,%/node_modules/ready,$(wildcard tests/clients/*/package-lock.json))
+	@$(BIN)/pytest -m clients tests/tools
+
+tests/clients/%/.venv/ready: tests/clients/%/requirements.txt
+	@echo "making tests/clients/$*/.venv"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+tests/clients/%/node_modules/ready: tests/clients/%/package-lock.json
+	@echo "making tests/clients/$*/node_modules"
+	@cd tests/clients/$* && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 lint: .venv/ready
 	@$(BIN)/ruff check .
@@ -64,4 +81,5 @@ history: .venv/ready
 	@$(BIN)/python -m tools.history .conformance/history
 
 clean:
+	rm -rf tests/clients/*/.venv tests/clients/*/node_modules
 	rm -rf .venv .conformance build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from conformance.reference import FAULTS
@@ -21,6 +21,7 @@ from conformance.rules.rule import EVERY, OPENAI
 from conformance.verdicts import known_issues
 from conformance.verdicts.known_issues import Issue
 from conformance.verdicts.ownership import owners
+from tools import client_table
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "rules"
@@ -91,6 +92,7 @@ def page(rule: Rule, issues: Iterable[Issue]) -> str:
         f"## Wrong\n\n{_sample(rule.wrong)}",
         f"## Right\n\n{_sample(rule.right)}",
         f"## Specification\n\n{_specification(rule)}",
+        *_clients(rule),
         f"## Whose fault it is\n\n{_sentence(BLAMED[rule.blame])}.",
         *_ownership(rule),
         f"## What proves it\n\n{_proof(rule)}",
@@ -121,7 +123,33 @@ def _sample(text: str) -> str:
 def _specification(rule: Rule) -> str:
     if rule.spec is None:
         return "None says so in these words. The reason is what clients do; see above."
-    return f"See <{rule.spec}>."
+    if rule.sentence is None:
+        return f"See <{rule.spec}>."
+    return f"> {_plain(rule.sentence)}\n\nFrom <{rule.spec}>."
+
+
+def _clients(rule: Rule) -> Iterator[str]:
+    """Say which clients of today break, and on which recordings."""
+    table = client_table.read()
+    if rule.id not in table.rules:
+        return
+    rows = [f"- {client}: {_does_each(files)}" for client, files in table.breaking(rule.id).items()]
+    told = "\n".join(rows) or "None. Each gives a program what the right answer gives."
+    yield f"## Which clients break\n\n{told}\n\n[All clients](../clients.md)."
+
+
+def _does_each(files: Mapping[str, str]) -> str:
+    """Put together the recordings on which a client does the same."""
+    by_saying: dict[str, list[str]] = {}
+    for file, said in files.items():
+        by_saying.setdefault(said, []).append(f"`{file}`")
+    return "; ".join(f"{_code(said)} ({', '.join(on)})" for said, on in by_saying.items())
+
+
+def _code(said: str) -> str:
+    """Set a client's own message as code: it may hold any mark."""
+    does, colon, message = said.partition(": ")
+    return f"{does}: `{message.replace('`', chr(39))}`" if colon else does
 
 
 def _ownership(rule: Rule) -> Iterator[str]:

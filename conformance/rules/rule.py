@@ -24,6 +24,7 @@ OPENAI, VLLM = "openai", "vllm"
 EVERY = ("*",)
 """For a rule that yields to every other one that demands something."""
 
+CHAT_CREATE = "https://platform.openai.com/docs/api-reference/chat/create"
 RFC_8259 = "https://www.rfc-editor.org/rfc/rfc8259"
 
 FIRST = "0.1.0"
@@ -103,6 +104,8 @@ class Rule:
     """Whose fault it is where the rule is broken."""
     spec: str | None = None
     """Where a specification demands it."""
+    sentence: str | None = None
+    """What it says there, word for word."""
     since: str = FIRST
     """The version of the suite that had it first."""
 
@@ -130,7 +133,7 @@ RULES: dict[str, Rule] = {}
 """Every rule by its id, in the order of the ids."""
 
 _ID = re.compile(r"[a-z0-9]+(\.[a-z0-9_-]+)+")
-_PART = re.compile(r"^\s*(Why|Wrong|Right): ", re.MULTILINE)
+_PART = re.compile(r"^\s*(Why|Says|Wrong|Right): ", re.MULTILINE)
 
 
 def always(evidence: Evidence) -> bool:
@@ -158,8 +161,9 @@ def rule(
 ) -> Callable[[Callable[[Evidence], Findings]], Callable[[Evidence], Findings]]:
     """Enter a generator of findings into the catalogue.
 
-    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`. Two things are set once
-    for a module: `BLAME` says whose fault it is, `SPEC` where a specification demands it.
+    Its docstring has a title and the parts `Why:`, `Wrong:` and `Right:`, and `Says:` with the
+    specification's own words where there are such. Two things are set once for a module: `BLAME`
+    says whose fault it is, `SPEC` where a specification demands it.
     """
 
     def enter(check: Callable[[Evidence], Findings]) -> Callable[[Evidence], Findings]:
@@ -169,7 +173,7 @@ def rule(
         parts = {
             name: " ".join(text.split()) for name, text in zip(rest[::2], rest[1::2], strict=True)
         }
-        if set(parts) != {"Why", "Wrong", "Right"}:
+        if set(parts) - {"Says"} != {"Why", "Wrong", "Right"}:
             raise ValueError(f"rule {id}: the docstring has a title, Why:, Wrong: and Right:")
         RULES[id] = Rule(
             id=id,
@@ -186,6 +190,7 @@ def rule(
             in_either=in_either,
             blame=blame or check.__globals__.get("BLAME", "server"),
             spec=spec or check.__globals__.get("SPEC"),
+            sentence=parts.get("Says"),
             since=since,
         )
         return check

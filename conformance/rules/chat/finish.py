@@ -6,7 +6,7 @@ from conformance.base import jsonvalue
 from conformance.rules.chat import choices_of, tool_choice_of
 from conformance.rules.common.choice import claims_calls
 from conformance.rules.common.content import cut_in_a_character
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import CHAT_CREATE, MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.truth import is_written
 from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.choices import Choice, reasons
@@ -111,6 +111,10 @@ def known(evidence: Evidence) -> Findings:
     """finish_reason is one that the specification lists.
 
     Why: openai-dotnet and Semantic Kernel raise on any other; LiteLLM takes "abort" as a failure.
+    Says: This will be `stop` if the model hit a natural stop point or a provided stop sequence,
+        `length` if the maximum number of tokens specified in the request was reached,
+        `content_filter` if content was omitted due to a flag from our content filters, `tool_calls`
+        if the model called a tool, or `function_call` (deprecated) if the model called a function.
     Wrong: "finish_reason": "eos"
     Right: "finish_reason": "stop"
     """
@@ -130,6 +134,7 @@ def tool_calls(evidence: Evidence) -> Findings:
     """An answer that calls a tool without being forced to ends with `tool_calls`.
 
     Why: Strands, opencode and Spring AI run no tool on any other reason.
+    Says: `tool_calls` if the model called a tool
     Wrong: a call, and "finish_reason": "stop"
     Right: a call, and "finish_reason": "tool_calls"
     """
@@ -186,12 +191,19 @@ def named(evidence: Evidence) -> Findings:
             )
 
 
-@rule("finish.stop-string", MUST, "any", lambda evidence: bool(evidence.request.get("stop")))
+@rule(
+    "finish.stop-string",
+    MUST,
+    "any",
+    lambda evidence: bool(evidence.request.get("stop")),
+    spec=CHAT_CREATE,
+)
 def stops(evidence: Evidence) -> Findings:
     """An answer ends before a stop string of the request and does not contain it.
 
     Why: the specification says that the returned text does not contain it; a client that
         splits by it, or shows the text, meets it twice or has to cut it off.
+    Says: The returned text will not contain the stop sequence.
     Wrong: "stop": ["END"], and the content "Done. END"
     Right: "stop": ["END"], and the content "Done. "
     """

@@ -5,7 +5,16 @@ from __future__ import annotations
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import JsonProblem
 from conformance.base.sse import Event, Stream
-from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import (
+    CHAT_CREATE,
+    INFO,
+    MUST,
+    RFC_8259,
+    SHOULD,
+    Evidence,
+    Findings,
+    rule,
+)
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import DONE
 
@@ -194,17 +203,13 @@ def json_valid(evidence: Evidence) -> Findings:
         yield _wrong(event, expected="one JSON object", actual=actual)
 
 
-@rule(
-    "sse.done",
-    MUST,
-    "stream",
-    spec="https://platform.openai.com/docs/api-reference/chat-streaming",
-)
+@rule("sse.done", MUST, "stream", spec=CHAT_CREATE)
 def done(evidence: Evidence) -> Findings:
     """A stream ends with exactly one `data: [DONE]`.
 
     Why: the specification names it as the terminator; openai-python stops there and loses what
         follows; without it a client cannot distinguish an end from a cut.
+    Says: If set, an additional chunk will be streamed before the `data: [DONE]` message.
     Wrong: the connection closes after the last chunk
     Right: data: [DONE]
     """

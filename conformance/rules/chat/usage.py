@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from conformance.base.jsonvalue import Json
-from conformance.rules.rule import MUST, SHOULD, VLLM, Evidence, Findings, rule
+from conformance.rules.rule import CHAT_CREATE, MUST, SHOULD, VLLM, Evidence, Findings, rule
 from conformance.terms.outcome import Finding
 from conformance.wires.chat.answers import Answer
 
@@ -44,12 +44,14 @@ def _usages(answer: Answer) -> Iterator[Usage]:
             yield f"chunk {chunk.number} usage", chunk.number, chunk.value["usage"]
 
 
-@rule("usage.final-chunk", MUST, "stream", _asked)
+@rule("usage.final-chunk", MUST, "stream", _asked, spec=CHAT_CREATE)
 def final_chunk(evidence: Evidence) -> Findings:
     """Usage that was asked for is sent once, in a last chunk without choices.
 
     Why: LangChain and pydantic-ai add up every usage they meet, openai-python keeps that of the
         last chunk only, openai-java takes the first for the end and raises on what follows.
+    Says: The `usage` field on this chunk shows the token usage statistics for the entire request,
+        and the `choices` field will always be an empty array.
     Wrong: {"choices": [{…}], "usage": {…}} in every chunk
     Right: {"choices": [], "usage": {…}} after the last choice
     """
@@ -151,6 +153,7 @@ def adds_up(evidence: Evidence) -> Findings:
 
     Why: the specification has three integers that say so; users are billed and budgets kept by
         them, and typed clients raise on anything else.
+    Says: Total number of tokens used in the request (prompt + completion).
     Wrong: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 10}
     Right: {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
     """
@@ -261,12 +264,14 @@ def _shows_tokens(evidence: Evidence) -> bool:
     _shows_tokens,
     profile=VLLM,
     yields_to=("usage.equiv",),
+    spec="https://github.com/vllm-project/vllm/blob/v0.32.0/vllm/entrypoints/openai/chat_completion/protocol.py",
 )
 def all_tokens(evidence: Evidence) -> Findings:
     """With return_token_ids there are as many ids as completion_tokens.
 
     Why: training on an answer, and replaying it, needs each token; a wrong count
         bills tokens that were never generated.
+    Says: If specified, the result will include token IDs alongside the generated text.
     Wrong: 7 token_ids and 8 completion_tokens
     Right: 8 token_ids and 8 completion_tokens
     """

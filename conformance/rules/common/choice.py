@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from conformance.base.jsonvalue import Json
 from conformance.rules.common.content import call_leaks
-from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.rule import CHAT_CREATE, MUST, Evidence, Findings, rule
 from conformance.terms.asked import Allowed, Named
 from conformance.terms.outcome import Finding
 from conformance.wires.answer import Turn
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
+SPEC = CHAT_CREATE
 
 FORBIDDEN_CALLS = (
     "choice.none",
@@ -116,6 +116,7 @@ def none(evidence: Evidence) -> Findings:
 
     Why: the client has said that it runs no tool; pydantic-ai and openai-agents raise on a call
         of a tool that they did not offer.
+    Says: `none` means the model will not call any tool and instead generates a message.
     Wrong: "tool_choice": "none", and an answer with tool_calls
     Right: "tool_choice": "none", and an answer in words
     """
@@ -129,6 +130,7 @@ def required(evidence: Evidence) -> Findings:
     """With tool_choice `required` at least one tool is called.
 
     Why: the specification says so, and code that asked for it reads tool_calls[0].
+    Says: `required` means the model must call one or more tools.
     Wrong: "tool_choice": "required", and an answer in words
     Right: "tool_choice": "required", and a call
     """
@@ -142,6 +144,8 @@ def named(evidence: Evidence) -> Findings:
     """With a named tool_choice that tool is called, and no other.
 
     Why: code that forces a tool parses the arguments as that tool's, whatever name they come with.
+    Says: Specifying a particular tool via `{"type": "function", "function": {"name":
+        "my_function"}}` forces the model to call that tool.
     Wrong: get_weather is named, the answer calls get_time
     Right: get_weather is named, the answer calls get_weather
     """
@@ -156,6 +160,7 @@ def offered(evidence: Evidence) -> Findings:
 
     Why: a server that forces a call chooses among the tools it was given; with any other name
         there is nothing to run, and clients raise "Tool not found".
+    Says: `required` requires the model to call one or more of the allowed tools.
     Wrong: "tool_choice": "required", the tools get_weather and get_time, and a call of search
     Right: a call of get_weather
     """

@@ -34,12 +34,14 @@ def unique(evidence: Evidence) -> Findings:
     MUST,
     "any",
     lambda evidence: bool(evidence.format and evidence.format.call_id) and has_calls(evidence),
+    spec="https://github.com/mistralai/mistral-common/blob/main/src/mistral_common/protocol/instruct/validator.py",
 )
 def form(evidence: Evidence) -> Findings:
     """A call's id has the form that the model's own template demands.
 
     Why: Mistral's templates and mistral_common refuse the next turn unless an id is nine letters
         and digits.
+    Says: must be a-z, A-Z, 0-9, with a length of 9
     Wrong: "id": "chatcmpl-tool-9af5e2cd"
     Right: "id": "aB3dE6gH9"
     """

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from conformance.rules.common.choice import calls_too_many, wrong_calls
-from conformance.rules.rule import MUST, Evidence, Findings, rule
+from conformance.rules.rule import CHAT_CREATE, MUST, Evidence, Findings, rule
 
 BLAME = "server"
-SPEC = "https://platform.openai.com/docs/api-reference/chat/create"
+SPEC = CHAT_CREATE
 
 
 @rule(
@@ -19,6 +19,7 @@ def one_at_a_time(evidence: Evidence) -> Findings:
     """With parallel_tool_calls false there is one call at most.
 
     Why: clients ask for it when tools must not run side by side, or when they read one call only.
+    Says: Whether to enable parallel function calling during tool use.
     Wrong: "parallel_tool_calls": false, and two calls
     Right: "parallel_tool_calls": false, and one call
     """

@@ -80,7 +80,7 @@ def role_once(evidence: Evidence) -> Findings:
                 yield choice.finding_in(number, "delta.role", expected=expected, actual=repr(role))
 
 
-@rule("chunk.content-xor-tools", MUST, "stream", has_calls)
+@rule("chunk.content-xor-tools", SHOULD, "stream", has_calls)
 def content_xor_tools(evidence: Evidence) -> Findings:
     """A delta has text or calls, never both.
 

@@ -21,6 +21,7 @@ def object_name(evidence: Evidence) -> Findings:
     """Every chunk says `"object": "chat.completion.chunk"`.
 
     Why: openai-python's stream helper drops chunks that do not, and then asserts.
+    Says: The object type, which is always `chat.completion.chunk`.
     Wrong: {"object": "chat.completion", …}
     Right: {"object": "chat.completion.chunk", …}
     """
@@ -35,6 +36,7 @@ def required_fields(evidence: Evidence) -> Findings:
     """Every chunk has a string id, an integer created and a string model.
 
     Why: the specification requires them, and openai-java throws where one is absent.
+    Says: A unique identifier for the chat completion. Each chunk has the same ID.
     Wrong: {"object": "chat.completion.chunk", "choices": []}
     Right: {"id": "chatcmpl-1", "created": 1700000000, "model": "m", …}
     """
@@ -53,6 +55,7 @@ def id_constant(evidence: Evidence) -> Findings:
     """All chunks of an answer have one id, and it is not empty.
 
     Why: openai-go refuses every chunk whose id differs from the first.
+    Says: A unique identifier for the chat completion. Each chunk has the same ID.
     Wrong: chatcmpl-1, then chatcmpl-2
     Right: chatcmpl-1 throughout
     """
@@ -82,6 +85,7 @@ def created_constant(evidence: Evidence) -> Findings:
     """All chunks of an answer have one `created`.
 
     Why: the specification says that each chunk has the same timestamp; logs are ordered by it.
+    Says: Each chunk has the same timestamp.
     Wrong: 1700000000, then 1700000001
     Right: 1700000000 throughout
     """
