@@ -11,7 +11,7 @@ MAX_LINE_CHARACTERS = 4_000
 _ROOM = 40
 """For the words that say how much is left out, so that a line which was cut is not cut again."""
 
-_COMMAND = re.compile(r"^( *):(?=:)|#(?=#\w*\[)")
+ORDER = re.compile(r"^( *):(?=:)|#(?=#\w*\[)", re.MULTILINE)
 """What makes a line of a log an order to GitHub, Azure or TeamCity: `::error::`, `##vso[`."""
 
 
@@ -36,7 +36,7 @@ def cut(text: str, limit: int) -> str:
 
 def line(text: str, limit: int = MAX_LINE_CHARACTERS) -> str:
     """Write any text as one line that is visible, not too long, and no order to a CI system."""
-    inert = _COMMAND.sub(lambda found: f"{found[1] or ''}{_escape(found[0][-1])}", visible(text))
+    inert = ORDER.sub(lambda found: f"{found[1] or ''}{_escape(found[0][-1])}", visible(text))
     return inert if len(inert) <= limit else cut(inert, limit - _ROOM)
 
 
@@ -55,9 +55,10 @@ def counted(number: int, thing: str, things: str | None = None) -> str:
 
 def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
     """Wrap a text at spaces only; `first` indents the first line, and `rest` all others."""
-    return textwrap.wrap(
+    rows = textwrap.wrap(
         text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
     )
+    return [line(row) for row in rows]
 
 
 def _escape(one: str) -> str:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from conformance.base.printable import cut, visible, wrapped
+from conformance.base.printable import counted, cut, line, wrapped
 from conformance.results.comparison import TROUBLE, Change, Comparison, Kind
 from conformance.results.reader import Results
 from conformance.verdicts.verdict import counts
@@ -14,6 +14,9 @@ from conformance.verdicts.verdict import counts
 WIDTH = 88
 MAX_VALUE_CHARACTERS = 160
 """More of an expected or actual value is not shown."""
+
+MAX_CODE_CHARACTERS = 1_000
+"""More of a name, a path or a list of modes is not shown."""
 
 ENTITIES = {ord(character): f"&#{ord(character)};" for character in "&<>|`\\@[]*_~#"}
 """Characters that Markdown, or HTML in it, could take for markup."""
@@ -130,13 +133,14 @@ def markdown(comparison: Comparison) -> str:
 
 
 def code(text: str) -> str:
-    """Write a text as code in a cell of a Markdown table, where none of it is markup."""
-    return f"<code>{visible(text).translate(ENTITIES) or ' '}</code>"
+    """Write any text as code in a cell of a Markdown table, where none of it is markup."""
+    return f"<code>{line(text, MAX_CODE_CHARACTERS).translate(ENTITIES) or ' '}</code>"
 
 
 def _run(results: Results) -> str:
-    facts = f"{results.target.id}  {results.run.started}  suite {results.suite.version}"
-    return visible(f"{facts}  {results.path}")
+    name = line(results.target.id, MAX_VALUE_CHARACTERS)
+    facts = f"{name}  {results.run.started}  suite {results.suite.version}"
+    return line(f"{facts}  {results.path}", MAX_CODE_CHARACTERS)
 
 
 def _text_rows(changes: Sequence[Change]) -> Iterator[str]:
@@ -147,13 +151,12 @@ def _text_rows(changes: Sequence[Change]) -> Iterator[str]:
         first = found[0]
         known = sorted({change.listed for change in found if change.listed})
         excuse = f"  known: {', '.join(known)}" if known else ""
-        number = f"{len(found)} item{'s' if len(found) > 1 else ''}"
-        yield visible(f"  {rule}  {first.level.upper()}  {number}{excuse}")
+        yield line(f"  {rule}  {first.level.upper()}  {counted(len(found), 'item')}{excuse}")
         expected, actual = _values(first)
         word = "" if first.after in TROUBLE else "was: "
-        yield from _indented(visible(f"{word}expected {expected}, got {actual}"))
+        yield from _indented(line(f"{word}expected {expected}, got {actual}"))
         for modes, cases in _by_modes([(change.case, change.mode) for change in found]):
-            yield from _indented(visible(f"[{modes}] {', '.join(cases)}"))
+            yield from _indented(line(f"[{modes}] {', '.join(cases)}"))
 
 
 def _indented(line: str) -> list[str]:
@@ -165,7 +168,12 @@ def _values(change: Change) -> tuple[str, str]:
         return cut(change.finding.expected, MAX_VALUE_CHARACTERS), cut(
             change.finding.actual, MAX_VALUE_CHARACTERS
         )
-    return "a whole answer", cut(change.reason or "none", MAX_VALUE_CHARACTERS)
+    return "a whole answer", cut(without("no whole answer", change.reason), MAX_VALUE_CHARACTERS)
+
+
+def without(what: str, reason: str | None) -> str:
+    """Say what did not come, and why if that is known; it follows the word `got`."""
+    return f"{what}: {reason}" if reason else what
 
 
 def _by_place(changes: Sequence[Change]) -> list[tuple[tuple[str, str], list[Change]]]:
@@ -177,7 +185,7 @@ def _by_place(changes: Sequence[Change]) -> list[tuple[tuple[str, str], list[Cha
 
 def _items(comparison: Comparison) -> Iterator[str]:
     for name, keys in _item_lists(comparison):
-        rows = (visible(f"[{modes}] {', '.join(cases)}") for modes, cases in _by_modes(keys))
+        rows = (line(f"[{modes}] {', '.join(cases)}") for modes, cases in _by_modes(keys))
         yield "\n".join([name, *(line for row in rows for line in _indented(row))])
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from conformance import __version__
 from conformance.base import files
-from conformance.base.printable import cut, visible
+from conformance.base.printable import ORDER, cut, visible
 from conformance.report import changes, evidence, histories, view
 from conformance.results.comparison import Comparison
 from conformance.results.reader import Results
@@ -22,6 +22,8 @@ from conformance.terms.outcome import Outcome
 
 FOLDER = Path(__file__).parent
 MAX_CSS_BYTES = 1_000_000
+MAX_TEXT_CHARACTERS = 24_000
+"""More of any text is not shown; what a page shows at length is shorter."""
 MAX_VALUE_CHARACTERS = 400
 """More of a value in a list is not shown."""
 
@@ -89,15 +91,35 @@ def _environment() -> Environment:
     )
     environment.filters["short"] = lambda text: cut(text, MAX_VALUE_CHARACTERS)
     environment.filters["web"] = _web
+    environment.filters["prose"] = _prose
+    environment.filters["sentence"] = _sentence
     environment.globals.update(summary=changes.summary, changed=changes.groups)
     return environment
 
 
-def _shown(value: Any) -> Any:
-    """Escape whatever the template writes, except its own markup."""
+def _shown(value: Any) -> Markup:
+    """Escape whatever the template writes, except its own markup.
+
+    A page may be printed in a CI system's log, so no line of it may be an order there.
+    """
     if isinstance(value, Markup):
         return value
-    return visible(str(value), keep="\n")
+    inert = escape(cut(visible(str(value), keep="\n"), MAX_TEXT_CHARACTERS))
+    return Markup(ORDER.sub(lambda found: f"{found[1] or ''}&#{ord(found[0][-1])};", inert))
+
+
+def _prose(text: str) -> Any:
+    """Show what stands between backticks as code, in a sentence of a rule or a known issue."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return text
+    shown = (f"<code>{_shown(one)}</code>" if n % 2 else _shown(one) for n, one in enumerate(parts))
+    return Markup("".join(shown))
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def _web(link: str | None) -> str | None:

@@ -15,6 +15,8 @@ from conformance.terms.case import Case
 from conformance.terms.server import Server
 from conformance.verdicts.blame import Blame
 
+_WHOSE = {Blame.UNCLEAR.value: "the model's fault or the parser's"}
+
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
     """Say how many cases a run against such a server leaves out."""
@@ -65,8 +67,8 @@ def shortfall(results: Results) -> str | None:
 
 def reason(item: ItemResult) -> str | None:
     """Give the reason for an item's outcome, whose fault it is, and the outcome of each attempt."""
-    words = ": ".join(filter(None, (item.fault and f"fault of the {item.fault}", item.reason)))
-    words = words.replace("fault of the unclear", "the model's fault or the parser's")
+    whose = item.fault and _WHOSE.get(item.fault, f"the {item.fault}'s fault")
+    words = f"{item.reason} ({whose})" if item.reason and whose else item.reason or whose or ""
     if len(item.attempts) > 1:
         each_of = Counter(str(one.outcome) for one in item.attempts)
         each = ", ".join(f"{count} {outcome}" for outcome, count in each_of.items())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from packaging.version import InvalidVersion, Version
 
-from conformance.base.printable import counted
+from conformance.base.printable import counted, line
 from conformance.report import sampled
+from conformance.report.changes import without
 from conformance.results.comparison import (
     ERROR,
     Comparison,
@@ -22,6 +23,9 @@ from conformance.rules import RULES
 from conformance.terms.outcome import Level, Outcome
 from conformance.verdicts.verdict import BROKEN
 from conformance.verdicts.verdict import counts as can_fail
+
+MAX_NAME_CHARACTERS = 120
+"""More of the name of a server, which stands at the head of columns, is not shown."""
 
 WORDS = {
     Outcome.FAIL: "fails",
@@ -158,7 +162,9 @@ def columns(runs: Iterable[Results]) -> list[Column]:
     return [
         Column(
             number=number,
-            name=name if twice[name] == 1 else f"{name}, {run.run.started}",
+            name=line(
+                name if twice[name] == 1 else f"{name}, {run.run.started}", MAX_NAME_CHARACTERS
+            ),
             results=run,
         )
         for number, (name, run) in enumerate(zip(names, ordered, strict=True))
@@ -275,16 +281,18 @@ def _groups(rule: str, column: Column, numbers: Mapping[str, int]) -> tuple[Grou
 
 def _findings(rule: str, item: ItemResult) -> list[Found]:
     """Give an item's findings of a rule; an error, stale or undecided rule becomes a finding."""
-    reason = sampled.reason(item) or "none"
+    reason = sampled.reason(item)
     if rule == ERROR:
         if item.outcome is not Outcome.ERROR:
             return []
-        return [_as_finding(rule, Outcome.ERROR, "a whole answer", reason)]
+        actual = without("no whole answer", reason)
+        return [_as_finding(rule, Outcome.ERROR, "a whole answer", actual)]
     outcome = item.rules.get(rule)
     if outcome is Outcome.STALE:
         return [_as_finding(rule, outcome, "a known issue that still shows", "the rule holds")]
     if outcome is Outcome.INCONCLUSIVE:
-        return [_as_finding(rule, outcome, "an answer that lets the rule decide", reason)]
+        actual = without("no such answer", reason)
+        return [_as_finding(rule, outcome, "an answer that lets the rule decide", actual)]
     return [finding for finding in item.findings if finding.rule == rule]
 
 

@@ -80,7 +80,7 @@ def test_a_server_that_answers_no_more_has_regressed(tmp_path: Path) -> None:
     assert found.regressed
     shown = changes.text(found)
     assert "regressed\n  error  MUST  1 item\n" in shown
-    assert "expected a whole answer, got it was refused" in shown
+    assert "expected a whole answer, got no whole answer: it was refused" in shown
 
 
 def test_a_known_issue_hides_no_regression(tmp_path: Path) -> None:
