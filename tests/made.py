@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -92,14 +93,23 @@ def document(items: Items, **more: Any) -> dict[str, Any]:
         "target": {**TARGET, **changed["target"]},
         "run": {**RUN, **changed["run"]},
         "issues": {"an-issue": {"about": "It is broken.", "issue": None}},
-        "totals": {"pass": len(found)},
+        "totals": {},
         "results": found,
     }
 
 
+def counted(found: dict[str, Any]) -> dict[str, Any]:
+    """Let a document say of its items what is true of them."""
+    items = found["results"]
+    totals = Counter(one["outcome"] for one in items)
+    return {**found, "totals": totals, "run": {**found["run"], "selected": len(items)}}
+
+
 def write(path: Path, found: Any) -> Path:
+    """Write a document; that of a run is counted again, as a test may have changed its items."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(found), "utf-8")
+    is_run = isinstance(found, dict) and {"results", "run"} <= found.keys()
+    path.write_text(json.dumps(counted(found) if is_run else found), "utf-8")
     return path
 
 

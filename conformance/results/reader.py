@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from conformance.base import jsonfile
 from conformance.base.jsonfile import JsonFileProblem
-from conformance.base.jsonvalue import Json
+from conformance.base.jsonvalue import Json, show
 from conformance.base.printable import counted
 from conformance.base.schema import misfit
 from conformance.base.statistics import Rate
@@ -175,9 +175,14 @@ class Results:
     suite: Suite
     target: TargetRecord
     run: RunFacts
-    totals: Mapping[str, int]
     items: tuple[ItemResult, ...]
     issues: Mapping[str, IssueRecord] = field(default_factory=dict)
+
+    @property
+    def totals(self) -> Mapping[str, int]:
+        """Count the items by outcome."""
+        counted = Counter(str(item.outcome) for item in self.items)
+        return {str(outcome): counted[str(outcome)] for outcome in Outcome}
 
     @property
     def gap(self) -> str | None:
@@ -212,7 +217,30 @@ def load(path: Path) -> Results:
         )
     if (wrong := misfit(document, "results")) is not None:
         raise ResultsProblem(path, f"not the results of a run: {wrong}")
-    return from_document(path, document)
+    results = from_document(path, document)
+    if (wrong := next(_contradictions(results, document["totals"]), None)) is not None:
+        raise ResultsProblem(path, f"contradicts itself: {wrong}; was it changed? run again")
+    return results
+
+
+def _contradictions(results: Results, totals: Mapping[str, int]) -> Iterator[str]:
+    """Hold what a file says of its items against them."""
+    counted = results.totals
+    for outcome in [*counted, *totals]:
+        said, found = totals.get(outcome, 0), counted.get(outcome, 0)
+        if said != found:
+            yield f"totals.{show(outcome)[1:-1]} is {said}, and {found} of the items are that"
+    if results.run.complete and len(results.items) < results.run.selected:
+        missing = (
+            f"run.selected is {results.run.selected}, and there are {len(results.items)} items"
+        )
+        yield f"run.complete is true, {missing}"
+    for item in results.items:
+        for found_there in item.findings:
+            judged = item.rules.get(found_there.rule)
+            if judged is not found_there.outcome:
+                place = f"{item.case} [{item.mode}]: {found_there.rule}"
+                yield f"{place} is {judged or 'not judged'}, and {found_there.outcome} in a finding"
 
 
 def wire(results: Results, item: ItemResult) -> Json:
@@ -248,7 +276,6 @@ def from_document(path: Path, document: Mapping[str, Any]) -> Results:
         suite=Suite(**document["suite"]),
         target=TargetRecord(**document["target"]),
         run=RunFacts(**{**run, "level": Level(run["level"]), "known": tuple(run["known"])}),
-        totals=document["totals"],
         items=items,
         issues={id: IssueRecord(**issue) for id, issue in document.get("issues", {}).items()},
     )

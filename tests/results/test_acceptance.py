@@ -220,7 +220,6 @@ def test_an_unknown_version_and_an_unknown_parser_are_left_out() -> None:
 REFUSED = [
     ({"run": {"complete": False}}, "an incomplete run; let it run to its end"),
     ({"run": {"deselected": 3}}, "a partial run, which left out 3 items; "),
-    ({"totals": {"error": 2}}, "2 items are in error, "),
     ({"suite": {"digest": "sha256:1"}}, "made with other cases or rules than these; "),
 ]
 
@@ -235,6 +234,13 @@ def test_a_run_that_may_hide_failures_is_not_accepted(
     with pytest.raises(AcceptProblem) as caught:
         accepted(found)
     assert str(caught.value).startswith(f"{FILE}: {message}")
+
+
+def test_items_in_error_are_not_accepted() -> None:
+    found = results(item("one/a", "stream", BRACE))
+    found["results"][0]["outcome"] = found["results"][1]["outcome"] = "error"
+    with pytest.raises(AcceptProblem, match="2 items are in error, "):
+        accepted(found)
 
 
 def test_what_is_written_is_a_file_of_known_issues_that_explains_the_run(tmp_path: Path) -> None:

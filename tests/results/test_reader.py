@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 from conformance.results import reader
 from conformance.results.reader import ResultsProblem, load, wire
 from conformance.terms.outcome import Level, Outcome
-from tests.made import Items, document, item, results, write
+from tests.made import Items, counted, document, item, results, write
 
 ITEMS: Items = {
     "a/one[stream]": {"args.json": "fail", "args.object": "pass"},
@@ -72,6 +74,61 @@ def test_a_file_that_holds_no_results_is_one_clear_message(
     assert str(problem.value).startswith(f"{path}: ")
     assert message in str(problem.value)
     assert len(str(problem.value)) < len(str(path)) + 300
+
+
+CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "another count": (
+        lambda run: run["totals"].update({"fail": 0}),
+        "totals.fail is 0, and 1 of the items are that",
+    ),
+    "no count": (
+        lambda run: run["totals"].pop("error"),
+        "totals.error is 0, and 1 of the items are that",
+    ),
+    "an outcome that there is not": (
+        lambda run: run["totals"].update({"fine": 2}),
+        "totals.fine is 2, and 0 of the items are that",
+    ),
+    "an item less": (lambda run: run["results"].pop(), "totals.error is 1, and 0 of the items"),
+    "an item less, counted": (
+        lambda run: (run["results"].pop(), run["totals"].update({"error": 0})),
+        "run.complete is true, run.selected is 2, and there are 1 items",
+    ),
+    "a failure called a pass": (
+        lambda run: run["results"][0].update({"outcome": "pass"}),
+        "totals.pass is 0, and 1 of the items are that",
+    ),
+    "a rule called passed": (
+        lambda run: run["results"][0]["rules"].update({"args.json": "pass"}),
+        "a/one [stream]: args.json is pass, and fail in a finding",
+    ),
+    "a rule left out": (
+        lambda run: run["results"][0]["rules"].pop("args.json"),
+        "a/one [stream]: args.json is not judged, and fail in a finding",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_contradicts_itself_is_refused(tmp_path: Path, change: str) -> None:
+    found = counted(document(ITEMS))
+    found["totals"] = dict(found["totals"])
+    bend, told = CHANGES[change]
+    bend(found)
+    path = tmp_path / "r.json"
+    path.write_text(json.dumps(found), "utf-8")
+    with pytest.raises(ResultsProblem) as caught:
+        load(path)
+    assert str(caught.value).startswith(f"{path}: contradicts itself: {told}")
+    assert str(caught.value).endswith("; was it changed? run again")
+
+
+def test_counts_of_nothing_may_be_missing(tmp_path: Path) -> None:
+    assert results(tmp_path / "r.json", ITEMS).totals == {
+        **dict.fromkeys(map(str, Outcome), 0),
+        "fail": 1,
+        "error": 1,
+    }
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.base import files
 from conformance.engines import registry, target
 from conformance.engines.vllm import LaunchProblem
 from conformance.runs import matrix
@@ -246,5 +247,5 @@ def test_as_many_servers_run_as_cores_and_memory_allow_and_never_none(
 ) -> None:
     kilobytes = gigabytes * 10**9 // 1024
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
-    monkeypatch.setattr(Path, "read_text", lambda *_: f"MemAvailable: {kilobytes} kB\n")
+    monkeypatch.setattr(files, "text", lambda *_: f"MemAvailable: {kilobytes} kB\n")
     assert matrix.servers_here() == servers
