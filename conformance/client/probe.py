@@ -13,7 +13,7 @@ import httpx2
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.base.printable import visible
-from conformance.base.suggest import did_you_mean
+from conformance.base.suggest import did_you_mean, listed
 from conformance.client.access import OPEN, Access
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
 from conformance.client.secrecy import MASK
@@ -284,8 +284,8 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
     if wanted is not None and wanted not in models:
         raise ProbeProblem(f"--model: {url} has no {wanted!r}; {did_you_mean(wanted, models)}")
     if wanted is None and len(models) != 1:
-        listed = ", ".join(models) or "none"
-        raise ProbeProblem(f"{url} serves several models or none ({listed}); choose with --model")
+        seen = f"{url} serves several models or none ({listed(models)})"
+        raise ProbeProblem(f"{seen}; choose with --model")
     if wanted is None and MASK in models[0]:
         raise ProbeProblem(
             f"{url} has the key or a header's value in its model's id, which results would show; "

@@ -73,11 +73,8 @@ def _require_all(results: Results, digest: str) -> None:
             "and what would show there is unknown; "
             "remove the cause and run again"
         )
-    if results.suite.digest != digest:
-        raise AcceptProblem(
-            f"{results.path}: made with other cases or rules than these; run all of them, "
-            "or name its cases with --cases"
-        )
+    if other := results.made_with_other(digest, "these"):
+        raise AcceptProblem(f"{other}; run all of them, or name its cases with --cases")
 
 
 def _judged(results: Results) -> Mapping[str, set[Place]]:

@@ -100,11 +100,8 @@ def require_comparable(old: Results, new: Results) -> None:
     """Raise `Incomparable` where a comparison would mislead."""
     for results in (old, new):
         _require_whole(results)
-    if old.suite.digest != new.suite.digest:
-        raise Incomparable(
-            f"{new.path}: made with other cases or rules than {old.path} (suite digest "
-            f"{_short(new)}, not {_short(old)}); run both with one version of the suite"
-        )
+    if made := new.made_with_other(old.suite.digest, str(old.path)):
+        raise Incomparable(f"{made}; run both with one version of the suite")
     target, other = old.target, new.target
     _require_same(old, "parser", target.parser, other.parser, str(new.path))
     _require_same(old, "format", target.format, other.format, str(new.path))
@@ -228,7 +225,3 @@ def _require_emission(old: Results, now: str, who: str) -> None:
             f"{who}: {now}, and {old.path} is {old.target.emission}; "
             "run both with the same --emission"
         )
-
-
-def _short(results: Results) -> str:
-    return results.suite.digest[:19]

@@ -30,6 +30,10 @@ class ResultsProblem(Exception):
         self.what = what
 
 
+DIGEST_SHOWN = len("sha256:") + 12
+"""As much of a digest as tells two apart."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """The suite that made a run."""
@@ -195,6 +199,13 @@ class Results:
                 "run it again without -k and without naming items"
             )
         return None
+
+    def made_with_other(self, digest: str, whose: str) -> str | None:
+        """Say so if the cases or rules of the run are not those of this digest."""
+        if self.suite.digest == digest:
+            return None
+        digests = f"{self.suite.digest[:DIGEST_SHOWN]}, not {digest[:DIGEST_SHOWN]}"
+        return f"{self.path}: made with other cases or rules than {whose} (suite digest {digests})"
 
     def outcomes(self) -> dict[tuple[str, str], Mapping[str, Outcome]]:
         """Give each rule's outcome by case and mode; a rule that fails by chance is known."""

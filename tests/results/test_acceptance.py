@@ -220,7 +220,7 @@ def test_an_unknown_version_and_an_unknown_parser_are_left_out() -> None:
 REFUSED = [
     ({"run": {"complete": False}}, "an incomplete run; let it run to its end"),
     ({"run": {"deselected": 3}}, "a partial run, which left out 3 items; "),
-    ({"suite": {"digest": "sha256:1"}}, "made with other cases or rules than these; "),
+    ({"suite": {"digest": "sha256:1"}}, "made with other cases or rules than these (suite digest "),
 ]
 
 
