@@ -56,6 +56,7 @@ def read(path: Path) -> Target:
         raise TargetProblem(str(document.problem(what, "format")))
     engine = said.get("engine", registry.DEFAULT.name)
     _check_engine(document, engine)
+    _check_ends(document)
     tokenizer = dict(said["tokenizer"])
     if tokenizer["kind"] == "folder":
         tokenizer["path"] = _place(document, "tokenizer", "path")
@@ -83,6 +84,17 @@ def _check_engine(document: strictyaml.Document, engine: str) -> None:
     if kind not in allowed:
         what = f"tokenizer of kind {kind!r} is not for {engine}; {did_you_mean(kind, allowed)}"
         raise TargetProblem(str(document.problem(what, "tokenizer", "kind")))
+
+
+def _check_ends(document: strictyaml.Document) -> None:
+    """Refuse a tokenizer that is made here without the tokens that begin and end its texts."""
+    tokenizer = document.value["tokenizer"]
+    for name in ("bos", "eos"):
+        token, special = tokenizer.get(name), tokenizer.get("special", ())
+        if token is not None and token not in special:
+            what = f"tokenizer.{name} {token!r} is none of its special tokens"
+            hint = f"name it there; they are {', '.join(special) or 'none'}"
+            raise TargetProblem(str(document.problem(f"{what}; {hint}", "tokenizer", name)))
 
 
 def _place(document: strictyaml.Document, *keys: str) -> str:

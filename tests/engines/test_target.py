@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.commands.check import check
 from conformance.engines import registry, target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS
@@ -106,6 +107,37 @@ def test_a_malformed_target_is_reported_with_its_line(tmp_path: Path) -> None:
 def test_an_unknown_kind_of_tokenizer_is_reported_with_its_line(tmp_path: Path) -> None:
     path = write(tmp_path, OWN.replace("{kind: folder, path: model}", "{kind: bpr}"))
     assert problem_of(path).startswith(f"{path}:6: ")
+
+
+MADE = """\
+schema: 1
+about: A model of my own
+parser: hermes
+format: hermes
+tokenizer:
+  kind: bpe
+  special: ["<s>", "</s>"]
+  added: ["<end>"]
+  bos: "<s>"
+  eos: "</s>"
+"""
+
+
+@pytest.mark.parametrize(("name", "line"), [("bos", 9), ("eos", 10)])
+@pytest.mark.parametrize("token", ["<end>", "<nowhere>"])
+def test_a_tokenizer_that_lacks_its_own_first_or_last_token_is_refused(
+    tmp_path: Path, name: str, line: int, token: str
+) -> None:
+    assert target.load(write(tmp_path, MADE)).tokenizer["eos"] == "</s>"
+    own = {"bos": "<s>", "eos": "</s>"}[name]
+    path = write(tmp_path, MADE.replace(f'{name}: "{own}"', f'{name}: "{token}"'))
+    assert problem_of(path) == (
+        f"{path}:{line}: tokenizer.{name} '{token}' is none of its special tokens; "
+        "name it there; they are <s>, </s>"
+    )
+    assert [problem.partition(": ")[0] for problem in check([Path(path)]).problems] == [
+        f"{path}:{line}"
+    ]
 
 
 def test_a_target_file_that_is_a_folder_is_reported(tmp_path: Path) -> None:
