@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.base import jsonfile
-from conformance.base.printable import counted
 from conformance.formats.registry import server_id
-from conformance.pytesting import exits
+from conformance.pytesting import ending, exits
 from conformance.pytesting.state import RUN, Run
 from conformance.report import changes, sampled, terminal
-from conformance.results import comparison, reader, writer
+from conformance.results import comparison, writer
 from conformance.runs.emissions import emission_of
 from conformance.verdicts.known_issues import Issue
 
@@ -43,7 +40,7 @@ class Gatherer:
         if self._run is not None and found is not None:
             found = json.loads(found)
             self._run.files.add(Path(found.pop("file")))
-            self._run.items.append(found)
+            self._run.keep(found)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
@@ -51,10 +48,12 @@ class Gatherer:
         run = self._run
         if run is None or self._config.option.collectonly:
             return
-        _write(run, interrupted=exitstatus not in (0, 1))
+        ending.write(run, interrupted=exitstatus not in (0, 1))
         decided = {"pass", "fail", "known", "stale", "error"}
         tested = any(item["outcome"] in decided for item in run.items)
-        if exitstatus == 0 and (run.unasked or not tested):
+        if exitstatus == 0 and (run.unwritten or run.lost):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif exitstatus == 0 and (run.unasked or not tested):
             session.exitstatus = NOTHING_TESTED
         elif exitstatus == 0 and run.written and sampled.shortfall(run.written):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -100,36 +99,5 @@ class Gatherer:
         if run.waits.times:
             write(terminal.waits_line(run.waits))
         write(terminal.totals_line(writer.totals(run.items)))
-        for reason, count in sorted(run.unasked.items()):
-            write(f"{counted(count, 'item was', 'items were')} not asked: {reason}")
-        write(f"results: {run.options.results}")
-
-
-def _write(run: Run, interrupted: bool) -> None:
-    path = run.options.results
-    writer.write_wire(path.parent, run.items)
-    facts: Mapping[str, Any] = {
-        "started": run.started.isoformat(timespec="seconds"),
-        "seconds": round(time.monotonic() - run.clock, 1),
-        "via": run.via,
-        "level": str(run.options.level),
-        "selected": run.selected or len(run.items),
-        "complete": not interrupted and len(run.items) >= run.selected,
-        "deselected": max(0, run.collected - run.selected),
-        "known": list(run.known.files),
-        "repeat": run.recipe,
-    }
-    if run.unasked:
-        facts = {**facts, "unasked": dict(sorted(run.unasked.items()))}
-    if run.waits.times:
-        waited = {"times": run.waits.times, "seconds": round(run.waits.seconds, 1)}
-        facts = {**facts, "waited": waited}
-    if emission_of(run.server).strategy.varies:
-        facts = {**facts, "repeats": run.options.repeat_sampled}
-    if run.options.require_calls is not None:
-        facts = {**facts, "require_calls": run.options.require_calls}
-    if run.options.baseline is not None:
-        facts = {**facts, "baseline": run.options.baseline.name}
-    found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)
-    jsonfile.write(path, found)
-    run.written = reader.from_document(path, found)
+        for line in ending.notes(run):
+            write(line)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from conformance.base.printable import counted
 from conformance.base.strictyaml import FileProblem
 from conformance.client import recording
 from conformance.client.recording import Facts, TapeProblem
-from conformance.pytesting import collection, exits, logs, option_reader, option_table
+from conformance.pytesting import collection, ending, exits, logs, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
 from conformance.pytesting.gather import Gatherer
 from conformance.pytesting.options import Options
 from conformance.pytesting.server import reach
 from conformance.pytesting.state import RUN, Run
 from conformance.report import sampled, terminal
-from conformance.results import comparison, reader, writer
+from conformance.results import comparison, place, reader, writer
 from conformance.results.comparison import Incomparable
+from conformance.results.place import PlaceProblem
 from conformance.results.reader import Results, ResultsProblem
 from conformance.rules import RULES
 from conformance.terms.server import Server
@@ -48,6 +49,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config.add_cleanup(logs.guard(chosen.access().secrets))
     baseline, tapes = _baseline(chosen), _tapes(chosen)
     given = getattr(config, "workerinput", None)
+    if given is None and not config.option.collectonly:
+        config.add_cleanup(ending.interrupted_once())
+        config.add_cleanup(_hold(chosen))
     if given is not None:
         server = Server(**json.loads(given["conformance_server"]))
         shares = given["workercount"]
@@ -69,13 +73,20 @@ def _wants_cases(config: pytest.Config) -> bool:
     named = _named(config)
     return any(
         collection.is_case_file(path, named)
-        for place in named
-        for path in (place.rglob("*.yaml") if files.is_folder(place) else [place])
+        for one in named
+        for path in (one.rglob("*.yaml") if files.is_folder(one) else [one])
     )
 
 
 def _named(config: pytest.Config) -> list[Path]:
     return [config.invocation_params.dir / arg.split("::")[0] for arg in config.args]
+
+
+def _hold(chosen: Options) -> Callable[[], None]:
+    try:
+        return place.hold(chosen.results)
+    except PlaceProblem as problem:
+        raise exits.refusal(f"--results: {problem}") from None
 
 
 def _tapes(chosen: Options) -> Facts | None:
@@ -138,8 +149,13 @@ def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """Learn from a worker what was collected; one that crashed has reported nothing."""
+    """Learn from a worker what was collected; one that crashed has reported nothing.
+
+    pytest-xdist may put another in its place, which comes to all the same items.
+    """
     run = node.config.stash.get(RUN, None)
+    if run is not None and error is not None and error != "keyboard-interrupt":
+        run.lost.append(node.gateway.id)
     counted = getattr(node, "workeroutput", {}).get("conformance_collected")
     if run is not None and counted is not None:
         run.collected, run.unmatched = counted["items"], tuple(counted["unmatched"])

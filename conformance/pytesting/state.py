@@ -55,7 +55,7 @@ class Run:
         self.modes: tuple[Mode, ...] = modes_of_server(server, options.cuts)
         self.started = datetime.now(UTC)
         self.clock = time.monotonic()
-        self.items: list[dict[str, Any]] = []
+        self._found: dict[tuple[str, str], dict[str, Any]] = {}
         self.files: set[Path] = set()
         self.selected = 0
         self.collected = 0
@@ -67,6 +67,10 @@ class Run:
         self.unasked: Counter[str] = Counter()
         """Items that were not asked, by the reason."""
         self.written: Results | None = None
+        self.unwritten: list[str] = []
+        """What could not be written at the end."""
+        self.lost: list[str] = []
+        """Workers that crashed or were killed."""
         self._session: Session | None = None
         self._begun: set[int] = set()
 
@@ -75,6 +79,15 @@ class Run:
         if folder not in self._tools:
             self._tools[folder] = casefile.load_tools(folder / casefile.TOOLS)
         return self._tools[folder]
+
+    def keep(self, found: dict[str, Any]) -> None:
+        """Keep an item's result; where a worker was lost, another one may come to it again."""
+        self._found[found["case"], found["mode"]] = found
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The results so far."""
+        return list(self._found.values())
 
     def judge(self, item: CaseItem) -> Judged:
         """Judge an item; the first one of a share begins all the share's exchanges."""

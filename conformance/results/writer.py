@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from conformance import __version__
 from conformance.base import files, jsonfile, strictyaml
+from conformance.base.jsonvalue import Json
 from conformance.formats.registry import server_id
+from conformance.results.place import EVIDENCE
 from conformance.rules import RULES
 from conformance.terms.outcome import Outcome
 from conformance.terms.server import Server
@@ -118,7 +121,11 @@ def digest(paths: Iterable[Path]) -> str:
     """Digest the cases and rules of a run."""
     found = hashlib.sha256()
     for path in sorted(set(paths)):
-        found.update(path.name.encode() + b"\0" + files.data(path, strictyaml.MAX_BYTES) + b"\0")
+        try:
+            held = files.data(path, strictyaml.MAX_BYTES)
+        except files.Unread:
+            held = b"gone since it was read"  # what was found in it is not lost with it
+        found.update(path.name.encode() + b"\0" + held + b"\0")
     found.update("\0".join(sorted(RULES)).encode())
     return f"sha256:{found.hexdigest()}"
 
@@ -179,23 +186,38 @@ def totals(items: Iterable[Item]) -> dict[str, int]:
     return {str(outcome): counted[str(outcome)] for outcome in Outcome}
 
 
-def write_wire(folder: Path, items: Sequence[dict[str, Any]]) -> None:
-    """Write the kept exchanges below `folder`, and note in each item where its exchange is.
+def name_evidence(items: Sequence[dict[str, Any]]) -> dict[str, Json]:
+    """Note in each item where its exchange will be kept; gives these exchanges by their places.
 
     If an item has several attempts, each has a file of its own beside the item's.
     """
+    kept: dict[str, Json] = {}
     for item in items:
         name = f"{item['case'].replace('/', '.')}.{item['mode']}"
-        _write_exchange(folder, f"{name}.json", item)
+        _name(kept, f"{name}.json", item)
         attempts = item.get("attempts", ())
         for number, attempt in enumerate(attempts, 1):
             if len(attempts) > 1:
-                _write_exchange(folder, f"{name}.{number}.json", attempt)
+                _name(kept, f"{name}.{number}.json", attempt)
             else:
                 attempt["wire"] = item["wire"]
+    return kept
 
 
-def _write_exchange(folder: Path, name: str, entry: dict[str, Any]) -> None:
+def _name(kept: dict[str, Json], name: str, entry: dict[str, Any]) -> None:
     if entry.get("exchange"):
-        jsonfile.write(folder / "wire" / name, entry["exchange"])
-        entry["wire"] = f"wire/{name}"
+        entry["wire"] = f"{EVIDENCE}/{name}"
+        kept[entry["wire"]] = entry["exchange"]
+
+
+def write_evidence(folder: Path, kept: Mapping[str, Json]) -> dict[str, str]:
+    """Write the kept exchanges below `folder`; gives the places of those that failed, and why."""
+    failed: dict[str, str] = {}
+    for name, exchange in kept.items():
+        try:
+            jsonfile.write(folder / name, exchange)
+        except OSError as problem:
+            failed[name] = problem.strerror or str(problem)
+            with suppress(OSError):
+                (folder / name).unlink()  # an earlier run's would pass for this one's
+    return failed

@@ -11,7 +11,14 @@ import pytest
 
 from conformance.base import schema
 from conformance.base.jsonfile import write
-from conformance.results.writer import describe, digest, document, totals, write_wire
+from conformance.results.writer import (
+    describe,
+    digest,
+    document,
+    name_evidence,
+    totals,
+    write_evidence,
+)
 from conformance.rules import RULES
 from conformance.terms.case import Case, Mode
 from conformance.terms.outcome import Outcome
@@ -86,7 +93,7 @@ def check(found: Any) -> None:
 
 def test_a_document_is_as_its_schema_says(tmp_path: Path) -> None:
     found = items()
-    write_wire(tmp_path, found)
+    assert write_evidence(tmp_path, name_evidence(found)) == {}
     check(written(document(SERVER, found, files=[], run=RUN)))
 
 
@@ -172,7 +179,7 @@ def test_an_item_without_an_answer_is_described() -> None:
 
 def test_the_exchanges_are_written_beside_the_results(tmp_path: Path) -> None:
     found = items()
-    write_wire(tmp_path, found)
+    assert write_evidence(tmp_path, name_evidence(found)) == {}
     assert [item["wire"] for item in found] == [
         "wire/single.two.stream.json",
         None,
@@ -247,5 +254,5 @@ def test_a_lone_surrogate_in_a_request_survives(tmp_path: Path) -> None:
     assert failed.answer is not None
     exchange = replace(failed.answer.exchange, request={"messages": "\ud800"})
     item = describe(replace(failed, answer=DEFAULT.read(exchange)))
-    write_wire(tmp_path, [item])
+    assert write_evidence(tmp_path, name_evidence([item])) == {}
     assert json.loads((tmp_path / item["wire"]).read_bytes())["request"]["messages"] == "\ud800"
