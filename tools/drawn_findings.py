@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from conformance.base.printable import counted
 from conformance.results import reader
 from conformance.results.reader import Found, ItemResult, Results, ResultsProblem
 from conformance.terms.outcome import Outcome
@@ -59,7 +60,7 @@ def _accusations(runs: Sequence[Results]) -> Iterator[Drawn]:
 
 def page(drawn: Sequence[Drawn], *, seed: int) -> str:
     """Write what a reader needs to judge each finding, with a line for the judgement."""
-    titled = f"# {len(drawn)} findings, drawn with seed {seed}\n"
+    titled = f"# {counted(len(drawn), 'finding')}, drawn with seed {seed}\n"
     return "\n".join([titled, *(_entry(number, one) for number, one in enumerate(drawn, 1))])
 
 

@@ -44,16 +44,19 @@ def run(chosen: argparse.Namespace) -> int:
     if stale := found.totals["stale"]:
         outlet.notice(
             f"{counted(stale, 'item is', 'items are')} stale: "
-            "remove what they name from the known issues, by hand"
+            "remove what they name from the known issues, by hand."
         )
     if not issues:
-        outlet.notice("no failure is left to explain")
+        outlet.notice("No failure is left to explain.")
         return 0
     written = acceptance.text(found.target.implementation, issues)
     if into is None:
         outlet.page(written)
     else:
-        into.write_text(written, "utf-8")
+        try:
+            into.write_text(written, "utf-8")
+        except OSError as problem:
+            raise AcceptProblem(f"-o: {into} cannot be written: {problem.strerror}") from None
         words = ["python", "-m", "conformance", "check", str(into), *chosen.cases]
         count = f"{len(issues)} {acceptance.TODO} in {into}"
         outlet.notice(line(f"{count}; fill in each, then: {shlex.join(words)}"))

@@ -236,15 +236,14 @@ def load(path: Path) -> Results:
 
 def _contradictions(results: Results, totals: Mapping[str, int]) -> Iterator[str]:
     """Hold what a file says of its items against them."""
-    counted = results.totals
-    for outcome in [*counted, *totals]:
-        said, found = totals.get(outcome, 0), counted.get(outcome, 0)
+    true = results.totals
+    for outcome in [*true, *totals]:
+        said, found = totals.get(outcome, 0), true.get(outcome, 0)
         if said != found:
             yield f"totals.{show(outcome)[1:-1]} is {said}, and {found} of the items are that"
     if results.run.complete and len(results.items) < results.run.selected:
-        missing = (
-            f"run.selected is {results.run.selected}, and there are {len(results.items)} items"
-        )
+        there = counted(len(results.items), "item is", "items are")
+        missing = f"run.selected is {results.run.selected}, and {there} there"
         yield f"run.complete is true, {missing}"
     for item in results.items:
         for found_there in item.findings:

@@ -42,7 +42,7 @@ _GRAVEST_FIRST = (INTERRUPTED, INTERNAL, FINDINGS, USAGE, NOTHING)
 
 _COUNT = re.compile(r"\[ *([0-9]+)/([0-9]+)\]")
 """How pytest reports the items done, of how many."""
-_COLLECTED = re.compile(r"^collected ([0-9]+) items", re.MULTILINE)
+_COLLECTED = re.compile(r"^collected ([0-9]+) items?", re.MULTILINE)
 """How pytest reports, once the server is up, the number of items."""
 
 
@@ -337,7 +337,7 @@ def _report_progress(
             continue
         one.reported = now
         phase = "starting the server"
-        if done := _counted(one.process):
+        if done := progress(one.process.output()):
             phase = f"{done[0]} of {counted(done[1], 'item')}"
         left = seconds_left(running, waiting, [end.seconds for end in ended], servers)
         rest = f"; about {left / 60:.0f} min left in all" if left is not None else ""
@@ -357,9 +357,8 @@ def seconds_left(
     return (under_way + waiting * usual) / servers
 
 
-def _counted(process: Process) -> tuple[int, int] | None:
+def progress(output: str) -> tuple[int, int] | None:
     """Read how many items are done, of how many; `None` before the server is up."""
-    output = process.output()
     if found := _COUNT.findall(output):
         return int(found[-1][0]), int(found[-1][1])
     collected = _COLLECTED.search(output)

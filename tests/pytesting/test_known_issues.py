@@ -61,6 +61,11 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
     known, cases = str(run.folder / "known.yml"), str(run.folder / "mine.yaml")
     assert run(*FAULTY).ret == FAILED
     capsys.readouterr()
+    nowhere = str(run.folder / "nowhere" / "known.yml")
+    assert accept(run.folder, "-o", nowhere, "--cases", cases) == USAGE_ERROR
+    assert (
+        capsys.readouterr().err == f"-o: {nowhere} cannot be written: No such file or directory\n"
+    )
     assert accept(run.folder, "-o", known, "--cases", cases) == COMPLETED
     check = ["check", known, cases]
     assert capsys.readouterr().err == (
@@ -81,7 +86,7 @@ def test_a_maintainer_accepts_failures_explains_them_and_is_green(
     assert run(*FAULTY, "--known", "known.yml").ret == COMPLETED
     assert run.totals == {"pass": 6, "known": 4}
     assert accept(run.folder, "--cases", cases) == COMPLETED
-    assert capsys.readouterr().err.endswith("no failure is left to explain\n")
+    assert capsys.readouterr().err.endswith("No failure is left to explain.\n")
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "an item less": (lambda run: run["results"].pop(), "totals.error is 1, and 0 of the items"),
     "an item less, counted": (
         lambda run: (run["results"].pop(), run["totals"].update({"error": 0})),
-        "run.complete is true, run.selected is 2, and there are 1 items",
+        "run.complete is true, run.selected is 2, and 1 item is there",
     ),
     "a failure called a pass": (
         lambda run: run["results"][0].update({"outcome": "pass"}),

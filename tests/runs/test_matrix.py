@@ -249,3 +249,18 @@ def test_as_many_servers_run_as_cores_and_memory_allow_and_never_none(
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
     monkeypatch.setattr(files, "text", lambda *_: f"MemAvailable: {kilobytes} kB\n")
     assert matrix.servers_here() == servers
+
+
+@pytest.mark.parametrize(
+    ("printed", "counted"),
+    [
+        ("starting the server\n", None),
+        ("collected 1 item\n", (0, 1)),
+        ("collected 10 items\n", (0, 10)),
+        ("collected 10 items\n\ncases/one.yaml ..   [ 2/10]\n", (2, 10)),
+    ],
+)
+def test_the_progress_of_a_run_is_read_from_what_pytest_prints(
+    printed: str, counted: tuple[int, int] | None
+) -> None:
+    assert matrix.progress(printed) == counted

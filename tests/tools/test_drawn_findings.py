@@ -43,7 +43,7 @@ def test_what_neither_fails_nor_is_known_is_not_drawn(tmp_path: Path) -> None:
 
 def test_a_page_says_what_was_expected_and_asks_for_a_judgement(run: Results) -> None:
     page = drawn_findings.page(drawn_findings.draw([run], number=1, seed=1), seed=1)
-    assert page.startswith("# 1 findings, drawn with seed 1\n")
+    assert page.startswith("# 1 finding, drawn with seed 1\n")
     for part in ("expected: ", "actual: ", "exchange: not kept", "read again: TODO"):
         assert f"- {part}" in page
 
