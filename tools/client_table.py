@@ -50,6 +50,10 @@ NOTES = """\
 - **same**: a program notices nothing
 - `2/7`: on two of seven recordings, if not on all
 
+`openai-python-strict` is the same client asked for strict tools, whose arguments it parses itself.
+`ai-sdk` is the AI SDK with its provider for servers like OpenAI's, `ai-sdk-openai` with that for
+OpenAI. An id that a client makes up, where none was sent, is as good as one that was.
+
 LlamaIndex and the Agents SDK give no reason for an answer's end, and LlamaIndex no usage. Rules of
 prompts are not listed: no client reads prompts.
 """

@@ -116,7 +116,7 @@ def tool_calls_absent(evidence: Evidence) -> Findings:
 def tool_call_shape(evidence: Evidence) -> Findings:
     """Every call has an id, the type `function`, and a function with a name.
 
-    Why: pydantic-ai and openai-agents raise ValidationError, the AI SDK "Invalid JSON response".
+    Why: pydantic-ai and openai-agents raise, the AI SDK says "Invalid JSON response".
     Wrong: {"function": {"name": "f", "arguments": "{}"}}
     Right: {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     """

@@ -148,8 +148,8 @@ def no_event_field(evidence: Evidence) -> Findings:
 def no_empty_data(evidence: Evidence) -> Findings:
     """No event has empty data; a keep-alive is a comment.
 
-    Why: openai-python, LangChain and LlamaIndex raise JSONDecodeError, openai-node "Unexpected end
-        of JSON input".
+    Why: openai-python, LangChain and LlamaIndex raise JSONDecodeError, openai-node "malformed
+        server-sent event JSON".
     Wrong: data:
     Right: : keep-alive
     """

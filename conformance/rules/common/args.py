@@ -51,8 +51,8 @@ _BEGINNINGS = '{["-0123456789tfn'
 def is_json(evidence: Evidence) -> Findings:
     """The arguments of a finished call are exactly one JSON value.
 
-    Why: LangChain puts the call among the invalid ones, the AI SDK never emits it, openai-python
-        raises JSONDecodeError.
+    Why: LangChain puts the call among the invalid ones, the AI SDK runs no tool for it,
+        openai-python raises JSONDecodeError for strict tools.
     Wrong: {"city": "Paris"}}
     Right: {"city": "Paris"}
     """
@@ -72,8 +72,8 @@ def is_json(evidence: Evidence) -> Findings:
 def is_object(evidence: Evidence) -> Findings:
     """The arguments are an object.
 
-    Why: tools take named parameters; LangChain and the AI SDK refuse anything else, LlamaIndex
-        calls with {}.
+    Why: tools take named parameters; LangChain takes anything else for no call, LlamaIndex calls
+        with {}.
     Wrong: [1, 2]
     Right: {"numbers": [1, 2]}
     """
@@ -89,8 +89,8 @@ def is_object(evidence: Evidence) -> Findings:
 def empty_object(evidence: Evidence) -> Findings:
     """A call without arguments has the arguments `{}`.
 
-    Why: with "" or nothing the AI SDK never emits the call, and json.loads in the user's code
-        raises.
+    Why: json.loads in the user's code raises on "", and so does openai-python for strict tools;
+        openai-agents and pydantic-ai hand it on.
     Wrong: "arguments": ""
     Right: "arguments": "{}"
     """
@@ -109,8 +109,8 @@ def empty_object(evidence: Evidence) -> Findings:
 def no_premature_json(evidence: Evidence) -> Findings:
     """No delta completes the arguments before the last one does.
 
-    Why: the AI SDK ends a call at the first text that parses and ignores the rest, so a tool runs
-        with {}.
+    Why: LangChain ends the arguments where they first parse, so a tool runs with {}; the AI SDK
+        finds the call invalid and runs none.
     Wrong: {}, then {"city": "Paris"}
     Right: {"city", then : "Paris"}
     """

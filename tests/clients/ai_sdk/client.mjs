@@ -1,5 +1,6 @@
-// The AI SDK, with its provider for servers that speak OpenAI's API.
+// The AI SDK, with its provider for servers that speak OpenAI's API, and with that for OpenAI.
 import { readFileSync } from "node:fs";
+import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { generateText, jsonSchema, streamText, tool } from "ai";
 
@@ -9,13 +10,18 @@ const { dependencies } = JSON.parse(
 
 async function ask({ url, stream, body }) {
   const provider = createOpenAICompatible({ name: "server", baseURL: url, includeUsage: true });
-  const request = {
-    model: provider.chatModel(body.model),
-    prompt: "Hi",
-    tools: Object.fromEntries(body.tools.map(offered)),
-    maxRetries: 0,
-  };
-  return stream ? streamed(streamText({ ...request, onError() {} })) : complete(await generateText(request));
+  return asked(provider.chatModel(body.model), stream, body);
+}
+
+async function askOpenAI({ url, stream, body }) {
+  return asked(createOpenAI({ baseURL: url, apiKey: "none" }).chat(body.model), stream, body);
+}
+
+async function asked(model, stream, body) {
+  const tools = Object.fromEntries(body.tools.map(offered));
+  const request = { model, prompt: "Hi", tools, maxRetries: 0 };
+  if (!stream) return complete(await generateText(request));
+  return streamed(streamText({ ...request, onError() {} }));
 }
 
 function offered({ function: { name, parameters } }) {
@@ -46,4 +52,7 @@ function complete({ toolCalls, text, finishReason, usage }) {
 const call = ({ toolName, input, toolCallId }) => [toolName, input, toolCallId];
 const tokens = (usage) => [usage?.inputTokens ?? null, usage?.outputTokens ?? null];
 
-export const WAYS = { [`ai-sdk ${dependencies.ai}`]: ask };
+export const WAYS = {
+  [`ai-sdk ${dependencies.ai}`]: ask,
+  [`ai-sdk-openai ${dependencies.ai}`]: askOpenAI,
+};

@@ -72,8 +72,8 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
 def index_present(evidence: Evidence) -> Findings:
     """`tool_calls` is a list, and every entry has an index, an integer from 0.
 
-    Why: the specification requires it; openai-python raises TypeError, openai-node ends with no
-        calls, LangChain splits one call into three.
+    Why: the specification requires it; openai-python raises TypeError, openai-node "invalid
+        tool call index", LangChain makes one call two.
     Wrong: {"id": "call_1", "function": {…}}
     Right: {"index": 0, "id": "call_1", "function": {…}}
     """
@@ -121,7 +121,7 @@ def index_stable(evidence: Evidence) -> Findings:
     """An index serves one call only.
 
     Why: openai-python makes "get_weatherget_time" with both arguments of two calls at index 0,
-        pydantic-ai merges them too, and the AI SDK drops the second.
+        pydantic-ai merges them too, and openai-node and LiteLLM keep the second name only.
     Wrong: {"index": 0, "id": "call_1", …}, then {"index": 0, "id": "call_2", …}
     Right: {"index": 0, "id": "call_1", …}, then {"index": 1, "id": "call_2", …}
     """
@@ -197,7 +197,7 @@ def function_object(evidence: Evidence) -> Findings:
 def first_delta_id(evidence: Evidence) -> Findings:
     """The first delta of a call has its id.
 
-    Why: the AI SDK raises "Expected 'id' to be a string.", LiteLLM drops the call.
+    Why: LiteLLM drops the call, openai-agents raises ModelBehaviorError.
     Wrong: {"index": 0, "type": "function", "function": {"name": "f"}}
     Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
     """
@@ -232,8 +232,8 @@ def id_once(evidence: Evidence) -> Findings:
 def first_delta_type(evidence: Evidence) -> Findings:
     """The first delta of a call has `"type": "function"`.
 
-    Why: openai-node raises "tool call snapshot missing 'type'", the AI SDK "Expected 'function'
-        type.".
+    Why: openai-node raises "tool call snapshot missing `type`", the AI SDK's provider for
+        OpenAI refuses any other type.
     Wrong: {"index": 0, "id": "call_1", "function": {"name": "f"}}
     Right: {"index": 0, "id": "call_1", "type": "function", "function": {"name": "f"}}
     """

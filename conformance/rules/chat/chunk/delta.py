@@ -14,7 +14,7 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
 def content_string(evidence: Evidence) -> Findings:
     """The text in a delta is a string or null.
 
-    Why: clients join it; openai-python and LangChain raise on a list or an object.
+    Why: clients join it; LangChain and the AI SDK raise on an object, LlamaIndex on a list too.
     Wrong: {"delta": {"content": {"text": "Hi"}}}
     Right: {"delta": {"content": "Hi"}}
     """
@@ -66,7 +66,7 @@ def role_once(evidence: Evidence) -> Findings:
     """The role is `assistant`, in a choice's first chunk and in no other.
 
     Why: openai-python joins repeated roles to "assistantassistant"; without a role openai-node
-        raises and LangChain.js loses all calls.
+        raises.
     Wrong: {"delta": {"role": "assistant", "content": "a"}} in every chunk
     Right: {"delta": {"role": "assistant", "content": ""}} first, no role afterwards
     """
