@@ -1,4 +1,4 @@
-"""`check`: find mistakes in files of cases, targets and known issues, without any server."""
+"""`check`: find mistakes in files of cases, targets, known issues and results, with no server."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from conformance.casefiles import casefile, modes, old
 from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
+from conformance.results import reader
 from conformance.results.acceptance import TODO
+from conformance.results.reader import ResultsProblem
 from conformance.rules import RULES
 from conformance.terms import case
 from conformance.terms.case import Case
@@ -35,6 +37,8 @@ MAX_GLOB_ITEMS = 20
 _KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "known"}
 """A top-level key that only one kind of file has, and that kind."""
 _KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
+RESULTS = "results"
+"""What a run wrote, which is JSON; only a file that is named is checked."""
 _WILD = re.compile(r"[*?[]")
 _MAX_LISTED = 60
 """Names that a hint may list; for more it names the command that lists them."""
@@ -48,14 +52,14 @@ Mistake = tuple[str, tuple[str | int, ...]]
 
 def add(commands: Any) -> None:
     """Add the command to a parser."""
-    one = commands.add_parser("check", help="check files of cases, targets and known issues")
+    one = commands.add_parser("check", help="check files of cases, targets, known issues, results")
     one.add_argument("paths", nargs="*", metavar="PATH", help="default: what comes with the suite")
     one.add_argument("--fix", action="store_true", help="convert case files of earlier releases")
     one.set_defaults(command=run)
 
 
 def run(chosen: argparse.Namespace) -> int:
-    """Check files of cases, targets and known issues."""
+    """Check files of cases, targets, known issues and results."""
     paths = [Path(name) for name in chosen.paths]
     for path in fix(paths) if chosen.fix else ():
         outlet.say(printable.line(f"{path}: converted"))
@@ -79,7 +83,7 @@ class Checked:
 
     files: int
     problems: tuple[str, ...]
-    """Each reads `path:line: what was seen, and what to do`."""
+    """Each reads `path:line: what was seen, and what to do`; results have no line."""
 
 
 def check(paths: Sequence[Path] = ()) -> Checked:
@@ -100,6 +104,9 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     for path in files["target"]:
         with _noting(problems):
             parsers.add(target.read(path).parser)
+    for path in files[RESULTS]:
+        with _noting(problems):
+            reader.load(path)
     for path in files["known"]:
         with _noting(problems):
             problems.extend(_issues(path, cases, parsers))
@@ -121,7 +128,7 @@ def fix(paths: Sequence[Path]) -> Iterator[Path]:
 
 def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Sort files by what they hold; in folders, other files are ignored."""
-    found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), "none"]}
+    found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), RESULTS, "none"]}
     for place in paths:
         if not files.is_there(place):
             raise CheckProblem(f"{place}: there is no such file or folder")
@@ -139,6 +146,8 @@ def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
 def _kind(path: Path) -> str | None:
     if path.name == casefile.TOOLS:
         return "tools"
+    if path.suffix == ".json":
+        return RESULTS
     try:
         key = _KEY.search(files.text(path, strictyaml.MAX_BYTES))
     except files.Unread:
@@ -150,7 +159,7 @@ def _kind(path: Path) -> str | None:
 def _noting(problems: list[str]) -> Iterator[None]:
     try:
         yield
-    except (FileProblem, TargetProblem) as problem:
+    except (FileProblem, ResultsProblem, TargetProblem) as problem:
         problems.append(str(problem))
 
 

@@ -103,6 +103,7 @@ def commands(new: Path, old: Path) -> list[list[str]]:
         ["compare", str(old), *files],
         ["compare", *files, str(old), "--format", "json"],
         ["accept", *files],
+        ["check", *files],
     ]
 
 
@@ -125,6 +126,19 @@ def test_a_whole_file_is_read_by_every_command(
     write(tmp_path / "wire" / "a.json", WIRE)
     assert main(["report", str(tmp_path / "r.json")]) == 0
     assert "data:" in capsys.readouterr().out
+
+
+def test_results_are_checked_as_they_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.json"
+    write(path, whole())
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out == "1 file, no problems\n"
+    write(path, {**whole(), "totals": {"pass": 9}})
+    assert main(["check", str(path)]) == 1
+    told = capsys.readouterr().out
+    assert told.startswith(f"{path}: contradicts itself: totals.pass is 9, and 1 of the items")
 
 
 @pytest.mark.slow
