@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
 from conformance.base import jsonvalue
-from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import MUST, NOTHING_KNOWN, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.rules.truth import calls_are_as_said
 from conformance.wires.answer import Call, Piece, Turn
 
@@ -22,17 +22,24 @@ KEPT_OUT_OF_TEXT = (*LEAKS, "finish.stop-string")
 """Rules on what may not be in a text, whatever else it says."""
 
 
-@rule("content.no-marker-leak", MUST, "any", lambda evidence: evidence.format is not None)
+@rule(
+    "content.no-marker-leak",
+    MUST,
+    "any",
+    lambda evidence: evidence.format is not None and evidence.asked.choice != "none",
+)
 def no_marker_leak(evidence: Evidence) -> Findings:
-    """No markup of the model's format reaches the client.
+    """No markup of a call reaches the client.
 
     Why: users see it in the text and agents send it back as part of the conversation; no client
-        takes it out.
+        takes it out. What is no call may be given as text, marks and all: see docs/marks.md.
     Wrong: "content": "<tool_call>"
     Right: "content": null
     """
     for turn in evidence.turns:
         for where, pieces, said in _texts(evidence, turn):
+            if where == "content" and _holds_no_call(evidence, turn):
+                continue
             text = "".join(piece for _, piece in pieces)
             for mark in _marks(evidence, text, said):
                 at = text.index(mark)
@@ -97,6 +104,17 @@ def characters(evidence: Evidence) -> Findings:
                     actual=jsonvalue.show(text[max(0, at - 20) : at + 20]),
                     chunk=_chunk_at(pieces, at + len(found)),
                 )
+
+
+def _holds_no_call(evidence: Evidence, turn: Turn) -> bool:
+    """Whether the model itself broke its markup or spoke about it, so that no call can be demanded.
+
+    A call that a limit or a stop string cut off was a call.
+    """
+    expect = evidence.expect
+    if expect == NOTHING_KNOWN or expect.calls or expect.content is not None:
+        return False
+    return turn.ending != "limit" and not evidence.asked.options.stop
 
 
 _LOST = "\ufffd"

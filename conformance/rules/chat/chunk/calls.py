@@ -273,7 +273,7 @@ def first_delta_name(evidence: Evidence) -> Findings:
     for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
         if not isinstance(found, str) or not found:
-            yield call.entries[0].finding("function.name", expected="a string", actual=brief(found))
+            yield call.entries[0].finding("function.name", expected="a name", actual=brief(found))
 
 
 @rule("chunk.name.once", MUST, "stream", has_calls)
