@@ -34,7 +34,7 @@ run: .venv/ready
 
 test: quick
 	@$(BIN)/pytest -n 2 -m "(slow or hypothesis) and not vllm" tests
-	@$(BIN)/pytest -m vllm tests
+	@$(BIN)/pytest -n 2 --dist loadfile -m vllm tests
 
 quick: .venv/ready
 	@$(BIN)/pytest -n 3 -rs -m "not vllm and not slow" --hypothesis-profile=quick tests  # they wait more than they compute

@@ -167,17 +167,12 @@ def _owners(rule: Rule) -> Iterator[str]:
             "This rule does not apply where any other of the levels MUST and SHOULD finds a fault."
         )
     elif rule.yields_to:
-        both = rule.yields_in_the_other
+        where = "in either of the two answers" if rule.in_either else "in the answer"
         yield (
             "One fault is to fail one rule. So this rule is silent where one of these finds a "
-            "fault at the same place"
-            + (", in either of the two answers:" if both == rule.yields_to else ", in the answer:")
+            f"fault at the same place, {where}:"
         )
-        yield "\n".join(
-            f"- {_link(id)}: {RULES[id].title}"
-            + (" (in this answer only)" if both and id not in both else "")
-            for id in owners(rule)
-        )
+        yield "\n".join(f"- {_link(id)}: {RULES[id].title}" for id in owners(rule))
 
 
 def _proof(rule: Rule) -> str:

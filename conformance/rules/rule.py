@@ -98,8 +98,8 @@ class Rule:
     check: Callable[[Evidence], Findings]
     yields_to: tuple[str, ...] = ()
     """Rules that report a fault instead, where theirs is at the same place; or `EVERY`."""
-    in_either: tuple[str, ...] = ()
-    """It compares two answers, and yields to these of them in the other one too; or `EVERY`."""
+    in_either: bool = False
+    """It compares two answers, and yields to what is wrong in either."""
     blame: Blamed = "server"
     """Whose fault it is where the rule is broken."""
     spec: str | None = None
@@ -108,11 +108,6 @@ class Rule:
     """What it says there, word for word."""
     since: str = FIRST
     """The version of the suite that had it first."""
-
-    @property
-    def yields_in_the_other(self) -> tuple[str, ...]:
-        """Give the rules to which it yields in the answer that it compares with."""
-        return self.yields_to if self.in_either == EVERY else self.in_either
 
     @property
     def area(self) -> str:
@@ -159,7 +154,7 @@ def rule(
     *,
     profile: str = OPENAI,
     yields_to: tuple[str, ...] = (),
-    in_either: tuple[str, ...] = (),
+    in_either: bool = False,
     blame: Blamed | None = None,
     spec: str | None = None,
     since: str = FIRST,

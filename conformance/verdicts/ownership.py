@@ -63,7 +63,8 @@ def _of_its_own(rule: Rule, found: Findings, evidence: Evidence) -> Sequence[Fin
     if not own or not rule.yields_to or rule.yields_to == EVERY:
         return own
     theirs = [one.place for id in rule.yields_to for one in found.get(id, ())]
-    theirs += [one.place for one in _in_the_complete(rule.yields_in_the_other, evidence)]
+    if rule.in_either:
+        theirs += [one.place for one in _in_the_complete(rule.yields_to, evidence)]
     places = _Places(theirs)
     return [one for one in own if not places.meet(one.place)]
 

@@ -130,7 +130,7 @@ def _named(rule: Rule) -> tuple[str, ...]:
 
 def _meet(rule: Rule, own: list[Finding], owner: str, evidence: Evidence) -> bool:
     beside = [evidence]
-    if owner in rule.yields_in_the_other and evidence.complete is not None:
+    if rule.in_either and evidence.complete is not None:
         beside.append(replace(evidence, answer=evidence.complete))
     places = [one.place for each in beside for one in findings(RULES[owner], each)]
     return any(overlap(one.place, places) for one in own)

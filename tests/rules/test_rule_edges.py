@@ -12,6 +12,7 @@ import pytest
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.rules import Evidence
+from conformance.terms.case import Expectation
 from conformance.terms.outcome import Outcome
 from conformance.terms.said import Call
 from conformance.wires.chat import answers
@@ -226,3 +227,49 @@ def test_what_runs_together_at_the_end_is_told_once() -> None:
     joined = body.replace(b"\n\ndata: [DONE]", b"\ndata: [DONE]")
     found = evidence(exchange(joined, stream=True))
     assert [id for id, _ in broken(found) if id.startswith("sse.")] == ["sse.framing"]
+
+
+LEAK = "content.no-marker-leak"
+
+
+def test_with_tool_choice_none_a_mark_is_text() -> None:
+    found = sample(SAMPLES / LEAK / "wrong.json")
+    assert judgement(found, LEAK).outcome is Outcome.FAIL
+    refused = asking(found, {**found.request, "tool_choice": "none"})
+    assert judgement(refused, LEAK).outcome is Outcome.NA
+
+
+@pytest.mark.parametrize(
+    ("expect", "outcome"),
+    [
+        (Expectation(keeps=("Paris",)), Outcome.PASS),
+        (Expectation(calls=(), keeps=("Paris",)), Outcome.PASS),
+        (Expectation(calls=(), content="Paris"), Outcome.FAIL),
+        (Expectation(), Outcome.FAIL),
+    ],
+    ids=["a broken call", "marks in prose", "plain text", "nothing is known"],
+)
+def test_a_mark_may_stay_in_a_text_of_which_no_call_can_be_demanded(
+    expect: Expectation, outcome: Outcome
+) -> None:
+    found = replace(sample(SAMPLES / LEAK / "wrong.json"), expect=expect)
+    assert judgement(found, LEAK).outcome is outcome
+
+
+def test_a_call_that_was_cut_leaves_no_mark_in_the_text() -> None:
+    broken_off = Expectation(ending=("limit",))
+    cut = bent(
+        f"{LEAK}/wrong.json", lambda found: found[0]["choices"][0].update(finish_reason="length")
+    )
+    stopped = bent(f"{LEAK}/wrong.json", lambda found: None, stop=["!"])
+    for found in (cut, stopped):
+        told = judgement(replace(found, expect=broken_off), LEAK)
+        assert told.outcome is Outcome.FAIL
+
+
+def test_a_mark_in_a_broken_calls_arguments_is_a_leak() -> None:
+    found = sample(SAMPLES / LEAK / "wrong-arguments.sse")
+    assert (
+        judgement(replace(found, expect=Expectation(keeps=("Paris",))), LEAK).outcome
+        is Outcome.FAIL
+    )

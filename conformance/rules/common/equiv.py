@@ -15,7 +15,7 @@ from conformance.rules.common.content import (
     cut_in_a_character,
 )
 from conformance.rules.common.said import MISLEADING
-from conformance.rules.rule import EVERY, MUST, SHOULD, Evidence, Findings, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, rule
 from conformance.rules.truth import is_written, names_of
 from conformance.wires.answer import Call, Turn
 
@@ -46,7 +46,7 @@ def _calls_agree(complete: Turn, streamed: Turn) -> bool:
     "stream",
     has_complete,
     yields_to=("said.kept", "said.calls", *FORBIDDEN_CALLS, "choice.offered"),
-    in_either=EVERY,
+    in_either=True,
 )
 def calls(evidence: Evidence) -> Findings:
     """The streamed answer has the calls of the complete one.
@@ -74,7 +74,7 @@ def calls(evidence: Evidence) -> Findings:
     "stream",
     has_complete,
     yields_to=("said.kept", *LEAKS),
-    in_either=EVERY,
+    in_either=True,
 )
 def arguments(evidence: Evidence) -> Findings:
     """The streamed arguments are those of the complete answer, as typed JSON.
@@ -145,7 +145,7 @@ def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
     "stream",
     has_complete,
     yields_to=("said.kept", *KEPT_OUT_OF_TEXT),
-    in_either=KEPT_OUT_OF_TEXT,
+    in_either=True,
 )
 def content(evidence: Evidence) -> Findings:
     """The streamed text is that of the complete answer, except for outer white space.
@@ -177,7 +177,7 @@ def _apart(turn: Turn, field: str, complete: str, streamed: str) -> Findings:
     "stream",
     has_complete,
     yields_to=("said.kept", *MISLEADING),
-    in_either=EVERY,
+    in_either=True,
     blame="server",
 )
 def finish(evidence: Evidence) -> Findings:
@@ -205,7 +205,7 @@ def finish(evidence: Evidence) -> Findings:
     "stream",
     has_complete,
     yields_to=("said.kept", "content.characters"),
-    in_either=EVERY,
+    in_either=True,
 )
 def reasoning(evidence: Evidence) -> Findings:
     """The streamed reasoning is that of the complete answer, except for outer white space.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from conformance.rules.rule import EVERY, MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import Finding, brief
 from conformance.wires.answer import Answer
 
@@ -70,7 +70,7 @@ ID_FORMS = {
     "stream",
     lambda evidence: _form(evidence.complete) is not None,
     yields_to=("id.format",),
-    in_either=EVERY,
+    in_either=True,
 )
 def id_shape(evidence: Evidence) -> Findings:
     """The ids of calls have the same form, complete and streamed.
