@@ -17,6 +17,9 @@ _KINDS = (
 )
 
 
+PIECE = 1 << 16
+
+
 class Unread(Exception):
     """A file is not read; reads `path: what was seen`."""
 
@@ -35,9 +38,14 @@ def data(path: Path, limit: int) -> bytes:
     with os.fdopen(_opened(path), "rb") as file:
         _require_size(path, os.fstat(file.fileno()).st_size, limit)
         try:
-            found = file.read(limit + 1)
+            # In pieces: a read makes room at once for all that it is asked for.
+            pieces, left = [], limit + 1
+            while left > 0 and (piece := file.read(min(left, PIECE))):
+                pieces.append(piece)
+                left -= len(piece)
         except OSError as problem:
             raise _unread(path, problem) from None
+    found = b"".join(pieces)
     _require_size(path, len(found), limit)  # some files have more in them than they say
     return found
 

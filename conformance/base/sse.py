@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_LINE_END = re.compile(rb"\r\n|\n|\r")
+_LINE_ENDS = re.compile(rb"(\r\n|\n|\r)((?:\r\n|\n|\r)*+)")
+"""A line's end, and all blank lines after it: a body may hold millions."""
 BOM = b"\xef\xbb\xbf"
 
 
@@ -63,17 +64,20 @@ def read(reads: Sequence[Read]) -> Stream:
     line_ends: set[bytes] = set()
     block_start = line_start = start
     clock = _Clock(reads)
-    for end in _LINE_END.finditer(body, start):
+    for end in _LINE_ENDS.finditer(body, start):
         line = body[line_start : end.start()]
-        line_ends.add(end[0])
-        if not line:
-            if fields:
-                raw = body[block_start:line_start]
-                events.append(_event(len(events), clock.time_of(end.end() - 1), raw, fields))
-                fields = []
-            block_start = end.end()
-        elif not line.startswith(b":"):
+        line_ends.add(end[1])
+        if line and not line.startswith(b":"):
             fields.append(_field(line))
+        if blanks := end[2]:
+            line_ends.update(_kinds(blanks))
+            if fields:
+                raw = body[block_start : end.end(1)]
+                blank_end = end.end(1) + (2 if blanks.startswith(b"\r\n") else 1)
+                events.append(_event(len(events), clock.time_of(blank_end - 1), raw, fields))
+                fields = []
+        if blanks or not line:
+            block_start = end.end()
         line_start = end.end()
     return Stream(
         events=tuple(events),
@@ -97,6 +101,14 @@ class _Clock:
             self._place += 1
             self._end += len(self._reads[self._place].data)
         return self._reads[self._place].at
+
+
+def _kinds(line_ends: bytes) -> Sequence[bytes]:
+    if len(line_ends) == 1:
+        return (line_ends,)
+    alone = line_ends.replace(b"\r\n", b"")
+    kinds = [one for one in (b"\r", b"\n") if one in alone]
+    return kinds if len(alone) == len(line_ends) else [*kinds, b"\r\n"]
 
 
 def _event(number: int, at: float, raw: bytes, fields: Sequence[tuple[str, str]]) -> Event:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx2
 import openai
@@ -54,7 +54,10 @@ class Limits:
     first_byte: float = 120
     silence: float = 60
     whole: float = 600
-    size: int = 32_000_000
+    size: int = 8_000_000
+    """Of a body; ten kilobytes of arguments, streamed token by token, take one and a half MB."""
+    pieces: int = 100_000
+    """Of a body; each takes memory, however small it is."""
     patience: float = LIMIT
     """For a busy server (429, 503) or none: in pauses of one exchange, and in all."""
     attempts: int = 20
@@ -63,8 +66,13 @@ class Limits:
     """Before the second attempt, where the server names none; the next ones are longer."""
 
 
-class TooLarge(Exception):
-    """A body has grown beyond the limit."""
+IDENTITY = {"accept-encoding": "identity"}
+KEPT = 65_536
+"""Bytes of an answer that is not whole; it is shown, and not judged."""
+
+
+class BrokenOff(Exception):
+    """The recorder reads no more of an answer, and knows why."""
 
 
 class Live:
@@ -110,7 +118,7 @@ class Live:
                 trust_env=False,
                 transport=_Recorder(transport),
                 # A compressed body would hide the bytes and times that are judged.
-                headers={"accept-encoding": "identity"},
+                headers=IDENTITY,
             ),
         )
 
@@ -131,7 +139,7 @@ class Live:
 
         async def once() -> tuple[Exchange, Refusal | None]:
             recording = _Recording(
-                started=time.perf_counter(), size=self._limits.size, secrets=secrets
+                started=time.perf_counter(), limits=self._limits, secrets=secrets
             )
             _CURRENT.set(recording)
             error = await (self._record if answered else self._post)(path, body)
@@ -155,8 +163,8 @@ class Live:
                 await self._request(path, body)
         except TimeoutError:
             return f"waited {self._limits.first_byte:g} s for an answer"
-        except TooLarge:
-            return f"a body of more than {self._limits.size} bytes"
+        except BrokenOff:
+            return None  # the recording says why
         except openai.APIStatusError:
             return None  # recorded in full
         except (openai.APIError, httpx2.HTTPError) as problem:
@@ -189,8 +197,8 @@ class Live:
                 return f"no end after {limits.whole:g} s"
             limit = first if waiting_for == "the first byte" else silence
             return f"waited {limit:g} s for {waiting_for}"
-        except TooLarge:
-            return f"a body of more than {limits.size} bytes"
+        except BrokenOff:
+            return None  # the recording says why
         except openai.APIStatusError:
             return None  # recorded in full; whether that status is right is judged later
         except openai.APIConnectionError as problem:
@@ -203,17 +211,20 @@ class Live:
 @dataclass(slots=True)
 class _Recording:
     started: float
-    size: int
+    limits: Limits
     secrets: Secrets
     """The key and other secrets, which some servers repeat when they refuse them."""
     status: int | None = None
     headers: tuple[tuple[str, str], ...] = ()
     reads: list[Read] = field(default_factory=list)
     received: int = 0
+    broken_off: str | None = None
+    """Why no more of the answer was read."""
     unreached: bool = False
     """No connection was made, so nothing was asked."""
 
     def exchange(self, request: Json, error: str | None) -> Exchange:
+        error = self.broken_off or error
         reads = self.secrets.hide_reads(self.reads)
         if self.secrets.are_in_pieces_of(reads):
             reads = [Read(self.reads[-1].at, MASK.encode())]
@@ -225,7 +236,7 @@ class _Recording:
             request=request,
             status=self.status,
             headers=tuple((name, self.secrets.hide(value)) for name, value in self.headers),
-            reads=tuple(reads),
+            reads=tuple(reads if error is None else _beginning(reads)),
             error=None if error is None else self.secrets.hide(error),
             seconds=time.perf_counter() - self.started,
         )
@@ -241,9 +252,24 @@ class _Recording:
 
     def take(self, data: bytes) -> None:
         self.received += len(data)
-        if self.received > self.size:
-            raise TooLarge
+        if self.received > self.limits.size:
+            self.break_off(f"a body of more than {self.limits.size} bytes")
+        if len(self.reads) >= self.limits.pieces:
+            self.break_off(f"a body in more than {self.limits.pieces} pieces")
         self.reads.append(Read(time.perf_counter() - self.started, data))
+
+    def break_off(self, why: str) -> NoReturn:
+        self.broken_off = why
+        raise BrokenOff(why)
+
+
+def _beginning(reads: Sequence[Read]) -> Iterator[Read]:
+    left = KEPT
+    for read in reads:
+        if left <= 0:
+            return
+        yield Read(read.at, read.data[:left])
+        left -= len(read.data)
 
 
 _CURRENT: ContextVar[_Recording] = ContextVar("recording")
@@ -268,6 +294,9 @@ class _Recorder(httpx2.AsyncBaseTransport):
             for name, value in response.headers.items()
             if name.lower() in KEPT_HEADERS
         )
+        if (why := coded(response)) is not None:
+            await response.aclose()
+            recording.break_off(why)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _RecordedStream(response.stream, recording)
         return response
@@ -288,6 +317,14 @@ class _RecordedStream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def coded(response: httpx2.Response) -> str | None:
+    """Say so if a body is compressed: decoded, a few bytes of it may be gigabytes."""
+    coding = response.headers.get("content-encoding", "").strip()
+    if coding.lower() in ("", "identity"):
+        return None
+    return f"content-encoding: {coding[:40]}, where accept-encoding allowed only identity"
 
 
 def _told(problem: BaseException) -> str:

@@ -15,6 +15,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.printable import visible
 from conformance.base.suggest import did_you_mean, listed
 from conformance.client.access import OPEN, Access
+from conformance.client.live import IDENTITY, coded
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
 from conformance.client.secrecy import MASK
 from conformance.engines import registry
@@ -224,10 +225,15 @@ class Probe:
         async with (
             asyncio.timeout(limit),
             httpx2.AsyncClient(
-                timeout=timeout, headers=self._headers, verify=self._verify, trust_env=False
+                timeout=timeout,
+                headers=IDENTITY | self._headers,
+                verify=self._verify,
+                trust_env=False,
             ) as client,
             client.stream(method, url, json=body) as response,
         ):
+            if (why := coded(response)) is not None:
+                raise ProbeProblem(f"{url} answered with {why}")
             data = b""
             async for piece in response.aiter_bytes():
                 data += piece

@@ -32,7 +32,7 @@ from conformance.terms.exchange import Exchange
 from conformance.terms.server import Server
 
 LIMIT = 200_000_000
-"""Bytes of a file; an answer has 32 MB at most, and is written as text or base64."""
+"""Bytes of a file; an answer has 8 MB at most, and is written as text or base64."""
 MANY = 200_000
 """Files in a folder."""
 FACTS = "tapes.json"

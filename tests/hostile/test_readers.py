@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conformance.base import files
+from tests.hostile.limits import limits
 
 PACKAGE = Path(files.__file__).parents[1]
 
@@ -144,3 +145,10 @@ def test_a_file_of_exactly_the_limit_is_read_and_a_tail_is_its_end(tmp_path: Pat
     assert files.tail(path, 0, 3) == b"two"
     assert files.tail(path, 5, 3) == b"wo"
     assert files.tail(path, 9, 3) == b""
+
+
+def test_a_large_limit_makes_no_room_for_a_small_file(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"12")
+    with limits(seconds=5, megabytes=50):
+        assert files.data(path, 10_000_000_000) == b"12"
