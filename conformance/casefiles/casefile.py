@@ -66,7 +66,7 @@ def load_files(files: Iterable[Path]) -> Iterator[Case]:
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
     """Read one topic file; the tools are those of `_tools.yaml` beside it unless given."""
     document = strictyaml.load(path, "case", first=old.refuse)
-    if not _STEM.fullmatch(path.stem):
+    if not _STEM.fullmatch(path.stem) or path.suffix != ".yaml":
         raise document.problem(f"file name {path.name}; allowed: 1 to 50 of a-z 0-9 -, then .yaml")
     shared = load_tools(path.parent / TOOLS) if tools is None else tools
     return _unique(_case(document, index, shared) for index in range(len(document.value["cases"])))

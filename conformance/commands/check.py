@@ -17,7 +17,7 @@ from conformance.base import files, outlet, printable, strictyaml
 from conformance.base.printable import counted
 from conformance.base.strictyaml import FileProblem
 from conformance.base.suggest import did_you_mean
-from conformance.casefiles import casefile, modes, old
+from conformance.casefiles import casefile, finding, modes, old
 from conformance.engines import target
 from conformance.engines.target import TargetProblem
 from conformance.formats import FORMATS, PARSERS
@@ -127,7 +127,7 @@ def fix(paths: Sequence[Path]) -> Iterator[Path]:
 
 
 def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
-    """Sort files by what they hold; in folders, other files are ignored."""
+    """Sort files by what they hold; in folders, files of no kind count only beside cases."""
     found: dict[str, list[Path]] = {kind: [] for kind in [*_KINDS.values(), RESULTS, "none"]}
     for place in paths:
         if not files.is_there(place):
@@ -137,7 +137,8 @@ def sort_files(paths: Sequence[Path]) -> dict[str, list[Path]]:
             continue
         for path in sorted(place.rglob("*.yaml")):
             hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
-            kind = None if hidden else _kind(path)
+            beside = "cases" if finding.is_case_file(path) else None
+            kind = None if hidden else _kind(path) or beside
             if kind:
                 found[kind].append(path)
     return {kind: list(dict.fromkeys(listed)) for kind, listed in found.items()}

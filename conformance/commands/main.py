@@ -22,6 +22,7 @@ from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.target import TargetProblem
+from conformance.pytesting.option_table import GROUP
 from conformance.results.acceptance import AcceptProblem
 
 USAGE_ERROR = 4
@@ -85,6 +86,11 @@ def run(words: list[str]) -> int:
 
     The settings of the current folder do not apply.
     """
+    if {"-h", "--help"} & {*words}:
+        outlet.say(
+            f"The suite's options stand under `{GROUP}:`, and `python -m conformance options` "
+            "lists them alone. All others are pytest's.\n"
+        )
     settings = Path(__file__).parents[1] / "pytest.toml"
     cases = shlex.quote(glob.escape(str(casefile.shipped())))
     fixed = ["-c", str(settings), "--rootdir", str(Path.cwd()), "-p", "conformance.plugin"]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conformance.base import files, printable, strictyaml
+from conformance.base import files, printable
 from conformance.base.strictyaml import FileProblem
-from conformance.casefiles import casefile
+from conformance.casefiles import casefile, finding
 from conformance.client.recording import TapeProblem
 from conformance.client.sender import NotAsked
 from conformance.pytesting import exits
@@ -21,8 +20,6 @@ from conformance.runs.emissions import modes_of_case
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 from conformance.verdicts.item import Item, Judged
-
-_CASES_KEY = re.compile(r"^cases:", re.MULTILINE)
 
 
 class ServerTrouble(Exception):
@@ -39,15 +36,29 @@ class Nonconformance(Exception):
 
 
 def is_case_file(path: Path, named: list[Path]) -> bool:
-    """Whether a file holds cases: it says so, or the user named it."""
-    if path.suffix != ".yaml" or path.name.startswith("_"):
-        return False
-    if path in named:
-        return True
-    try:
-        return bool(_CASES_KEY.search(files.text(path, strictyaml.MAX_BYTES)))
-    except files.Unread:
-        return True  # the reader of cases says why it cannot be read
+    """Whether a file holds cases: it or one beside it says so, or the user named it."""
+    if path in named and path.suffix in finding.SUFFIXES:
+        return not path.name.startswith("_")
+    return finding.is_case_file(path)
+
+
+def files_in(place: Path) -> Iterator[Path]:
+    """List the files at a place, or below it; hidden folders are not looked into."""
+    if not files.is_folder(place):
+        yield place
+        return
+    for path in sorted(place.rglob("*")):
+        if not any(part.startswith(".") for part in path.relative_to(place).parts):
+            yield path
+
+
+def without_cases(places: Iterable[Path]) -> Path | None:
+    """Give the first place that has neither cases nor tests in Python."""
+    for place in places:
+        found = list(files_in(place))
+        if not any(is_case_file(path, [place]) or path.suffix == ".py" for path in found):
+            return place
+    return None
 
 
 def share_of(nodeid: str, shares: int) -> int:
@@ -68,7 +79,12 @@ class CaseFile(pytest.File):
         except FileProblem as problem:
             raise self.CollectError(printable.line(str(problem))) from None
         self.run.files.add(self.path)
-        self.run.cases |= {case.id: case for case in cases}
+        for case in cases:
+            first = self.run.cases.setdefault(case.id, case)
+            if first.path != case.path:
+                at = f"{case.path}:{case.line}: duplicate id {case.id!r}"
+                text = f"{at}, first at {first.path}:{first.line}; rename one file"
+                raise self.CollectError(printable.line(text))
         for case in cases:
             for mode in modes_of_case(case, self.run.modes, self.run.server):
                 item = Item(case=case, mode=mode)

@@ -19,6 +19,7 @@ from conformance.client.recording import Facts, TapeProblem
 from conformance.pytesting import collection, ending, exits, logs, option_reader, option_table
 from conformance.pytesting.collection import CaseFile, CaseItem, ServerTrouble
 from conformance.pytesting.gather import Gatherer
+from conformance.pytesting.option import Way
 from conformance.pytesting.options import Options
 from conformance.pytesting.server import reach
 from conformance.pytesting.state import RUN, Run
@@ -70,12 +71,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _wants_cases(config: pytest.Config) -> bool:
+    """Whether there are cases to run; raises `pytest.UsageError` for a place that has none."""
     named = _named(config)
-    return any(
-        collection.is_case_file(path, named)
-        for one in named
-        for path in (one.rglob("*.yaml") if files.is_folder(one) else [one])
+    wanted = any(
+        collection.is_case_file(path, named) for one in named for path in collection.files_in(one)
     )
+    if wanted or any(config.getoption(way) for way in Way):
+        there = [one for one in named if files.is_there(one)]  # pytest itself names the others
+        if (empty := collection.without_cases(there)) is not None:
+            raise exits.refusal(
+                f"{empty}: there are no cases in it; name a file of cases, or a folder with some"
+            )
+    return wanted
 
 
 def _named(config: pytest.Config) -> list[Path]:

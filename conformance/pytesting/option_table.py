@@ -41,6 +41,9 @@ from conformance.runs.emissions import EMISSIONS
 from conformance.terms.outcome import Level
 from conformance.terms.server import ANSWER_TOKENS, Target
 
+GROUP = "tool-call conformance"
+"""The heading of these options among pytest's."""
+
 FEW = 16
 """Requests at once to a real model on a CPU. One engine step reads every new prompt; with more than
 16 it can outlast the silence limit of a stream.
@@ -352,6 +355,6 @@ VARIABLES = {
 
 def add(parser: pytest.Parser) -> None:
     """Add the suite's options to pytest's."""
-    group = parser.getgroup("conformance", "tool-call conformance")
+    group = parser.getgroup("conformance", GROUP, after="general")
     for option in OPTIONS:
         option.add(group.addoption)

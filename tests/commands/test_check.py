@@ -86,10 +86,19 @@ def test_what_comes_with_the_suite_is_clean() -> None:
 
 
 @pytest.mark.usefixtures("alone")
+def test_a_file_beside_cases_that_a_run_would_refuse_is_a_problem(tmp_path: Path) -> None:
+    write(tmp_path, {})
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    (problem,) = check.check([tmp_path]).problems
+    assert problem.startswith(f"{tmp_path}/compose.yaml:1: unknown key 'services'")
+
+
+@pytest.mark.usefixtures("alone")
 def test_files_of_all_kinds_are_found_in_a_folder_and_others_left_alone(tmp_path: Path) -> None:
     write(tmp_path, {})
     (tmp_path / "_tools.yaml").write_text(TOOLS)
-    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    (tmp_path / "else").mkdir()
+    (tmp_path / "else" / "compose.yaml").write_text("services: {}\n")
     (tmp_path / ".hidden").mkdir()
     (tmp_path / ".hidden" / "old.yaml").write_text("cases: what\n")
     found = check.check([tmp_path])

@@ -185,6 +185,15 @@ def test_a_run_without_paths_takes_the_shipped_cases_and_no_options_value(tmp_pa
         assert case in found.stdout
 
 
+def test_the_help_of_a_run_says_first_where_the_suites_options_are(tmp_path: Path) -> None:
+    found = run(tmp_path, ["run", "--help"])
+    assert found.returncode == 0, found.stderr
+    assert "`tool-call conformance:`" in found.stdout.partition("\n")[0]
+    ours = found.stdout.index("\ntool-call conformance:")
+    assert ours < found.stdout.index("\nReporting:")
+    assert ours < found.stdout.index("  --server-url=URL")
+
+
 @pytest.mark.slow
 def test_a_path_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     found = run(tmp_path, ["run", "--reference", "--parser", "hermes", "nowhere"])

@@ -43,3 +43,47 @@ def test_the_command_that_repeats_an_item_runs_it_alone(run: Run) -> None:
     again = run(words[0], *words[1].split())
     assert again.ret == FAILED
     assert run.totals == {"fail": 1}
+
+
+def test_one_id_in_two_folders_is_refused_by_name(run: Run) -> None:
+    (run.folder / "more").mkdir()
+    run.write("more/mine.yaml", CASES)
+    found = run(*REFERENCE, "mine.yaml", "more/mine.yaml")
+    assert found.ret == INTERRUPTED
+    found.stdout.fnmatch_lines(
+        ["*mine.yaml:*: duplicate id 'mine/zi*', first at *mine.yaml:*; rename one file"]
+    )
+
+
+DROPPED = {
+    "Cases: []\n": "*odd.yaml:1: unknown key 'Cases'*",
+    "": "*odd.yaml:1: the file is empty",
+    "schema: 1\nimplementation: vllm\nissues: []\n": "*odd.yaml:2: unknown key*",
+}
+
+
+@pytest.mark.parametrize("text", DROPPED)
+def test_a_file_beside_cases_that_is_no_case_file_is_an_error(run: Run, text: str) -> None:
+    run.write("odd.yaml", text)
+    found = run(*REFERENCE, str(run.folder), "--ignore=no.yaml")
+    assert found.ret == INTERRUPTED
+    found.stdout.fnmatch_lines([DROPPED[text]])
+
+
+def test_a_file_beside_cases_in_another_encoding_is_an_error(run: Run) -> None:
+    (run.folder / "odd.yaml").write_bytes(CASES.encode("utf-16"))
+    found = run(*REFERENCE, str(run.folder), "--ignore=no.yaml")
+    assert found.ret == INTERRUPTED
+    found.stdout.fnmatch_lines(["*odd.yaml:1: byte 0xff is not UTF-8, the only encoding allowed"])
+
+
+@pytest.mark.parametrize("name", ["empty", "other"])
+def test_a_place_without_cases_is_refused_by_name(run: Run, name: str) -> None:
+    (run.folder / "empty").mkdir()
+    (run.folder / "other").mkdir()
+    run.write("other/some.yaml", "a: 1\n")
+    expected = f"*{name}: there are no cases in it; name a file of cases, or a folder with some"
+    for places in ([name, "mine.yaml"], [name, "-k", "x.yaml"]):
+        found = run(*REFERENCE, *places)
+        assert found.ret == USAGE_ERROR
+        found.stderr.fnmatch_lines([expected])
