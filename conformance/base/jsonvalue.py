@@ -93,7 +93,7 @@ def _is_value(text: str) -> bool:
 
 def is_number(value: Any) -> bool:
     """Whether a parsed value is a number; `true` is not."""
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
 def plain(value: Any) -> Any:
@@ -121,10 +121,13 @@ class Difference:
 def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None:
     """Find the first place where two parsed values differ, types included.
 
-    `1`, `1.0` and `true` are three values. `1e3` and `1000.0` are one value, and so are any two
-    numbers that read as the same double. The order of keys does not matter.
+    `1` and `true` are two values. `1`, `1.0` and `1E0` are one number, and so are any two decimals
+    that read as the same double. The order of keys does not matter.
     """
-    if _kind(expected) != _kind(actual):
+    if is_number(expected) and is_number(actual):
+        same = _same_number(expected, actual)
+        return None if same else Difference(path, show(expected), show(actual))
+    if type(expected) is not type(actual):
         return Difference(path, show(expected), show(actual))
     if isinstance(expected, dict):
         return _object_difference(expected, actual, path)
@@ -135,15 +138,18 @@ def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None
         if len(expected) != len(actual):
             return Difference(path, counted(len(expected), "item"), counted(len(actual), "item"))
         return None
-    if expected != actual and not _same_double(expected, actual):
-        if isinstance(expected, str):
-            return Difference(path, *show_apart(expected, actual))
-        return Difference(path, show(expected), show(actual))
-    return None
+    if expected == actual:
+        return None
+    if isinstance(expected, str):
+        return Difference(path, *show_apart(expected, actual))
+    return Difference(path, show(expected), show(actual))
 
 
-def _same_double(left: Any, right: Any) -> bool:
-    if not isinstance(left, Decimal):
+def _same_number(left: int | float | Decimal, right: int | float | Decimal) -> bool:
+    if left == right:
+        return True
+    # All digits of an integer count: it may be an id. Zero has none that could be lost.
+    if any(isinstance(number, int) and number for number in (left, right)):
         return False
     double = float(left)
     return double == float(right) and math.isfinite(double)
@@ -216,11 +222,6 @@ def _text(value: Any) -> str:
             return f"[{', '.join(map(_text, value))}]"
         case _:
             return json.dumps(value)
-
-
-def _kind(value: Any) -> type:
-    """Give the kind of a JSON value; a float counts as the Decimal that this reader makes."""
-    return Decimal if isinstance(value, float) else type(value)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

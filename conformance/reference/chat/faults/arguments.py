@@ -205,9 +205,10 @@ def first_argument_lost(chunks: list[Json]) -> list[Json]:
 
 @fault("body", "said.arguments", "arguments/number-spellings")
 def fractions_as_integers(body: Json) -> Json:
-    """Reads the arguments of a complete answer and writes them again, 1.0 as 1.
+    """Reads the arguments of a complete answer and writes every number as an integer.
 
-    vLLM 0.32.0 with Mistral's newer tokenizers.
+    2.50 becomes 2; vLLM 0.32.0 with Mistral's newer tokenizers writes 6.02E+23 with digits that
+    the model did not say.
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):
