@@ -2,9 +2,10 @@
 
     python -m tools.drawn_findings .conformance/*/results.json --seed 7 --number 60 -o drawn.md
 
-A finding is drawn once for each run, rule, case and known issue, whatever the number of its modes:
-a fault that shows in six modes is not six times as likely to be read. The same results, seed and
-number give the same page.
+A fault is drawn once for each run and rule, whatever the number of its cases and modes: where it
+is listed, once for its known issue, else once for its case. So a fault that shows in a hundred
+items is as likely to be read as one that shows in one. The same results, seed and number give the
+same page.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ class Drawn:
 
 def draw(runs: Sequence[Results], *, number: int, seed: int) -> list[Drawn]:
     """Give at most `number` findings, in the order in which they were drawn."""
-    kinds: dict[tuple[str, ...], list[Drawn]] = defaultdict(list)
+    kinds: dict[tuple[str, str, str], list[Drawn]] = defaultdict(list)
     for found in _accusations(runs):
         finding = found.finding
-        kind = (found.results.target.id, finding.rule, found.item.case, finding.known or "")
+        kind = (found.results.target.id, finding.rule, finding.known or found.item.case)
         kinds[kind].append(found)
     chance = random.Random(seed)
     chosen = chance.sample(sorted(kinds), min(number, len(kinds)))

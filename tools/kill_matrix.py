@@ -34,7 +34,7 @@ from conformance.wires.registry import DEFAULT
 PAGE = Path(__file__).parents[1] / "docs" / "kill-matrix.md"
 SHIPPED = {case.id: case for case in casefile.load_folder(casefile.shipped())}
 OWN = casefile.load(
-    Path(__file__).with_name("kill-matrix.yml"),
+    Path(__file__).with_name("kill-matrix.yaml"),
     casefile.load_tools(casefile.shipped() / casefile.TOOLS),
 )
 CASES = SHIPPED | {case.id: case for case in OWN}
