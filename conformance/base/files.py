@@ -85,6 +85,11 @@ def is_file(path: Path) -> bool:
     return stat.S_ISREG(_mode(path.stat) or 0)
 
 
+def size(path: Path) -> int | None:
+    """Give the bytes of a regular file; `None` if there is none."""
+    return path.stat().st_size if is_file(path) else None
+
+
 def _mode(look: Callable[[], os.stat_result]) -> int | None:
     try:
         return look().st_mode

@@ -1,4 +1,4 @@
-"""The commands beside pytest: run, judge, compare, report, check, accept, serve, and lists."""
+"""The commands beside pytest: run, judge, compare, referee, report, check, serve, and more."""
 
 from __future__ import annotations
 
@@ -16,7 +16,18 @@ from conformance.base import outlet, printable
 from conformance.base.files import Unread
 from conformance.base.strictyaml import FileProblem
 from conformance.casefiles import casefile
-from conformance.commands import accept, check, judge, lists, matrix, options, plan, results, serve
+from conformance.commands import (
+    accept,
+    check,
+    judge,
+    lists,
+    matrix,
+    options,
+    plan,
+    referee,
+    results,
+    serve,
+)
 from conformance.commands.check import CheckProblem
 from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
@@ -63,7 +74,8 @@ def _do(words: list[str]) -> int:
     if words[:1] == ["run"]:
         return run(words[1:])
     # Words after `--` are for pytest; argparse would take them for targets.
-    end = words.index("--") if words[:1] == ["matrix"] and "--" in words else len(words)
+    passing = words[:1] in (["matrix"], ["referee"]) and "--" in words
+    end = words.index("--") if passing else len(words)
     try:
         chosen = _parser().parse_args(words[:end])
     except SystemExit as ended:
@@ -102,6 +114,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="run pytest with the suite, on the shipped cases or PATHS")
-    for command in (judge, results, matrix, plan, serve, check, accept, lists, options):
+    for command in (judge, results, matrix, referee, plan, serve, check, accept, lists, options):
         command.add(commands)
     return parser

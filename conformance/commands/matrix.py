@@ -62,9 +62,7 @@ def add(commands: Any) -> None:
 
 def run(chosen: argparse.Namespace) -> int:
     """Run a matrix, write its page, and give the gravest exit status of its runs."""
-    servers = matrix.servers_here() if chosen.servers is None else chosen.servers
-    if servers < 1:
-        raise MatrixProblem(f"--servers: {servers}; allowed: 1 or more")
+    servers = matrix.servers_asked(chosen.servers)
     combinations = matrix.combine(
         [target.load(name) for name in chosen.targets],
         {name: vars(chosen)[engine.release.name] for name, engine in ENGINES.items()},

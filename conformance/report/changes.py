@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from conformance.base.printable import counted, cut, line, wrapped
@@ -62,8 +62,14 @@ def text(comparison: Comparison) -> str:
     blocks = [f"old  {_run(comparison.old)}\nnew  {_run(comparison.new)}"]
     blocks += ["\n".join([name, *_text_rows(changes)]) for name, changes in groups(comparison)]
     blocks += list(_items(comparison))
-    blocks.append(summary(comparison))
+    blocks.append(" ".join([summary(comparison), *left_out(comparison)]))
     return "\n\n".join(blocks)
+
+
+def left_out(comparison: Comparison) -> list[str]:
+    """Say in a sentence how much neither run asked, if anything."""
+    count = comparison.new.run.deselected
+    return [f"Not asked of either: {counted(count, 'item')}."] * bool(count)
 
 
 def against_baseline(comparison: Comparison) -> list[str]:
@@ -94,8 +100,8 @@ def document(comparison: Comparison) -> dict[str, Any]:
     count = {kind.name.lower(): len(comparison.of(kind)) for kind in Kind}
     return {
         "schema": 1,
-        "old": _facts(comparison.old),
-        "new": _facts(comparison.new),
+        "old": facts(comparison.old),
+        "new": facts(comparison.new),
         "regressed": comparison.regressed,
         "totals": {
             **count,
@@ -114,13 +120,17 @@ def markdown(comparison: Comparison) -> str:
     """Write a comparison for a pull request."""
     old, new = comparison.old.target.id, comparison.new.target.id
     word = "**Regressed.**" if comparison.regressed else "No regression."
-    lines = [f"### {code(old)} → {code(new)}", "", f"{word} {summary(comparison)}"]
+    lines = [
+        f"### {code(old)} → {code(new)}",
+        "",
+        " ".join([word, summary(comparison), *left_out(comparison)]),
+    ]
     for name, changes in groups(comparison):
         lines += ["", f"#### {name.capitalize()}", ""]
         lines += ["| rule | level | case | modes | expected | got |", "|" + " --- |" * 6]
         for (rule, case), found in _by_place(changes):
             first = found[0]
-            expected, actual = _values(first)
+            expected, actual = values(first)
             modes = ", ".join(code(change.mode) for change in found)
             cells = [code(rule), first.level.upper(), code(case), modes]
             lines.append(f"| {' | '.join([*cells, code(expected), code(actual)])} |")
@@ -152,18 +162,25 @@ def _text_rows(changes: Sequence[Change]) -> Iterator[str]:
         known = sorted({change.listed for change in found if change.listed})
         excuse = f"  known: {', '.join(known)}" if known else ""
         yield line(f"  {rule}  {first.level.upper()}  {counted(len(found), 'item')}{excuse}")
-        expected, actual = _values(first)
+        expected, actual = values(first)
         word = "" if first.after in TROUBLE else "was: "
         yield from _indented(line(f"{word}expected {expected}, got {actual}"))
-        for modes, cases in _by_modes([(change.case, change.mode) for change in found]):
-            yield from _indented(line(f"[{modes}] {', '.join(cases)}"))
+        for row in places(found):
+            yield from _indented(row)
+
+
+def places(changes: Iterable[Change]) -> Iterator[str]:
+    """Write where changes are: `[stream] parallel/two, single/one`, a line for the same modes."""
+    for modes, cases in _by_modes([(change.case, change.mode) for change in changes]):
+        yield line(f"[{modes}] {', '.join(cases)}")
 
 
 def _indented(line: str) -> list[str]:
     return wrapped(line, WIDTH, first=" " * 6, rest=" " * 8)
 
 
-def _values(change: Change) -> tuple[str, str]:
+def values(change: Change) -> tuple[str, str]:
+    """Write what was expected and what came, cut to a readable length."""
     if change.finding is not None:
         return cut(change.finding.expected, MAX_VALUE_CHARACTERS), cut(
             change.finding.actual, MAX_VALUE_CHARACTERS
@@ -209,7 +226,8 @@ def _by_modes(keys: Sequence[tuple[str, str]]) -> list[tuple[str, list[str]]]:
     return list(cases.items())
 
 
-def _facts(results: Results) -> Mapping[str, Any]:
+def facts(results: Results) -> Mapping[str, Any]:
+    """Say which run it is, as `run` in `schemas/compared.json`."""
     return {
         "file": str(results.path),
         "target": results.target.id,

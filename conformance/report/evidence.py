@@ -15,7 +15,7 @@ from conformance.base.sse import Read
 from conformance.report import sampled
 from conformance.report.view import CaseRow, Column, has_details
 from conformance.results import reader
-from conformance.results.reader import Found, IssueRecord, ItemResult
+from conformance.results.reader import Found, IssueRecord, ItemResult, Results
 from conformance.scripting import SCRIPT_FIELD
 from conformance.terms.outcome import Outcome
 from conformance.wires.registry import DEFAULT
@@ -168,7 +168,7 @@ def _answer(column: Column, items: Sequence[ItemResult], wire: Json, *, room: bo
         findings=tuple(_shown(finding) for finding in item.findings),
         status=_status(wire) if request else "",
         lines=tuple(_lines(wire, item.findings)) if request else (),
-        command=_command(column, item),
+        command=command(column.results, item),
         curl=curl if 0 < len(curl) <= MAX_COMMAND_CHARACTERS else None,
         missing=missing,
     )
@@ -278,9 +278,9 @@ def _shown(finding: Found) -> Shown:
     )
 
 
-def _command(column: Column, item: ItemResult) -> str | None:
+def command(results: Results, item: ItemResult) -> str | None:
     """Write the command that runs an item again, if the results name it."""
-    repeat = column.results.run.repeat
+    repeat = results.run.repeat
     if item.test is None or repeat is None:
         return None
     return cut(f"pytest {shlex.quote(item.test)} {repeat}", MAX_COMMAND_CHARACTERS)

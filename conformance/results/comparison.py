@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -80,10 +80,15 @@ class Comparison:
     changes: tuple[Change, ...]
     """What changed, sorted by rule, case and mode."""
     unchanged: int
-    still_broken: int
-    """How many of the unchanged are broken."""
+    left: tuple[Change, ...]
+    """The unchanged that are broken, sorted as the changes are."""
     items_added: tuple[tuple[str, str], ...]
     items_gone: tuple[tuple[str, str], ...]
+
+    @property
+    def still_broken(self) -> int:
+        """How many of the unchanged are broken."""
+        return len(self.left)
 
     def of(self, kind: Kind) -> list[Change]:
         """Give the changes of a kind."""
@@ -98,8 +103,9 @@ class Comparison:
 
 def require_comparable(old: Results, new: Results) -> None:
     """Raise `Incomparable` where a comparison would mislead."""
-    for results in (old, new):
-        _require_whole(results)
+    if not _left_out_alike(old, new):
+        for results in (old, new):
+            _require_whole(results)
     if made := new.made_with_other(old.suite.digest, str(old.path)):
         raise Incomparable(f"{made}; run both with one version of the suite")
     target, other = old.target, new.target
@@ -129,23 +135,28 @@ def compare(old: Results, new: Results) -> Comparison:
     if not new.run.complete or new.run.deselected:
         before = {key: item for key, item in before.items() if key in after}
     changes: list[Change] = []
-    unchanged = still_broken = 0
+    left: list[Change] = []
+    unchanged = 0
     for key in sorted(before.keys() | after.keys()):
         for change in _changes(before.get(key), after.get(key)):
             if change.kind is Kind.UNCHANGED:
                 unchanged += 1
-                still_broken += change.broken
+                left += [change] if change.broken else []
             else:
                 changes.append(change)
     return Comparison(
         old=old,
         new=new,
-        changes=tuple(sorted(changes, key=lambda one: (one.rule, one.case, one.mode))),
+        changes=_sorted(changes),
         unchanged=unchanged,
-        still_broken=still_broken,
+        left=_sorted(left),
         items_added=tuple(sorted(after.keys() - before.keys())),
         items_gone=tuple(sorted(before.keys() - after.keys())),
     )
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    return tuple(sorted(changes, key=lambda one: (one.rule, one.case, one.mode)))
 
 
 def _changes(old: ItemResult | None, new: ItemResult | None) -> Iterator[Change]:
@@ -204,6 +215,15 @@ def _finding(rule: str, *items: ItemResult | None) -> Found | None:
 def _reason(rule: str, *items: ItemResult | None) -> str | None:
     troubled = (item.reason for item in items if item and item.outcome is Outcome.ERROR)
     return next(troubled, None) if rule == ERROR else None
+
+
+def _left_out_alike(old: Results, new: Results) -> bool:
+    """Whether both runs ended, and asked the same items."""
+    facts = [
+        (results.run.complete, results.run.deselected, {item.key for item in results.items})
+        for results in (old, new)
+    ]
+    return facts[0] == facts[1] and facts[0][0]
 
 
 def _require_whole(results: Results) -> None:

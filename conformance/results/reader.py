@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance.base import jsonfile
+from conformance.base import files, jsonfile
 from conformance.base.jsonfile import JsonFileProblem
 from conformance.base.jsonvalue import Json, show
 from conformance.base.printable import counted
@@ -263,6 +263,11 @@ def wire(results: Results, item: ItemResult) -> Json:
     except ResultsProblem:
         return None
     return found if isinstance(found, dict) else None
+
+
+def wire_bytes(results: Results, item: ItemResult) -> int | None:
+    """Give the size of the exchange that is kept beside an item's results, if there is one."""
+    return None if item.wire is None else files.size(results.path.parent / item.wire)
 
 
 def _document(path: Path) -> Json:

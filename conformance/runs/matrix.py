@@ -42,7 +42,7 @@ _GRAVEST_FIRST = (INTERRUPTED, INTERNAL, FINDINGS, USAGE, NOTHING)
 
 _COUNT = re.compile(r"\[ *([0-9]+)/([0-9]+)\]")
 """How pytest reports the items done, of how many."""
-_COLLECTED = re.compile(r"^collected ([0-9]+) items?", re.MULTILINE)
+_COLLECTED = re.compile(r"^collected (?:.* / )?([0-9]+) (?:items?|selected)$", re.MULTILINE)
 """How pytest reports, once the server is up, the number of items."""
 
 
@@ -142,6 +142,13 @@ def servers_here() -> int:
     return max(1, min(cores // 2, int(free / SERVER_BYTES)))
 
 
+def servers_asked(number: int | None) -> int:
+    """Give the servers that `--servers` asks for, or those that this machine can run."""
+    if number is not None and number < 1:
+        raise MatrixProblem(f"--servers: {number}; allowed: 1 or more")
+    return number or servers_here()
+
+
 def run(
     combinations: Sequence[Combination],
     arguments: Sequence[str],
@@ -153,7 +160,8 @@ def run(
     """Run the combinations that have not run before, several at once; keeps their order.
 
     Each combination has a folder with its results, its logs, and a note, from which a later matrix
-    sees that it need not run again. After Ctrl-C the runs write what they have.
+    sees that it need not run again. A release that is a path runs again, as what is there may have
+    changed. After Ctrl-C the runs write what they have.
     """
     stamps = {one.name: stamp(one, arguments) for one in combinations}
     ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, report)}
@@ -228,7 +236,8 @@ def _settled(
     """Find combinations that are done or have no release; provision each release once."""
     refused: dict[tuple[str, str], str | None] = {}
     for one in combinations:
-        if done := _done(one, folder / one.name, stamps[one.name]):
+        fixed = not files.is_there(Path(one.release))
+        if fixed and (done := _done(one, folder / one.name, stamps[one.name])):
             report(f"{one.name}: done before; {summary(done)}")
             yield done
             continue

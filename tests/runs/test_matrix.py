@@ -129,6 +129,13 @@ def test_what_was_done_is_not_done_again(lab: Lab) -> None:
     assert any(line.startswith("hermes_0.32.0: done before; 9 pass") for line in lab.reports)
 
 
+def test_a_release_that_is_a_path_is_asked_again(lab: Lab, tmp_path: Path) -> None:
+    (tree,) = combined("hermes", vllm=[str(tmp_path)])
+    lab.run(tree)
+    lab.run(tree)
+    assert lab.begun(tree) == 2
+
+
 def test_what_was_done_otherwise_is_done_again(lab: Lab) -> None:
     (hermes,) = combined("hermes")
     lab.run(hermes)
@@ -257,6 +264,7 @@ def test_as_many_servers_run_as_cores_and_memory_allow_and_never_none(
         ("starting the server\n", None),
         ("collected 1 item\n", (0, 1)),
         ("collected 10 items\n", (0, 10)),
+        ("collected 12 items / 2 deselected / 10 selected\n", (0, 10)),
         ("collected 10 items\n\ncases/one.yaml ..   [ 2/10]\n", (2, 10)),
     ],
 )
