@@ -18,8 +18,9 @@ from vllm.sampling_params import (  # type: ignore[import-not-found]
     SamplingParams,
 )
 
-from conformance.replay import Replay, processor
-from conformance.replay.processor import IMPOSSIBLE, PACE_SECONDS, V1Replay, V2Replay, pace
+from conformance.replay import Replay, processor, request
+from conformance.replay.processor import IMPOSSIBLE, V1Replay, V2Replay
+from conformance.replay.request import PACE_SECONDS, pace
 from conformance.replay.tokens import Cutter
 
 END = 256
@@ -249,7 +250,8 @@ def main() -> None:
         ("bytes", "auto", None, False, SIZE, END),
         Cutter(Bytes(), end=END, size=SIZE),
     )
-    with patch.multiple(processor, identify=lambda _: identity, load_cutter=lambda _: cutter):
+    own: dict[str, Any] = {"identify": lambda _: identity, "load_cutter": lambda _: cutter}
+    with patch.multiple(processor, **own), patch.multiple(request, **own):
         for name, test in tests.items():
             test()
             print("passed", name)

@@ -32,6 +32,14 @@ def add(commands: Any) -> None:
             metavar=release.metavar,
             default=release.default,
         )
+        for switch in engine.switches:
+            one.add_argument(
+                switch.name,
+                dest=switch.name,
+                choices=switch.choices,
+                default=switch.default,
+                help=switch.help,
+            )
     one.add_argument("--template", metavar="FILE")
     one.set_defaults(command=serve)
 
@@ -45,6 +53,7 @@ def serve(chosen: argparse.Namespace) -> int:
         launched = engine.start(
             recipe,
             release=release,
+            settings={one.name: vars(chosen)[one.name] for one in engine.switches},
             folder=Path(folder),
             report=outlet.notice,
             template=chosen.template,

@@ -6,7 +6,8 @@ outside that folder names it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import argparse
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -29,6 +30,21 @@ class ReleaseOption:
     default: str
     help: str
     """`%(default)s` stands for the default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """One more option of an engine: which of a few ways it is started in."""
+
+    name: str
+    choices: Sequence[str]
+    default: str
+    help: str
+    """`%(default)s` stands for the default."""
+
+
+Settings = Mapping[str, str]
+"""What was chosen of an engine's switches, by their names."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,6 +95,10 @@ class Engine(Protocol):
         """The option that chooses a release of it."""
 
     @property
+    def switches(self) -> Sequence[Switch]:
+        """More options of its own, in the order in which they are listed."""
+
+    @property
     def options(self) -> frozenset[str]:
         """The options of `--launch` that it takes; others are refused for its targets."""
 
@@ -86,7 +106,7 @@ class Engine(Protocol):
     def tokenizers(self) -> frozenset[str]:
         """The kinds of `tokenizer` that its targets may have."""
 
-    def provision(self, release: str, *, report: Report) -> None:
+    def provision(self, release: str, *, settings: Settings, report: Report) -> None:
         """Make a release ready, if it is not; raises LaunchProblem."""
 
     def start(
@@ -94,6 +114,7 @@ class Engine(Protocol):
         target: Target,
         *,
         release: str,
+        settings: Settings,
         folder: Path,
         report: Report,
         timeout: float = 600,
@@ -121,3 +142,12 @@ class Engine(Protocol):
 
     def recognise(self, get: Get) -> str | None:
         """Give the version of a running server, if it is one of this engine's."""
+
+
+def settings_in(engine: Engine, words: Sequence[str]) -> Settings:
+    """Read an engine's switches from the words of a command line, where others stand too."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for switch in engine.switches:
+        parser.add_argument(switch.name, dest=switch.name, default=switch.default)
+    settings: dict[str, str] = vars(parser.parse_known_args(words)[0])
+    return settings

@@ -14,7 +14,7 @@ from conformance.casefiles import modes
 from conformance.client import budget, retry
 from conformance.client.sender import CONCURRENCY
 from conformance.engines import target
-from conformance.engines.engine import Engine
+from conformance.engines.engine import Engine, Switch
 from conformance.engines.registry import ENGINES
 from conformance.pytesting.option import (
     LIVE,
@@ -84,6 +84,19 @@ def _release_of(engine: Engine) -> Option:
     )
 
 
+def _row_of(switch: Switch) -> Option:
+    return Option(
+        name=switch.name,
+        metavar="|".join(switch.choices),
+        default=switch.default,
+        choices=switch.choices,
+        help=switch.help,
+        ways=(Way.LAUNCH,),
+        refused=only(Way.LAUNCH),
+        repeat=joined,
+    )
+
+
 _SERVERS = (
     Option(
         name="--server-url",
@@ -104,6 +117,7 @@ _SERVERS = (
         repeat=shipped_or_path,
     ),
     *(_release_of(engine) for engine in ENGINES.values()),
+    *(_row_of(switch) for engine in ENGINES.values() for switch in engine.switches),
     Option(
         name="--reference",
         help="test the suite's own correct server",

@@ -13,6 +13,7 @@ from conformance.base.statistics import REQUIRED_RATE
 from conformance.client import access
 from conformance.client.access import Access, AccessProblem, Header
 from conformance.client.budget import Budget
+from conformance.engines.engine import Settings
 from conformance.engines.registry import engine_of
 from conformance.pytesting import exits
 from conformance.pytesting.option import Option, Way
@@ -103,6 +104,12 @@ class Options:
         """How the run gets its answers."""
         given = (Way.LAUNCH, self.launch), (Way.REFERENCE, self.reference), (Way.TAPES, self.tapes)
         return next((way for way, value in given if value), Way.URL)
+
+    @property
+    def settings(self) -> Settings:
+        """What was chosen of the switches of the target's engine."""
+        assert self.launch is not None
+        return {one.name: self.more[one.name] for one in engine_of(self.launch).switches}
 
     @property
     def release(self) -> str:

@@ -74,6 +74,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
     launched = engine_of(chosen.launch).start(
         chosen.launch,
         release=chosen.release,
+        settings=chosen.settings,
         folder=chosen.results.parent,
         report=report,
         timeout=chosen.launch_timeout,

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 import time
-from collections.abc import Callable, Iterable
-from functools import lru_cache
-from types import FrameType
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any
 
 import torch  # type: ignore[import-not-found]
 import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
-from vllm.config import ModelConfig, VllmConfig  # type: ignore[import-not-found]
-from vllm.sampling_params import (  # type: ignore[import-not-found]
-    RequestOutputKind,
-    SamplingParams,
-)
+from vllm.config import VllmConfig  # type: ignore[import-not-found]
+from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
 
-from .script import FIELD, Refused, read
-from .tokens import Cutter, Tokenizer
+from .request import Ids, check, find_script, identify, load_cutter, pace
 
 try:
     import vllm.v1.worker.gpu.sample.logits_processor as v2  # type: ignore[import-not-found]
@@ -29,21 +22,9 @@ except ImportError:  # model runner V2 took no custom processors then
 V1Processor: type = v1.LogitsProcessor
 V2Processor: type = v2.LogitsProcessor if v2 else object
 
-TOKENIZER_MODULES = ("vllm.tokenizers", "vllm.transformers_utils.tokenizer")
-"""Where `get_tokenizer` is, newest place first."""
 UNKNOWN = -1
 """The placeholder of asynchronous scheduling for a token that has not come yet."""
 IMPOSSIBLE = float("-inf")
-PACE_SECONDS = 0.001
-"""The time from delta to delta, for each running script.
-
-An API server joins tokens that are waiting into one delta. A model without weights is faster than
-the server that sends its tokens, so without a pause the deltas would depend on luck.
-"""
-
-Ids = tuple[int, ...]
-Identity = tuple[str, str, str | None, bool, int, int | None]
-"""Tokenizer, mode, revision, trust in its code; width of the logits, last token of the config."""
 
 
 class V1Replay(V1Processor):  # type: ignore[misc]
@@ -148,9 +129,7 @@ class Replay(V1Processor, V2Processor):  # type: ignore[misc]
     @classmethod
     def validate_params(cls, sampling_params: SamplingParams) -> None:
         """Refuse a request whose script cannot be said; runs in the API server's process."""
-        source = find_source(sampling_params)
-        if source is not None:
-            compile_script(source, identify(find_model(sys._getframe())))
+        check(sampling_params, sys._getframe())
 
 
 def force(logits: torch.Tensor, rows: list[int], wanted: list[int]) -> list[int]:
@@ -168,90 +147,6 @@ def force(logits: torch.Tensor, rows: list[int], wanted: list[int]) -> list[int]
     return [row for row, free in zip(rows, possible.tolist(), strict=True) if not free]
 
 
-def pace(params: SamplingParams) -> float:
-    """Give the seconds for each step of a script: none if the answer is sent only at its end."""
-    if params.output_kind == RequestOutputKind.FINAL_ONLY:
-        return 0.0
-    return PACE_SECONDS / (getattr(params, "stream_interval", None) or 1)
-
-
 def agrees(said: Iterable[int], ids: Ids) -> bool:
     """Whether the output so far is the script's, as far as it is known."""
     return all(token in (UNKNOWN, want) for token, want in zip(said, ids, strict=False))
-
-
-def find_script(params: SamplingParams, identity: Identity) -> Ids | None:
-    """Give the ids of a request's script, if it has one.
-
-    If no validation refused a bad script earlier, the answer is the refusal: an exception in the
-    engine would end all requests, and silence would look like an answer.
-    """
-    try:
-        source = find_source(params)
-        return None if source is None else compile_script(source, identity)
-    except Refused as refusal:
-        cutter = load_cutter(identity)
-        return (*cutter.encode(f"{refusal} (refused)"), cutter.end)
-
-
-def find_source(params: SamplingParams) -> str | None:
-    """Give the JSON text of a request's script, if it has one."""
-    source = (params.extra_args or {}).get(FIELD)
-    if source is not None and not isinstance(source, str):
-        raise Refused(f"expected JSON text, got {type(source).__name__}")
-    return source
-
-
-@lru_cache(maxsize=512)
-def compile_script(source: str, identity: Identity) -> Ids:
-    """Give the ids of a script, once for all its requests."""
-    return load_cutter(identity).cut(read(source))
-
-
-def find_model(frame: FrameType | None) -> ModelConfig:
-    """Find the model of the request in validation: its validator, up the stack, has it.
-
-    There is no other way: the server freezes its heap, so the collector does not list it.
-    """
-    while frame is not None:
-        model = getattr(frame.f_locals.get("self"), "model_config", None)
-        if isinstance(model, ModelConfig):
-            return model
-        frame = frame.f_back
-    raise Refused("this vLLM does not say which model a request is for")
-
-
-def identify(model: ModelConfig) -> Identity:
-    """Name everything that the ids of a script depend on."""
-    last = getattr(model.hf_text_config, "eos_token_id", None)
-    return (
-        str(model.tokenizer),
-        str(model.tokenizer_mode),
-        model.tokenizer_revision,
-        model.trust_remote_code,
-        model.get_vocab_size(),
-        last[0] if isinstance(last, list) else last,
-    )
-
-
-@lru_cache
-def load_cutter(identity: Identity) -> Cutter:
-    """Load a tokenizer for this plugin alone: another thread may be using vLLM's."""
-    name, mode, revision, trust, size, last = identity
-    tokenizer = find_loader()(name, tokenizer_mode=mode, revision=revision, trust_remote_code=trust)
-    # Decoding must not remove spaces; vLLM's streaming detokenizer does not.
-    tokenizer.clean_up_tokenization_spaces = False
-    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else last
-    if end is None:
-        raise RuntimeError(f"conformance.replay: {name} has no end-of-sequence token")
-    return Cutter(cast(Tokenizer, tokenizer), end=end, size=size)
-
-
-def find_loader() -> Callable[..., Any]:
-    """Find vLLM's own loader of tokenizers."""
-    for name in TOKENIZER_MODULES:
-        try:
-            return cast(Callable[..., Any], importlib.import_module(name).get_tokenizer)
-        except (ImportError, AttributeError):
-            continue
-    raise RuntimeError(f"conformance.replay: no get_tokenizer in {', '.join(TOKENIZER_MODULES)}")

@@ -21,7 +21,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.printable import counted
 from conformance.casefiles import casefile
 from conformance.engines import target as targets
-from conformance.engines.engine import Engine
+from conformance.engines.engine import Engine, settings_in
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Process, Report, spawn
 from conformance.engines.registry import engine_of
@@ -164,7 +164,10 @@ def run(
     changed. After Ctrl-C the runs write what they have.
     """
     stamps = {one.name: stamp(one, arguments) for one in combinations}
-    ended = {one.combination.name: one for one in _settled(combinations, stamps, folder, report)}
+    ended = {
+        one.combination.name: one
+        for one in _settled(combinations, stamps, arguments, folder, report)
+    }
     waiting = deque(one for one in combinations if one.name not in ended)
     running: list[_Running] = []
     try:
@@ -231,7 +234,11 @@ def stamp(combination: Combination, arguments: Sequence[str]) -> str:
 
 
 def _settled(
-    combinations: Sequence[Combination], stamps: Mapping[str, str], folder: Path, report: Report
+    combinations: Sequence[Combination],
+    stamps: Mapping[str, str],
+    arguments: Sequence[str],
+    folder: Path,
+    report: Report,
 ) -> Iterator[Ended]:
     """Find combinations that are done or have no release; provision each release once."""
     refused: dict[tuple[str, str], str | None] = {}
@@ -243,15 +250,17 @@ def _settled(
             continue
         wanted = (one.engine.name, one.release)
         if wanted not in refused:
-            refused[wanted] = _provision(one.engine, one.release, report)
+            refused[wanted] = _provision(one.engine, one.release, arguments, report)
         if (reason := refused[wanted]) is not None:
             yield Ended(combination=one, status=USAGE, seconds=0.0, reason=reason)
 
 
-def _provision(engine: Engine, release: str, report: Report) -> str | None:
+def _provision(
+    engine: Engine, release: str, arguments: Sequence[str], report: Report
+) -> str | None:
     """Make a release ready, or say why that failed."""
     try:
-        engine.provision(release, report=report)
+        engine.provision(release, settings=settings_in(engine, arguments), report=report)
     except LaunchProblem as problem:
         report(f"{engine.title} {release}: {problem}")
         return str(problem)

@@ -59,8 +59,9 @@ def test_every_field_of_the_options_has_a_row_and_only_options_of_engines_have_n
     owed = {one.name for one in fields(Options)} - {"more"}
     keys = {option.key: option.name for option in OPTIONS}
     assert owed - set(keys) == set()
-    releases = {engine.release.name for engine in ENGINES.values()}
-    assert {name for key, name in keys.items() if key not in owed} == releases
+    own = {engine.release.name for engine in ENGINES.values()}
+    own |= {switch.name for engine in ENGINES.values() for switch in engine.switches}
+    assert {name for key, name in keys.items() if key not in owed} == own
 
 
 def test_no_option_is_refused_where_it_means_something() -> None:

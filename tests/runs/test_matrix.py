@@ -73,7 +73,9 @@ class Lab:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     found = Lab(tmp_path)
     monkeypatch.setattr(matrix, "command", found.command)
-    monkeypatch.setattr(ENGINE, "provision", lambda release, *, report: report(f"have {release}"))
+    monkeypatch.setattr(
+        ENGINE, "provision", lambda release, *, settings, report: report(f"have {release}")
+    )
     return found
 
 
@@ -171,7 +173,7 @@ def test_a_vllm_that_cannot_be_had_costs_only_its_own_runs(
 ) -> None:
     asked: list[str] = []
 
-    def provision(release: str, *, report: object) -> None:
+    def provision(release: str, *, settings: object, report: object) -> None:
         asked.append(release)
         if release == "9.9.9":
             raise LaunchProblem("there is no vLLM 9.9.9")

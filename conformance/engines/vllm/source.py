@@ -45,20 +45,34 @@ def fetch(
 
     Raises pip.PipFailed.
     """
-    release = Version(version).base_version
     with TemporaryDirectory(prefix="conformance-") as name:
-        scratch = Path(name)
-        pip.run(
-            python,
-            [*_DOWNLOAD, "--dest", name, f"vllm=={release}"],
-            log=log,
-            report=report,
-            what=f"fetching the sources of vLLM {release}",
-            variables={"PYTHONPATH": str(write_backend(scratch))},
-        )
-        (archive,) = scratch.glob("vllm-*.tar.gz")
-        with _text_files(archive) as files:
-            return _keep(files, examples)
+        return keep(download(python, version, Path(name), log=log, report=report), examples)
+
+
+def download(python: Path, version: str, folder: Path, *, log: Path, report: Report) -> Path:
+    """Fetch a release's source distribution into a folder; raises pip.PipFailed."""
+    release = release_of(version)
+    pip.run(
+        python,
+        [*_DOWNLOAD, "--dest", folder, f"vllm=={release}"],
+        log=log,
+        report=report,
+        what=f"fetching the sources of vLLM {release}",
+        variables={"PYTHONPATH": str(write_backend(folder))},
+    )
+    (archive,) = folder.glob("vllm-*.tar.gz")
+    return archive
+
+
+def release_of(version: str) -> str:
+    """Give the release that a version is built of; its sources have no label and no repair."""
+    return Version(version).base_version
+
+
+def keep(archive: Path, examples: Path) -> dict[str, str]:
+    """Keep the templates of an archive in `examples`, and give the release's tested versions."""
+    with _text_files(archive) as files:
+        return _keep(files, examples)
 
 
 def write_backend(folder: Path) -> Path:

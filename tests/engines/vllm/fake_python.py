@@ -96,6 +96,11 @@ def write_source(to: Path, name: str) -> None:
         "examples/tool_chat_template_hermes.jinja": "{{ messages }}",
         "examples/deeper/other.jinja": "{{ other }}",
         "setup.py": "raise SystemExit",
+        "requirements/common.txt": "regex  # reads tokens\n-r other.txt\nopencv-python-headless\n",
+        "vllm/_version.py": "",
+        "vllm/platforms/interface.py": "",
+        "vllm/v1/executor/abstract.py": "",
+        "vllm/kernel.cu": "",
     }
     with tarfile.open(to / f"vllm-{version}.tar.gz", "w:gz") as archive:
         for path, text in files.items():

@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from conformance.engines.process import Report
-from conformance.engines.vllm import Environment, LaunchProblem, provision, release
+from conformance.engines.vllm import Environment, LaunchProblem, provision, release, torch_build
 
 pytestmark = pytest.mark.slow
 
@@ -127,7 +127,7 @@ def test_torch_comes_from_pytorch_where_pip_does_not_find_the_exact_build(lab: L
     lab.provision()
     torch = [call for call in lab.calls() if call.startswith("install torch")]
     assert len(torch) == 2
-    assert f"--extra-index-url {release.TORCH_INDEX}" in torch[1]
+    assert f"--extra-index-url {torch_build.TORCH_INDEX}" in torch[1]
 
 
 MISSING = NOT_FOUND.format("torch==2.13.0+cpu", "2.12.0, 2.13.0", "torch==2.13.0+cpu")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from conformance.engines import target
-from conformance.engines.vllm import LaunchProblem, server, weights
+from conformance.engines.vllm import Environment, LaunchProblem, plugin, server, weights
 from conformance.terms.server import Target
 from tests.engines.vllm.test_server import Lab
 
@@ -77,13 +77,24 @@ def test_an_index_without_such_a_wheel_is_reported(lab: Lab) -> None:
 
 
 def test_a_real_model_is_served_with_its_weights_and_without_the_plugin() -> None:
-    real = server._command(tiny(), Path("python"), Path("model"), None, "tiny")
-    made = server._command(target.load("hermes"), Path("python"), Path("model"), None, "hermes")
+    environment = Environment(
+        python=Path("python"),
+        version="0.32.0",
+        packages={},
+        folder=Path("folder"),
+        examples=Path("folder/examples"),
+    )
+    real = server._command(tiny(), environment, Path("model"), None, "tiny")
+    made = server._command(target.load("hermes"), environment, Path("model"), None, "hermes")
     for words in (real, made):
         assert "--tool-call-parser" in words
     assert ("dummy" in real, "dummy" in made) == (False, True)
-    assert (server.PLUGIN in real, server.PLUGIN in made) == (False, True)
+    assert (plugin.PROCESSOR in real, plugin.PROCESSOR in made) == (False, True)
     assert real[real.index("--max-model-len") + 1] == "2048"
+    bare = replace(environment, kernels=False)
+    assert plugin.PROCESSOR not in server._command(
+        target.load("hermes"), bare, Path("model"), None, "hermes"
+    )
 
 
 def test_the_tools_of_the_conversion_are_pinned() -> None:

@@ -1,0 +1,95 @@
+"""A vLLM platform without a device: nothing is computed, and an executor says what scripts say."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch  # type: ignore[import-not-found]
+from vllm.platforms.interface import Platform, PlatformEnum  # type: ignore[import-not-found]
+
+from . import beat
+
+MEMORY_BYTES = 8 << 30
+
+
+def register() -> str:
+    """Name the platform; the entry point `vllm.platform_plugins` leads here."""
+    return f"{__name__}.{ScriptPlatform.__name__}"
+
+
+class ScriptPlatform(Platform):  # type: ignore[misc]
+    """What the configuration asks of a device, answered with as little as it takes."""
+
+    _enum = PlatformEnum.OOT
+    device_name = "script"
+    device_type = "cpu"
+    dispatch_key = "CPU"
+    dist_backend = "gloo"
+    ray_device_key = ""
+    device_control_env_var = "CONFORMANCE_VISIBLE_DEVICES"
+
+    @classmethod
+    def check_and_update_config(cls, vllm_config: Any) -> None:
+        """Put the executor in, whatever the command line says."""
+        from .executor import NoWorker, ScriptExecutor
+
+        beat.pair()  # the engine, a fork of this process, inherits its end
+        parallel = vllm_config.parallel_config
+        parallel.distributed_executor_backend = ScriptExecutor
+        parallel.worker_cls = f"{NoWorker.__module__}.{NoWorker.__name__}"
+        vllm_config.scheduler_config.async_scheduling = False
+
+    @classmethod
+    def validate_request(cls, *asked: Any, **named: Any) -> None:
+        """Refuse a request whose script cannot be said; runs in the API server's process."""
+        # vLLM loads this module while its own configuration is half imported.
+        from . import request
+
+        frame = sys._getframe()
+        for one in (*asked, *named.values()):
+            if request.admit(one, frame):
+                beat.serve(frame)
+
+    @classmethod
+    def get_device_name(cls, device_id: int = 0) -> str:
+        """Name the device that does not exist."""
+        return cls.device_name
+
+    @classmethod
+    def get_device_total_memory(cls, device_id: int = 0) -> int:
+        """Say what a small device would have."""
+        return MEMORY_BYTES
+
+    @classmethod
+    def inference_mode(cls) -> AbstractContextManager[Any]:
+        """Track no gradients."""
+        guard: AbstractContextManager[Any] = torch.no_grad()
+        return guard
+
+    @classmethod
+    def set_device(cls, device: torch.device) -> None:
+        """Choose nothing."""
+
+    @classmethod
+    def manual_seed_all(cls, seed: int) -> None:
+        """Seed nothing."""
+
+    @classmethod
+    def import_kernels(cls) -> None:
+        """Import none."""
+
+    @classmethod
+    def import_ir_kernels(cls) -> None:
+        """Import none."""
+
+    @classmethod
+    def is_pin_memory_available(cls) -> bool:
+        """Pin nothing."""
+        return False
+
+    @classmethod
+    def support_hybrid_kv_cache(cls) -> bool:
+        """Take any cache, since none is made."""
+        return True
