@@ -69,10 +69,11 @@ class Gatherer:
         else:
             yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Print the outcome of the run."""
         run = self._run
-        if run is None or not (run.items or run.unasked):
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        if run is None or not (run.items or run.unasked or (interrupted and run.written)):
             return
         write = exits.writer(terminalreporter.write_line)
         terminalreporter.section(exits.title(f"conformance of {server_id(run.server)}"))

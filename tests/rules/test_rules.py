@@ -883,3 +883,8 @@ def test_broken_arguments_are_compared_as_texts_or_as_a_lenient_client_reads_the
     assert told_of_arguments('{"city": "Paris"}', '{"city": "Oslo", "city": "Paris"}') == []
     differ = [("equiv.arguments", "choice 0 call 0 arguments $")]
     assert told_of_arguments('{"city": Paris', '{"city": Paris}') == differ
+    paris = '{{"city": "Paris", "more": {}}}'
+    assert told_of_arguments(paris.format("1"), paris.format("1.0")) == []
+    assert told_of_arguments(paris.format("1"), paris.format("true")) == differ
+    assert told_of_arguments(paris.format("NaN"), paris.format(" NaN")) == []
+    assert told_of_arguments(paris.format("NaN"), paris.format('"NaN"')) == differ

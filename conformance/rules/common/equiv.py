@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import JsonProblem
+from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.common.args import begins_object
 from conformance.rules.common.choice import FORBIDDEN_CALLS, has_faulty_names
 from conformance.rules.common.content import (
@@ -128,15 +127,16 @@ def _difference(left: str, right: str, cut: bool) -> jsonvalue.Difference | None
 
 def _broken_difference(left: str, right: str) -> jsonvalue.Difference | None:
     """Compare arguments that are not strict JSON, as a lenient client would read them."""
-    values = []
-    for text in (left, right):
-        try:
-            values.append(json.loads(text))
-        except (ValueError, RecursionError):
-            values.append("".join(text.split()))
-    if values[0] == values[1]:
+    if jsonvalue.same(_as_clients(left), _as_clients(right)):
         return None
     return jsonvalue.Difference("$", *jsonvalue.show_apart(left, right))
+
+
+def _as_clients(text: str) -> Json:
+    try:
+        return jsonvalue.parse_as_clients(text)
+    except JsonProblem:
+        return "".join(text.split())
 
 
 @rule(
