@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from conformance.formats import FORMATS, Format, Inexpressible
 from conformance.formats.format import text_of
 from conformance.terms.asked import Named
 from conformance.terms.case import CHARACTERS, Case, Mode
-from conformance.terms.said import Call, Script
+from conformance.terms.said import Call, Script, Text, Utterance
 from conformance.terms.server import Server
 
 SCRIPT_FIELD = "conformance_script"
@@ -89,6 +90,24 @@ def tokens_until(script: Script, text: str) -> int:
             tokens += min(left, len(piece.text)) if piece.kind == "text" else 1
         left -= len(piece.text)
     return tokens
+
+
+def finished_calls(says: Sequence[Utterance], script: Script, text: str) -> tuple[Call, ...]:
+    """Give the calls that are whole where a script is cut right after a text in it.
+
+    Only what follows it shows that a call has ended, so a call counts once the next utterance has
+    begun. Where the format spells something otherwise, nothing more counts.
+    """
+    whole = text_of(script)
+    cut, at, begun = whole.index(text) + len(text), 0, 0
+    for item in says:
+        parts = (item.text,) if isinstance(item, Text) else (item.name, item.arguments)
+        at = whole.find(parts[0], at)
+        if not 0 <= at < cut:
+            break
+        begun += 1
+        at = whole.find(parts[-1], at) + len(parts[-1])
+    return tuple(item for item in says[: max(0, begun - 1)] if isinstance(item, Call))
 
 
 def check_applies(case: Case, mode: Mode, server: Server) -> None:

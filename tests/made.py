@@ -45,7 +45,7 @@ def finding(rule: str, outcome: str, **more: Any) -> dict[str, Any]:
         "expected": "one thing",
         "actual": "another",
         "chunk": None,
-        "known": "an-issue" if outcome == "known" else None,
+        "known": "an-issue" if outcome in ("known", "policy") else None,
         **more,
     }
 
@@ -54,7 +54,7 @@ def item(name: str, rules: Mapping[str, str] | str, **more: Any) -> dict[str, An
     """Make an item of `case[mode]`; a word instead of rules is the outcome of one without any."""
     case, _, mode = name.removesuffix("]").partition("[")
     outcomes = {} if isinstance(rules, str) else dict(rules)
-    order = ("fail", "stale", "known", "inconclusive")
+    order = ("fail", "stale", "known", "policy", "inconclusive")
     decided = next((one for one in order if one in outcomes.values()), "pass")
     return {
         "case": case,

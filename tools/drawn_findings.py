@@ -28,6 +28,7 @@ SHOWN_CHARACTERS = 6_000
 """More of a request or an answer is not printed; the file beside the results has it all."""
 
 ACCUSED = (Outcome.FAIL, Outcome.KNOWN)
+"""What accuses the server: a policy is no fault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

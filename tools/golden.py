@@ -44,18 +44,20 @@ REQUEST = {
 
 
 def runs(folder: Path) -> list[Results]:
-    """Give runs of two versions: one fault came, one went, one is known in both."""
+    """Give two versions: a fault came, one went, one is known in both, and a policy stays."""
     old = document({"text/quiet[complete]": {"args.json": "pass", "chunk.name.once": "n/a"}})
     old["target"] |= {"id": "vllm-0.31.0-hermes", "version": "0.31.0"}
     old["results"] += [
         _item("calls/twice[stream]", {"args.json": "fail", "chunk.name.once": "pass"}),
         _item("text/<b>odd</b>[stream]", {"args.json": "known", "chunk.name.once": "pass"}),
+        _item("text/refused[stream]", {"args.json": "policy", "chunk.name.once": "pass"}),
         item("text/lost[stream]", "error"),
     ]
     new = document({"text/quiet[complete]": {"args.json": "pass", "chunk.name.once": "n/a"}})
     new["results"] += [
         _item("calls/twice[stream]", {"args.json": "pass", "chunk.name.once": "fail"}),
         _item("text/<b>odd</b>[stream]", {"args.json": "known", "chunk.name.once": "pass"}),
+        _item("text/refused[stream]", {"args.json": "policy", "chunk.name.once": "pass"}),
         item("text/lost[stream]", {"args.json": "pass", "chunk.name.once": "pass"}),
     ]
     for found in (old, new):
@@ -75,7 +77,7 @@ def runs(folder: Path) -> list[Results]:
 
 
 def _item(name: str, rules: dict[str, str]) -> dict[str, object]:
-    broken = [rule for rule, outcome in rules.items() if outcome in ("fail", "known")]
+    broken = [rule for rule, outcome in rules.items() if outcome in ("fail", "known", "policy")]
     where = {"where": "chunk 3 choice 0", "chunk": 3, "expected": '"abc"', "actual": '"abd"'}
     findings = [finding(rule, rules[rule], **where) for rule in broken]
     return item(name, rules, wire="wire/w.json", findings=findings)

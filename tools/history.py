@@ -33,10 +33,13 @@ DATA = ROOT / "docs" / "history.json"
 SUMMARY = ROOT / "docs" / "history.md"
 PAGE = ROOT / ".conformance" / "history.html"
 TABLES = "## Tool-call conformance\n"
-TOTALS = ("pass", "fail", "known", "stale", "inconclusive", "n/a", "error")
+TOTALS = ("pass", "fail", "known", "policy", "stale", "inconclusive", "n/a", "error")
+NOT_COUNTED = "-"
+"""Stands for an outcome that the suite of a run did not have yet."""
 LETTERS = {
     Outcome.FAIL: "f",
     Outcome.KNOWN: "k",
+    Outcome.POLICY: "p",
     Outcome.STALE: "s",
     Outcome.INCONCLUSIVE: "u",
     Outcome.ERROR: "e",
@@ -179,7 +182,7 @@ def tables(found: Record) -> str:
     """Write the tables of the record."""
     lines = [TABLES, f"| server | verdict | {' | '.join(TOTALS)} |", _line(len(TOTALS) + 2)]
     for run in found["runs"]:
-        numbers = " | ".join(str(run["totals"][name]) for name in TOTALS)
+        numbers = " | ".join(str(run["totals"].get(name, NOT_COUNTED)) for name in TOTALS)
         lines.append(f"| {code(run['name'])} | {run['verdict']} | {numbers} |")
     for target in found["targets"]:
         versions = [code(found["runs"][number]["version"]) for number in target["runs"]]
@@ -215,7 +218,9 @@ def page(found: Record) -> str:
     css = Markup((html.FOLDER / "page.css").read_text("utf-8"))
     words = {letter: outcome.value for outcome, letter in LETTERS.items()}
     template = environment.get_template("history.html")
-    return template.render(css=css, record=found, totals=TOTALS, words=words)
+    return template.render(
+        css=css, record=found, totals=TOTALS, not_counted=NOT_COUNTED, words=words
+    )
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from conformance.reference import FAULTS
@@ -83,7 +83,7 @@ def index() -> str:
     return f"{HEAD}{table}\n{NOTES}"
 
 
-def page(rule: Rule, issues: Iterable[Issue]) -> str:
+def page(rule: Rule, issues: Sequence[Issue]) -> str:
     """Write the page of one rule."""
     facts = f"{rule.level.upper()} · for {_whom(rule)} · {ASKED[rule.on]} · since {rule.since}"
     parts = [
@@ -192,16 +192,20 @@ def _does(fault: Fault) -> str:
     return about if fault.format == "hermes" else f"{about} (parser `{fault.format}`)"
 
 
-def _known(rule: Rule, issues: Iterable[Issue]) -> Iterator[str]:
-    """Say where it is known to fail."""
-    rows = [
+def _known(rule: Rule, issues: Sequence[Issue]) -> Iterator[str]:
+    """Say where it is known to fail, and where a policy breaks it."""
+    for title, policy in (("Where it is known to fail", False), ("Where a policy breaks it", True)):
+        if rows := list(_rows(rule, (one for one in issues if one.policy is policy))):
+            yield f"## {title}\n\n" + "\n".join(rows)
+
+
+def _rows(rule: Rule, issues: Iterable[Issue]) -> Iterator[str]:
+    yield from (
         f"- `{issue.id}` (parser {', '.join(issue.parsers)}{_versions(issue)}): "
         f"{_plain(' '.join(issue.about.split()))}{_more(issue)}"
         for issue in issues
         if rule.id in issue.rules
-    ]
-    if rows:
-        yield "## Where it is known to fail\n\n" + "\n".join(rows)
+    )
 
 
 def _versions(issue: Issue) -> str:

@@ -45,6 +45,19 @@ def parse(text: str) -> Any:
         raise JsonProblem(f"{problem.msg} at character {problem.pos}") from None
 
 
+def parse_as_clients(text: str) -> Any:
+    """Read one JSON value as most clients do: the last of duplicate keys counts, `NaN` is a number.
+
+    Raises `JsonProblem`.
+    """
+    if _depth(text) > MAX_DEPTH:
+        raise JsonProblem(f"nested deeper than {MAX_DEPTH}")
+    try:
+        return json.loads(text)
+    except ValueError as problem:  # also of an integer that is too long for Python
+        raise JsonProblem(str(problem)) from None
+
+
 _ENDS_IN_STRING = tuple(
     f"{rest}{end}"
     for rest in ("", "n", "0000", "000", "00", "0")  # what a cut escape still lacks
@@ -145,14 +158,21 @@ def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None
     return Difference(path, show(expected), show(actual))
 
 
+def same(left: Any, right: Any) -> bool:
+    """Whether two parsed values are one, types included; Python's `==` takes `1` for `true`."""
+    return difference(left, right) is None
+
+
 def _same_number(left: int | float | Decimal, right: int | float | Decimal) -> bool:
     if left == right:
         return True
     # All digits of an integer count: it may be an id. Zero has none that could be lost.
     if any(isinstance(number, int) and number for number in (left, right)):
         return False
-    double = float(left)
-    return double == float(right) and math.isfinite(double)
+    one, other = float(left), float(right)
+    # NaN is no JSON, and yet two servers that write it have written the same.
+    both_nan = math.isnan(one) and math.isnan(other)
+    return both_nan or (one == other and math.isfinite(one))
 
 
 def path(steps: Iterable[str | int]) -> str:

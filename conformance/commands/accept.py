@@ -44,7 +44,7 @@ def run(chosen: argparse.Namespace) -> int:
     if stale := found.totals["stale"]:
         outlet.notice(
             f"{counted(stale, 'item is', 'items are')} stale: "
-            "remove what they name from the known issues, by hand."
+            "remove what they name from the known issues and policies, by hand."
         )
     if not issues:
         outlet.notice("No failure is left to explain.")

@@ -34,7 +34,13 @@ FOUND, NOTHING_CHECKED = 1, 5
 MAX_GLOB_ITEMS = 20
 """Cases times modes that the globs of one entry may cover."""
 
-_KINDS = {"cases": "cases", "tools": "tools", "tokenizer": "target", "issues": "known"}
+_KINDS = {
+    "cases": "cases",
+    "tools": "tools",
+    "tokenizer": "target",
+    "issues": "known",
+    "policies": "known",
+}
 """A top-level key that only one kind of file has, and that kind."""
 _KEY = re.compile(rf"^({'|'.join(_KINDS)}):", re.MULTILINE)
 RESULTS = "results"
@@ -92,7 +98,9 @@ def check(paths: Sequence[Path] = ()) -> Checked:
     Known issues may also name the suite's own cases and targets. Raises CheckProblem.
     """
     files = sort_files(paths or (casefile.shipped(), target.FOLDER, known_issues.FOLDER))
-    problems = [f"{path}:1: holds no cases, tools, target or issues" for path in files["none"]]
+    problems = [
+        f"{path}:1: holds no cases, tools, target, issues or policies" for path in files["none"]
+    ]
     cases = _cases(files["cases"], problems, own=bool(files["known"]))
     for path in files["tools"]:
         with _noting(problems):
@@ -199,15 +207,15 @@ def _issues(path: Path, cases: Sequence[Case] | None, parsers: Collection[str]) 
         "parsers": parsers,
     }
     first: dict[str, int] = {}
-    for place, issue in enumerate(issues):
-        line = document.line("issues", place)
+    for at, issue in zip(known_issues.places(document), issues, strict=True):
+        line = document.line(*at)
         mistakes = [*_unfilled(issue), *_names(issue, allowed), *_places(issue, cases)]
         if first.setdefault(issue.id, line) != line:
             mistakes.append(
                 (f"id a second time, first on line {first[issue.id]}; allowed once", ())
             )
         for what, keys in mistakes:
-            yield str(document.problem(f"{issue.id}: {what}", "issues", place, *keys))
+            yield str(document.problem(f"{issue.id}: {what}", *at, *keys))
 
 
 def _unfilled(issue: Issue) -> Iterator[Mistake]:

@@ -20,6 +20,7 @@ from conformance.runs.emissions import modes_of_case
 from conformance.terms.case import Mode
 from conformance.terms.outcome import Outcome
 from conformance.verdicts.item import Item, Judged
+from conformance.verdicts.verdict import BROKEN
 
 
 class ServerTrouble(Exception):
@@ -27,7 +28,7 @@ class ServerTrouble(Exception):
 
 
 class Nonconformance(Exception):
-    """An answer breaks a rule, or passes one that it is known to break."""
+    """An answer breaks a rule, or passes one that is listed as broken."""
 
     def __init__(self, judged: Judged) -> None:
         """Carry the judged item to the report."""
@@ -107,7 +108,7 @@ def properties(judged: Judged) -> list[tuple[str, object]]:
     ]
     if judged.fault is not None:
         found.append(("conformance.fault", str(judged.fault)))
-    for judgement in judged.verdict.of(Outcome.FAIL, Outcome.KNOWN, Outcome.STALE):
+    for judgement in judged.verdict.of(*BROKEN, Outcome.STALE):
         found.append((f"conformance.{judgement.outcome}", judgement.rule.id))
     return found
 
@@ -152,8 +153,8 @@ class CaseItem(pytest.Function):
             pytest.skip(f"{word}: {verdict.reason}")
         if verdict.outcome in (Outcome.FAIL, Outcome.STALE):
             raise Nonconformance(judged)
-        if verdict.outcome is Outcome.KNOWN:
-            known = verdict.of(Outcome.KNOWN)
+        if verdict.outcome in (Outcome.KNOWN, Outcome.POLICY):
+            known = verdict.of(Outcome.KNOWN, Outcome.POLICY)
             excuses = {terminal.cite(one.issue) if one.issue else "baseline" for one in known}
             pytest.xfail(", ".join(sorted(excuses)))
 

@@ -6,9 +6,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-from conformance.base import jsonfile
+from conformance.base import files, jsonfile
 from conformance.base.printable import counted
 from conformance.pytesting.state import Run
 from conformance.results import reader, writer
@@ -68,7 +69,14 @@ def notes(run: Run) -> Iterator[str]:
         yield f"worker {name} was lost; the results are marked as not complete"
     yield from run.unwritten
     if not any(text.startswith(f"{run.options.results}: ") for text in run.unwritten):
-        yield f"results: {run.options.results}"
+        whole = run.written is None or run.written.run.complete
+        yield f"results: {run.options.results}{'' if whole else ', marked as not complete'}"
+
+
+def nothing_asked(results: Path) -> str:
+    """Say what an interrupt before the first question leaves: no results but those of old."""
+    told = "interrupted before anything was asked; this run wrote no results"
+    return f"{told}, and {results} is of an earlier one" if files.is_there(results) else told
 
 
 def _facts(run: Run, *, interrupted: bool) -> dict[str, Any]:

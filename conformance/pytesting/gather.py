@@ -49,7 +49,7 @@ class Gatherer:
         if run is None or self._config.option.collectonly:
             return
         ending.write(run, interrupted=exitstatus not in (0, 1))
-        decided = {"pass", "fail", "known", "stale", "error"}
+        decided = {"pass", "fail", "known", "policy", "stale", "error"}
         tested = any(item["outcome"] in decided for item in run.items)
         if exitstatus == 0 and (run.unwritten or run.lost):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -69,10 +69,11 @@ class Gatherer:
         else:
             yield from changes.against_baseline(comparison.compare(run.baseline, run.written))
 
-    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+    def pytest_terminal_summary(self, terminalreporter: Any, exitstatus: int) -> None:
         """Print the outcome of the run."""
         run = self._run
-        if run is None or not (run.items or run.unasked):
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        if run is None or not (run.items or run.unasked or (interrupted and run.written)):
             return
         write = exits.writer(terminalreporter.write_line)
         terminalreporter.section(exits.title(f"conformance of {server_id(run.server)}"))
@@ -82,12 +83,14 @@ class Gatherer:
         if run.baseline is not None:
             about = f"broken in {run.baseline.path} too"
             issues.append(Issue(id=writer.BASELINE, about=about, rules=()))
-        met = terminal.known_table(run.items, issues)
-        if met:
-            write("")
-            write("known issues that were met:")
-            for line in met:
-                write(line)
+        policies = [issue for issue in issues if issue.policy]
+        faults = [issue for issue in issues if not issue.policy]
+        for kind, listed in (("known issues", faults), ("policies", policies)):
+            if met := terminal.known_table(run.items, listed):
+                write("")
+                write(f"{kind} that were met:")
+                for line in met:
+                    write(line)
         if run.unmatched:
             write("")
             write(terminal.unmatched(run.unmatched))

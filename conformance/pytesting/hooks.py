@@ -115,9 +115,8 @@ def _known(chosen: Options, server: Server) -> Known:
     if chosen.no_known:
         return Known()
     try:
-        return known_issues.load(
-            server, [*known_issues.shipped(server.implementation), *chosen.known]
-        )
+        files = [*known_issues.shipped(server.implementation), *chosen.known]
+        return known_issues.load(server, files, policies=not chosen.no_policies)
     except (FileProblem, OSError) as problem:
         raise exits.refusal(f"--known: {problem}") from None
 

@@ -279,6 +279,7 @@ _VERDICTS = (
         read=read_paths,
     ),
     Option(name="--no-known", help="excuse nothing, whatever --known says"),
+    Option(name="--no-policies", help="excuse no policy: what is refused on purpose fails too"),
     Option(
         name="--baseline",
         metavar="FILE",

@@ -45,6 +45,7 @@ class Options:
     level: Level
     known: tuple[Path, ...]
     no_known: bool
+    no_policies: bool
     baseline: Path | None
     results: Path
     launch_timeout: float

@@ -10,9 +10,10 @@ from conformance import __version__
 from conformance.base.strictyaml import FileProblem
 from conformance.client import probe
 from conformance.engines.problem import LaunchProblem
+from conformance.engines.process import Report
 from conformance.engines.registry import engine_of
 from conformance.formats import PARSERS
-from conformance.pytesting import exits
+from conformance.pytesting import ending, exits
 from conformance.pytesting.options import Options
 from conformance.reference import FAULTS, Reference
 from conformance.reference.fault import NONE
@@ -26,6 +27,9 @@ def reach(config: pytest.Config, chosen: Options) -> Server:
         return replace(_find(config, chosen), answer_tokens=chosen.room)
     except (LaunchProblem, probe.ProbeProblem, FileProblem) as problem:
         raise exits.refusal(problem) from None
+    except KeyboardInterrupt:
+        _reporter(config)(ending.nothing_asked(chosen.results))
+        raise
 
 
 def _find(config: pytest.Config, chosen: Options) -> Server:
@@ -65,12 +69,7 @@ def _start_reference(config: pytest.Config, chosen: Options) -> Server:
 
 def _launch(config: pytest.Config, chosen: Options) -> Server:
     assert chosen.launch is not None
-    writer = config.get_terminal_writer()
-
-    def report(line: str) -> None:
-        exits.writer(writer.line)(line)
-        writer.flush()
-
+    report = _reporter(config)
     launched = engine_of(chosen.launch).start(
         chosen.launch,
         release=chosen.release,
@@ -91,6 +90,16 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         template=launched.template,
         packages=launched.packages,
     )
+
+
+def _reporter(config: pytest.Config) -> Report:
+    writer = config.get_terminal_writer()
+
+    def report(line: str) -> None:
+        exits.writer(writer.line)(line)
+        writer.flush()
+
+    return report
 
 
 def _unstarted(chosen: Options) -> Server:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
 from conformance.report import view
@@ -13,8 +13,10 @@ LABEL = "tool calls"
 MAX_CHARACTER_PIXELS = 7
 """The width of the widest character."""
 
+TROUBLED = ((Outcome.FAIL, "failing"), (Outcome.ERROR, "in error"), (Outcome.STALE, "stale"))
 GREEN, AMBER, RED = "#18632c", "#7d4a00", "#a31621"
-WORST = [Outcome.ERROR, Outcome.FAIL, Outcome.STALE, Outcome.KNOWN, Outcome.PASS]
+EXCUSED = ((Outcome.KNOWN, "known"), (Outcome.POLICY, "by policy"))
+WORST = [Outcome.ERROR, Outcome.FAIL, Outcome.STALE, *(one for one, _ in EXCUSED), Outcome.PASS]
 
 
 def render(runs: Sequence[Results]) -> str:
@@ -38,17 +40,12 @@ def render(runs: Sequence[Results]) -> str:
 
 
 def _words(worst: Outcome, items: Sequence[Outcome]) -> tuple[str, str]:
-    if worst is Outcome.PASS:
-        return "conforming", GREEN
-    if worst is Outcome.KNOWN:
-        return f"conforming, {items.count(Outcome.KNOWN)} known", AMBER
-    counted = [
-        f"{items.count(outcome)} {word}"
-        for outcome, word in (
-            (Outcome.FAIL, "failing"),
-            (Outcome.ERROR, "in error"),
-            (Outcome.STALE, "stale"),
-        )
-        if outcome in items
-    ]
-    return ", ".join(counted) or "not tested to the end", RED
+    if worst in (Outcome.PASS, Outcome.KNOWN, Outcome.POLICY):
+        colour = AMBER if worst is Outcome.KNOWN else GREEN
+        return ", ".join(["conforming", *_counted(items, EXCUSED)]), colour
+    return ", ".join(_counted(items, TROUBLED)) or "not tested to the end", RED
+
+
+def _counted(items: Sequence[Outcome], words: Iterable[tuple[Outcome, str]]) -> list[str]:
+    """Count the items that have these outcomes; what none has is left out."""
+    return [f"{items.count(outcome)} {word}" for outcome, word in words if outcome in items]

@@ -97,7 +97,7 @@ def gather(
         for row in cases
         if row.cells[column.number].link is not None
     ]
-    weight = [Outcome.FAIL, Outcome.ERROR, Outcome.STALE, Outcome.KNOWN]
+    weight = [Outcome.FAIL, Outcome.ERROR, Outcome.STALE, Outcome.KNOWN, Outcome.POLICY]
     by_weight = sorted(
         wanted,
         key=lambda pair: next(
@@ -116,7 +116,7 @@ def gather(
 
 
 def issue_anchors(runs: Sequence[Column]) -> dict[tuple[str, IssueRecord], str]:
-    """Give each known issue that a finding names an anchor on the page.
+    """Give each known issue and policy that a finding names an anchor on the page.
 
     Two runs may have read different words under one name, so each pair has its own anchor.
     """

@@ -34,7 +34,7 @@ def histories(runs: Sequence[Column], rules: Sequence[RuleRow]) -> list[History]
         if len({column.results.target.version for column in versions}) < 2:
             continue
         rows = [(row, _story(row, versions)) for row in rules]
-        troubled = {Outcome.FAIL, Outcome.KNOWN, Outcome.ERROR}
+        troubled = {*BROKEN, Outcome.ERROR}
         kept = [(row, cells) for row, cells in rows if any(c.outcome in troubled for c in cells)]
         name = f"{implementation}, parser {parser}, format {format}, model {model}"
         found.append(History(name=name, columns=tuple(versions), rows=tuple(kept)))

@@ -37,6 +37,10 @@ LEGEND = {
         "known",
         "it is broken, and a known issue lists it, or it was broken in the baseline",
     ),
+    Outcome.POLICY: (
+        "policy",
+        "it is broken by what the implementation demands on purpose: listed, and no fault",
+    ),
     Outcome.STALE: ("stale", "it is listed as broken, but holds: the list is out of date"),
     Outcome.ERROR: ("error", "there was no whole answer to judge: refused, timed out, cut, 5xx"),
     Outcome.INCONCLUSIVE: ("unsure", "the answer did not let the rule decide"),

@@ -59,7 +59,7 @@ def _tables(columns: Sequence[view.Column], rules: Sequence[view.RuleRow]) -> It
 
 
 def _runs(columns: Sequence[view.Column]) -> Iterator[str]:
-    names = ("pass", "fail", "known", "stale", "inconclusive", "n/a", "error")
+    names = ("pass", "fail", "known", "policy", "stale", "inconclusive", "n/a", "error")
     yield f"| server | verdict | {' | '.join(names)} |"
     yield "|" + " --- |" * (len(names) + 2)
     for column in columns:
@@ -94,6 +94,7 @@ def _section(section: view.RuleSection) -> Iterator[str]:
             code(cut(text, MAX_VALUE_CHARACTERS))
             for text in (group.finding.expected, group.finding.actual)
         )
-        known = f" (known: {code(group.finding.known)})" if group.finding.known else ""
+        excuse = group.finding.known
+        known = f" ({group.finding.outcome}: {code(excuse)})" if excuse else ""
         places = ", ".join(f"{code(case)} [{code(modes)}]" for _, case, modes in group.cases)
         yield f"- expected {expected}, got {actual}{known}: {places}"

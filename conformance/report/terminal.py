@@ -52,9 +52,9 @@ def failure(judged: Judged, repeat: str, known_files: Sequence[str]) -> str:
         _block(judged, judgement, repeat, known_files)
         for judgement in judged.verdict.of(Outcome.FAIL, Outcome.STALE)
     ]
-    beside = judged.verdict.of(Outcome.KNOWN)
+    beside = judged.verdict.of(Outcome.KNOWN, Outcome.POLICY)
     if beside:
-        listed = ", ".join(f"{found.rule.id} ({_issue_id(found)})" for found in beside)
+        listed = ", ".join(f"{found.rule.id} ({_excuse(found)})" for found in beside)
         blocks.append(f"also known here: {listed}")
     return "\n\n".join(blocks)
 
@@ -93,7 +93,9 @@ def headline(judgement: Judgement) -> str:
     """Say in one line what is wrong."""
     level = judgement.rule.level.upper()
     if judgement.outcome is Outcome.STALE:
-        return f"{judgement.rule.id}  {level}  passes, but is known to fail"
+        issue = judgement.issue
+        listed = "is listed as a policy" if issue and issue.policy else "is known to fail"
+        return f"{judgement.rule.id}  {level}  passes, but {listed}"
     first = judgement.findings[0]
     return printable.line(
         f"{judgement.rule.id}  {level}  expected {first.expected}, got {first.actual}"
@@ -106,10 +108,11 @@ def _block(judged: Judged, judgement: Judgement, repeat: str, known_files: Seque
     if judgement.outcome is Outcome.STALE:
         issue = judgement.issue
         assert issue is not None
-        rows.append(("known", f"{issue.id}: {_joined(issue.about)}"))
+        kind, name = ("policy", "policy") if issue.policy else ("known", "issue")
+        rows.append((kind, f"{issue.id}: {_joined(issue.about)}"))
         if issue.link:
             rows.append(("see", issue.link))
-        rows.append(("do", "remove this case or mode from the issue, or close its versions"))
+        rows.append(("do", f"remove this case or mode from the {name}, or close its versions"))
     else:
         rows.extend(_finding_rows(judged.answer, judgement))
         if judged.said is not None:
@@ -172,7 +175,7 @@ def rules_table(items: Sequence[Result]) -> list[str]:
     for item in items:
         for rule, outcome in item["rules"].items():
             counts[rule][outcome] += 1
-    columns = ["pass", "fail", "known", "stale", "inconclusive"]
+    columns = ["pass", "fail", "known", "policy", "stale", "inconclusive"]
     rows: list[str] = []
     clean = idle = 0
     for rule in RULES.values():
@@ -183,11 +186,11 @@ def rules_table(items: Sequence[Result]) -> list[str]:
         elif count["pass"] == applied:
             clean += 1
         else:
-            cells = "".join(f"{count[name] or '-':>8}" for name in columns)
+            cells = "".join(f"{count[name] or '-':>7}" for name in columns)
             rows.append(f"{rule.id:<30}{rule.level:<8}{cells}")
     if rows:
         rows.insert(
-            0, f"{'rule':<30}{'level':<8}" + "".join(f"{_short(one):>8}" for one in columns)
+            0, f"{'rule':<30}{'level':<8}" + "".join(f"{_short(one):>7}" for one in columns)
         )
     other = "other " if rows else ""
     holds = f"{other}rule passed wherever it applied", f"{other}rules passed wherever they applied"
@@ -201,11 +204,11 @@ def cite(issue: Issue) -> str:
 
 
 def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
-    """Name the known issues of the run, with how many items they excuse, and how many by chance."""
+    """Name the issues that were met, with how many items they excuse, and how many by chance."""
     met: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for item in items:
         for finding in item["findings"]:
-            if finding["outcome"] == "known":
+            if finding["known"]:
                 met[finding["known"]].add((item["case"], item["mode"]))
     lines = []
     for issue in sorted(issues, key=lambda issue: (-len(met[issue.id]), issue.id)):
@@ -227,15 +230,21 @@ def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
 
 
 def unmatched(issues: Sequence[str]) -> str:
-    """Name the known issues that list none of the collected cases and rules."""
+    """Name the known issues and policies that list none of the collected cases and rules."""
     names = printable.line(", ".join(issues[:MAX_ISSUES]), MAX_NAME_CHARACTERS)
     more = ", …" if len(issues) > MAX_ISSUES else ""
-    return f"known issues that list none of these cases and rules: {len(issues)} ({names}{more})"
+    what = "known issues or policies that list none of these cases and rules"
+    return f"{what}: {len(issues)} ({names}{more})"
 
 
 def totals_line(totals: Mapping[str, int]) -> str:
     """Count the outcomes of all items, in one line."""
-    words = {"n/a": "not applicable", "known": "known to fail", "error": "in error"}
+    words = {
+        "n/a": "not applicable",
+        "known": "known to fail",
+        "policy": "failing by policy",
+        "error": "in error",
+    }
     listed = [
         f"{count} {words.get(name, name)}"
         for name, count in totals.items()
@@ -250,8 +259,10 @@ def waits_line(waits: Waits) -> str:
     return f"waited {times} for the server, {waits.seconds:.1f} s in all (busy or gone)"
 
 
-def _issue_id(judgement: Judgement) -> str:
-    return judgement.issue.id if judgement.issue else "baseline"
+def _excuse(judgement: Judgement) -> str:
+    if judgement.issue is None:
+        return "baseline"
+    return f"policy {judgement.issue.id}" if judgement.issue.policy else judgement.issue.id
 
 
 def _joined(text: str) -> str:

@@ -32,6 +32,7 @@ WORDS = {
     Outcome.ERROR: "error",
     Outcome.STALE: "stale",
     Outcome.KNOWN: "known",
+    Outcome.POLICY: "policy",
     Outcome.INCONCLUSIVE: "unsure",
 }
 """The word for an outcome in a cell; the gravest comes first."""
@@ -56,14 +57,14 @@ class Column:
         if bad:
             listed = ", ".join(f"{items[one]} {_ITEM_WORDS[one]}" for one in bad)
             return bad[0], f"not conforming: {listed} of {counted(len(self.results.items), 'item')}"
-        if not items[Outcome.PASS] + items[Outcome.KNOWN]:
+        excused = [one for one in _EXCUSES if items[one]]
+        if not (excused or items[Outcome.PASS]):
             return Outcome.ERROR, "nothing was tested"
         if lacking := sampled.shortfall(self.results):
             return Outcome.FAIL, lacking
-        if items[Outcome.KNOWN]:
-            met = counted(items[Outcome.KNOWN], "item")
-            sentence = f"conforming, except for known issues in {met}"
-            return Outcome.KNOWN, sentence
+        if excused:
+            met = (f"{_EXCUSES[one]} in {counted(items[one], 'item')}" for one in excused)
+            return excused[0], f"conforming, except for {' and '.join(met)}"
         return Outcome.PASS, "conforming"
 
     @property
@@ -72,6 +73,7 @@ class Column:
         return tuple(sampled.lines(self.results))
 
 
+_EXCUSES = {Outcome.KNOWN: "known issues", Outcome.POLICY: "policies"}
 _ITEM_WORDS = {Outcome.FAIL: "failing", Outcome.ERROR: "in error", Outcome.STALE: "stale"}
 
 
@@ -289,7 +291,8 @@ def _findings(rule: str, item: ItemResult) -> list[Found]:
         return [_as_finding(rule, Outcome.ERROR, "a whole answer", actual)]
     outcome = item.rules.get(rule)
     if outcome is Outcome.STALE:
-        return [_as_finding(rule, outcome, "a known issue that still shows", "the rule holds")]
+        expected = "a listed fault or policy that still shows"
+        return [_as_finding(rule, outcome, expected, "the rule holds")]
     if outcome is Outcome.INCONCLUSIVE:
         actual = without("no such answer", reason)
         return [_as_finding(rule, outcome, "an answer that lets the rule decide", actual)]

@@ -18,7 +18,7 @@ from conformance.terms.case import Case
 from conformance.terms.outcome import Outcome
 from conformance.verdicts import known_issues
 from conformance.verdicts.known_issues import CLASSES
-from conformance.verdicts.verdict import counts
+from conformance.verdicts.verdict import BROKEN, counts
 
 TODO = "TODO"
 """Marks what a person still has to fill in."""
@@ -30,7 +30,7 @@ NAMED_CASES = 3
 # The words of a finding before the first quote, digit or bracket, which differ between cases.
 _FIRST_WORDS = re.compile(r"[^\"'`0-9\[\](){}<>]*")
 _ID = re.compile(r"[^a-z0-9]+")
-_DECIDED = {Outcome.PASS, Outcome.FAIL, Outcome.KNOWN, Outcome.STALE}
+_DECIDED = {Outcome.PASS, *BROKEN, Outcome.STALE}
 
 Place = tuple[str, str]
 """A case and a mode, by their names."""

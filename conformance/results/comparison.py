@@ -61,9 +61,9 @@ class Change:
 
     @property
     def listed(self) -> str | None:
-        """The known issue that excuses the rule now."""
-        known = self.after is Outcome.KNOWN and self.finding is not None
-        return self.finding.known if known and self.finding else None
+        """The known issue or the policy that excuses the rule now."""
+        excused = self.after in (Outcome.KNOWN, Outcome.POLICY)
+        return self.finding.known if excused and self.finding else None
 
     @property
     def broken(self) -> bool:

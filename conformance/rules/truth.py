@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.rules.rule import Evidence
+from conformance.terms.said import Call as Said
 from conformance.wires.answer import Call, Turn
 
 
@@ -16,10 +17,22 @@ def names_of(turn: Turn) -> list[str | None]:
     return [call.name for call in turn.calls]
 
 
+def said_calls(evidence: Evidence) -> Sequence[Said]:
+    """Give the calls that a turn must have: all, or those that were whole before a cut."""
+    expect = evidence.expect
+    return expect.finished if expect.calls is None else expect.calls
+
+
+def is_full(evidence: Evidence, turn: Turn) -> bool:
+    """Whether a turn has as many calls as it must; after a cut, more may have begun."""
+    more = len(turn.calls) - len(said_calls(evidence))
+    return more >= 0 if evidence.expect.calls is None else more == 0
+
+
 def calls_are_as_said(evidence: Evidence, turn: Turn) -> bool:
     """Whether a turn has the calls that were said, whatever their arguments."""
-    said = evidence.expect.calls
-    return said is None or names_of(turn) == [call.name for call in said]
+    said = [call.name for call in said_calls(evidence)]
+    return is_full(evidence, turn) and names_of(turn)[: len(said)] == said
 
 
 def lost_words(evidence: Evidence, turn: Turn) -> list[str]:

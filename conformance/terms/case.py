@@ -53,6 +53,8 @@ class Expectation:
     """The request makes no sense, so it gets an error instead of an answer."""
     keeps: tuple[str, ...] = ()
     """Words that reach the client somewhere: in the text, in a name or in arguments."""
+    finished: tuple[Call, ...] = ()
+    """Calls that were whole before a limit cut the answer. What follows them may arrive or not."""
     broken: bool = False
     """The model's own arguments are not a JSON object, so a call may have them as they are."""
 

@@ -1,6 +1,9 @@
 """Known issues of an implementation: which rule fails in which case, since when, and why.
 
-An issue excuses a rule in a case and a mode, never a whole item, so that a new fault in the same
+A policy is listed in the same words: a rule that fails because the implementation, or the model's
+own template, demands something on purpose and refuses the rest. That is no fault.
+
+An entry excuses a rule in a case and a mode, never a whole item, so that a new fault in the same
 case still fails. A listed rule that passes is stale, so that the list stays true.
 """
 
@@ -36,10 +39,13 @@ CLASSES = ("call", "several-calls", "text-before-call")
 Said = Collection[str] | None
 """The classes of what a sampled model said; `None` for a script, or if it is unknown."""
 
+Place = tuple[str, int]
+"""The list of a file that has an entry, and its number there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """A known fault, and where it shows; names of cases, modes and so on may be globs."""
+    """A known fault or policy, and where it shows; names of cases, modes and so on may be globs."""
 
     id: str
     about: str
@@ -66,6 +72,8 @@ class Issue:
     """Classes of what a sampled model said; it shows there in any case."""
     says: str | None = None
     """How the finding's `expected` begins."""
+    policy: bool = False
+    """Whether it is no fault, but what the implementation demands on purpose."""
 
     def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
         """Whether it lists this rule in this case and mode; `said` is for a sampled model.
@@ -141,8 +149,8 @@ def classes(case: Case) -> set[str]:
     return found
 
 
-def load(server: Server, files: Sequence[Path]) -> Known:
-    """Read the issues that apply to a server and its version.
+def load(server: Server, files: Sequence[Path], *, policies: bool = True) -> Known:
+    """Read the issues that apply to a server and its version, and, if wanted, the policies.
 
     Raises `strictyaml.FileProblem`.
     """
@@ -151,7 +159,8 @@ def load(server: Server, files: Sequence[Path]) -> Known:
     notes: list[str] = []
     unknown = 0
     for path in files:
-        document, issues = read(path)
+        document, listed = read(path)
+        issues = [issue for issue in listed if policies or not issue.policy]
         implementation = document.value["implementation"]
         if implementation != server.implementation:
             notes.append(f"{path.name} is left out: it is about {implementation}")
@@ -167,10 +176,15 @@ def load(server: Server, files: Sequence[Path]) -> Known:
 
 
 def read(path: Path) -> tuple[Document, list[Issue]]:
-    """Read a file of known issues; raises `strictyaml.FileProblem`."""
+    """Read a file of known issues, and of policies; raises `strictyaml.FileProblem`."""
     document = strictyaml.load(path, "known")
-    listed = enumerate(document.value["issues"])
-    return document, [_issue(document, place, spec) for place, spec in listed]
+    return document, [_issue(document, at) for at in places(document)]
+
+
+def places(document: Document) -> list[Place]:
+    """Say where each entry of a file stands, in the order in which they are read."""
+    kinds = ("issues", "policies")
+    return [(kind, number) for kind in kinds for number in range(len(document.value.get(kind, ())))]
 
 
 def shipped(implementation: str) -> list[Path]:
@@ -178,8 +192,9 @@ def shipped(implementation: str) -> list[Path]:
     return sorted((FOLDER / implementation).glob("*.yaml"))
 
 
-def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
-    at = ("issues", place)
+def _issue(document: Document, at: Place) -> Issue:
+    kind, number = at
+    spec: dict[str, Any] = document.value[kind][number]
     if ("cases" in spec or "sampled" in spec) == ("every" in spec):
         what = "give one of `cases` and `every`; `sampled` may stand beside `cases`, or alone"
         raise document.problem(f"{spec['id']}: {what}", *at)
@@ -193,7 +208,7 @@ def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
         about=spec["about"],
         issue=spec.get("issue"),
         source=spec.get("source"),
-        versions=_versions(document, place, spec.get("versions")),
+        versions=_versions(document, at, spec.get("versions")),
         parsers=tuple(spec.get("parsers", ["*"])),
         formats=tuple(spec.get("formats", ["*"])),
         models=tuple(spec.get("models", ["*"])),
@@ -205,17 +220,18 @@ def _issue(document: Document, place: int, spec: dict[str, Any]) -> Issue:
         sampled=tuple(spec.get("sampled", [])),
         rules=tuple(spec["rules"]),
         says=spec.get("says"),
+        policy=kind == "policies",
     )
 
 
-def _versions(document: Document, place: int, text: str | None) -> SpecifierSet | None:
+def _versions(document: Document, at: Place, text: str | None) -> SpecifierSet | None:
     if text is None:
         return None
     try:
         return SpecifierSet(text, prereleases=True)
     except InvalidSpecifier:
         what = f"versions {text!r}; allowed: a PEP 440 set such as '>=0.27,<0.33'"
-        raise document.problem(what, "issues", place, "versions") from None
+        raise document.problem(what, *at, "versions") from None
 
 
 def _applies(issue: Issue, server: Server) -> bool:

@@ -22,7 +22,7 @@ MAX_SHOWN_CHARACTERS = 500
 
 NO_BASELINE: Mapping[str, Outcome] = {}
 
-BROKEN = {Outcome.FAIL, Outcome.KNOWN}
+BROKEN = {Outcome.FAIL, Outcome.KNOWN, Outcome.POLICY}
 """Outcomes of a rule that does not hold, excused or not."""
 
 
@@ -37,7 +37,7 @@ class Judgement:
     """How many findings there were."""
     reason: str | None = None
     issue: Issue | None = None
-    """What excuses it; without an issue, a known one was broken in the baseline too."""
+    """What excuses it, a fault before a policy; a known one without it is the baseline's too."""
     chance: bool = False
     """Issues list it here, and all say that it may fail or pass."""
 
@@ -101,7 +101,7 @@ def _concluded(
 ) -> Verdict:
     """Make a verdict of weighed judgements: the gravest counts, then those left undecided."""
     deciding = [found for found in weighed if counts(found.rule.level, failing_level)]
-    for outcome in (Outcome.FAIL, Outcome.STALE, Outcome.KNOWN):
+    for outcome in (Outcome.FAIL, Outcome.STALE, Outcome.KNOWN, Outcome.POLICY):
         if any(found.outcome is outcome for found in deciding):
             return Verdict(outcome=outcome, judgements=weighed)
     undecided = (found for found in deciding if found.outcome is Outcome.INCONCLUSIVE)
@@ -115,6 +115,7 @@ GRAVEST_FIRST = (
     Outcome.STALE,
     Outcome.ERROR,
     Outcome.KNOWN,
+    Outcome.POLICY,
     Outcome.PASS,
     Outcome.INCONCLUSIVE,
     Outcome.NA,
@@ -202,13 +203,27 @@ def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive:
         found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
     )
     if found.outcome is Outcome.FAIL:
-        listed = [_first_that_covers(finding, issues) for finding in found.findings]
-        # A finding that no issue covers is a new fault.
-        return found if None in listed else replace(found, outcome=Outcome.KNOWN, issue=listed[0])
+        return _excused(found, sorted(issues, key=lambda issue: issue.policy))
     if found.outcome is Outcome.PASS and conclusive:
         gone = [issue for issue in issues if issue.fails_in(mode.name)]
         return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
     return found
+
+
+def _excused(found: Judgement, issues: Sequence[Issue]) -> Judgement:
+    """Excuse a broken rule if each finding is listed; `issues` has the faults first.
+
+    One that is a fault's makes it known, so that no policy hides a fault beside it.
+    """
+    listed: list[Issue] = []
+    for finding in found.findings:
+        issue = _first_that_covers(finding, issues)
+        if issue is None:
+            return found  # a new fault
+        listed.append(issue)
+    gravest = min(listed, key=lambda issue: issue.policy)
+    outcome = Outcome.POLICY if gravest.policy else Outcome.KNOWN
+    return replace(found, outcome=outcome, issue=gravest)
 
 
 def _forgive(found: Judgement, before: Outcome | None) -> Judgement:

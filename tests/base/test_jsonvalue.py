@@ -15,8 +15,10 @@ from conformance.base.jsonvalue import (
     difference,
     is_beginning,
     parse,
+    parse_as_clients,
     path,
     plain,
+    same,
     show,
     show_apart,
 )
@@ -275,3 +277,13 @@ def test_a_hopeless_text_is_not_the_beginning_of_a_value(text: str) -> None:
 def test_a_float_is_the_number_that_a_decimal_is() -> None:
     assert difference(Decimal("1.5"), 1.5) is None
     assert difference(1.5, Decimal("1.5")) is None
+
+
+def test_a_value_is_read_as_most_clients_read_it() -> None:
+    assert parse_as_clients('{"a": 1, "a": 2}') == {"a": 2}
+    assert same(parse_as_clients("[NaN, 1]"), parse_as_clients("[NaN,1.0]"))
+    assert not same(parse_as_clients("NaN"), parse_as_clients('"NaN"'))
+    assert not same(parse_as_clients("NaN"), parse_as_clients("Infinity"))
+    for text in ("{", "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1), "1" * 5000):
+        with pytest.raises(JsonProblem):
+            parse_as_clients(text)

@@ -109,7 +109,9 @@ def test_files_of_all_kinds_are_found_in_a_folder_and_others_left_alone(tmp_path
 def test_a_named_file_of_no_known_kind_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "compose.yaml"
     path.write_text("services: {}\n")
-    assert problems_of(path) == ["compose.yaml:1: holds no cases, tools, target or issues"]
+    assert problems_of(path) == [
+        "compose.yaml:1: holds no cases, tools, target, issues or policies"
+    ]
 
 
 FILES = [

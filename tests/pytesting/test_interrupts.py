@@ -24,6 +24,7 @@ STALLS = (*REFERENCE, "--fault", "stalls", "--concurrency", "2", "-v")
 ASKED = "zig[complete]"
 """What the terminal says once an item was judged; the next one stalls."""
 
+FAKE = Path(__file__).parents[1] / "engines" / "vllm" / "fake_python.py"
 KILLER = """
 import os, pathlib, signal
 
@@ -99,7 +100,68 @@ def test_an_interrupt_ends_with_a_summary_and_results_that_are_not_complete(
     assert run["complete"] is False
 
 
+def test_an_interrupt_before_any_answer_marks_the_results_and_says_so(tmp_path: Path) -> None:
+    every = (*REFERENCE, "--fault", "stalls", "--concurrency", "2", "-k", "zag")
+    with started(tmp_path, *every) as process:
+        wait_for(tmp_path, "collected 10 items")
+        time.sleep(1)
+        os.killpg(process.pid, signal.SIGINT)
+        require_quiet_end(tmp_path, process)
+    assert "results: .conformance/results.json, marked as not complete\n" in said(tmp_path)
+    run = json.loads((tmp_path / ".conformance" / "results.json").read_text())["run"]
+    assert run["complete"] is False
+
+
+def launchable(folder: Path) -> Path:
+    """Make a Python whose vLLM starts, never serves, and has a child that ignores SIGTERM."""
+    (folder / "vllm").mkdir()
+    (folder / "vllm" / "__init__.py").touch()
+    (folder / "template.jinja").write_text("{{ messages }}")
+    found = {"versions": {"vllm": "0.32.0"}, "vllm": str(folder / "vllm" / "__init__.py")}
+    plan = {"silent": True, "children": True, "inspect": found}
+    (folder / "plan.json").write_text(json.dumps(plan))
+    python = folder / "python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{FAKE}" "{folder}" "$@"\n')
+    python.chmod(0o755)
+    return python
+
+
+def running(folder: Path) -> list[str]:
+    """List the processes whose command lines name a folder."""
+    listed = subprocess.run(
+        ["ps", "-Aww", "-o", "args="], capture_output=True, text=True, check=True
+    )
+    return [line for line in listed.stdout.splitlines() if str(folder) in line]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_an_interrupt_while_a_server_is_launched_leaves_no_child(
+    tmp_path: Path, signals: int
+) -> None:
+    python = str(launchable(tmp_path))
+    words = ("--launch", "hermes", "--vllm", python, "--template", "./template.jinja")
+    earlier = tmp_path / ".conformance" / "results.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONFORMANCE_CACHE", str(tmp_path / "cache"))
+        with started(tmp_path, *words) as process:
+            log = earlier.with_name("server-hermes.log")
+            wait_for(tmp_path, f"log: {log}")
+            while "arguments" not in log.read_text("utf-8"):
+                time.sleep(0.05)
+            assert len(running(tmp_path)) > 2  # the run, the server, and its child
+            for _ in range(signals):
+                os.killpg(process.pid, signal.SIGINT)
+                time.sleep(0.1)
+            require_quiet_end(tmp_path, process)
+    assert "interrupted before anything was asked; this run wrote no results\n" in said(tmp_path)
+    assert running(tmp_path) == []
+    assert not earlier.exists()
+
+
 def test_an_interrupt_while_the_server_is_examined_is_quiet(tmp_path: Path) -> None:
+    earlier = tmp_path / ".conformance" / "results.json"
+    earlier.parent.mkdir()
+    earlier.write_text("{}")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(60)
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/v1"
@@ -108,6 +170,8 @@ def test_an_interrupt_while_the_server_is_examined_is_quiet(tmp_path: Path) -> N
             with connection:
                 os.killpg(process.pid, signal.SIGINT)
                 require_quiet_end(tmp_path, process)
+    kept = "this run wrote no results, and .conformance/results.json is of an earlier one\n"
+    assert kept in said(tmp_path)
 
 
 def test_a_killed_worker_is_named_and_the_results_are_not_complete(run: Run) -> None:

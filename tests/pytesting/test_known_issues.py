@@ -31,6 +31,32 @@ def test_no_known_excuses_nothing(run: Run) -> None:
     assert run(*REFERENCE, *options).ret == FAILED
 
 
+def test_a_policy_fails_no_run_unless_policies_are_left_out(run: Run) -> None:
+    run.write("known.yml", KNOWN.replace("issues:", "policies:"))
+    options = (*REFERENCE, "--fault", "name-twice", "--known", "known.yml")
+    found = run(*options)
+    assert found.ret == COMPLETED
+    assert run.totals == {"pass": 6, "policy": 4}
+    found.stdout.fnmatch_lines(
+        [
+            "policies that were met:",
+            "*4 items  sent-twice",
+            "*XFAIL mine.yaml::zig?stream? - sent-twice",
+        ]
+    )
+    assert run(*options, "--no-policies").ret == FAILED
+    assert run.totals == {"pass": 6, "fail": 4}
+    gone = run(*REFERENCE, "--known", "known.yml")
+    assert gone.ret == FAILED
+    gone.stdout.fnmatch_lines(
+        [
+            "chunk.name.once  MUST  passes, but is listed as a policy",
+            "  policy    sent-twice: The name *",
+            "  do        remove this case or mode from the policy, or close its versions",
+        ]
+    )
+
+
 def test_a_known_fault_that_is_gone_fails_the_run(run: Run) -> None:
     run.write("known.yml", KNOWN)
     found = run(*REFERENCE, "--known", "known.yml")
@@ -117,7 +143,7 @@ def test_entries_that_list_nothing_that_was_collected_are_named(run: Run) -> Non
     run.write("known.yml", KNOWN + more.lstrip("\n"))
     found = run(*FAULTY, "--known", "known.yml")
     assert found.ret == COMPLETED
-    told = "known issues that list none of these cases and rules: 1 (sent-never)"
+    told = "known issues or policies that list none of these cases and rules: 1 (sent-never)"
     found.stdout.fnmatch_lines([told])
 
 

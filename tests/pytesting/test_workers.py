@@ -30,7 +30,7 @@ def test_two_workers_come_to_the_results_of_one_process(run: Run) -> None:
     found.stdout.fnmatch_lines(
         [
             "chunk.name.once  MUST  expected *",
-            "known issues that list none of these cases and rules: 1 (sent-never)",
+            "known issues or policies that list none of these cases and rules: 1 (sent-never)",
             "FAILED mine.yaml::*",
         ]
     )

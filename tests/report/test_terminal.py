@@ -176,11 +176,12 @@ def test_rules_are_counted_and_those_without_trouble_summed_up() -> None:
         rules(args_json="pass", args_object="known", said_calls="n/a"),
         rules(args_json="pass", args_object="pass", id_unique="inconclusive"),
         rules(args_json="n/a", args_object="stale"),
+        rules(args_object="policy"),
     ]
     assert rules_table(items) == [
-        "rule                          level       pass    fail   known   stale  unsure",
-        "args.object                   must           1       1       1       1       -",
-        "id.unique                     must           -       -       -       -       1",
+        "rule                          level      pass   fail  known policy  stale unsure",
+        "args.object                   must          1      1      1      1      1      -",
+        "id.unique                     must          -      -      -      -      -      1",
         f"1 other rule passed wherever it applied; {len(RULES) - 3} applied nowhere",
     ]
 

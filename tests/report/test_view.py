@@ -60,6 +60,20 @@ def test_columns_of_one_id_can_be_distinguished(tmp_path: Path) -> None:
             "conforming, 1 known",
         ),
         (
+            {"a/b[s]": {RULE: "policy"}, "a/c[s]": {RULE: "policy"}},
+            {},
+            "policy",
+            "conforming, except for policies in 2 items",
+            "conforming, 2 by policy",
+        ),
+        (
+            {"a/b[s]": {RULE: "policy"}, "a/c[s]": {RULE: "known"}},
+            {},
+            "known",
+            "conforming, except for known issues in 1 item and policies in 1 item",
+            "conforming, 1 known, 1 by policy",
+        ),
+        (
             {"a/b[s]": {RULE: "fail"}, "a/c[s]": "error", "a/d[s]": {RULE: "stale"}},
             {},
             "fail",

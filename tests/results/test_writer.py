@@ -122,6 +122,7 @@ def test_results_are_sorted_by_case_and_mode_and_counted() -> None:
         "pass": 2,
         "fail": 1,
         "known": 0,
+        "policy": 0,
         "stale": 0,
         "inconclusive": 0,
         "n/a": 1,

@@ -92,6 +92,9 @@ def _in_calls() -> Iterator[Evidence]:
     for parts in (lost, leak):
         for says in (None, (PARIS,)):
             yield judged(events([*call(*parts), end("length")]), says, complete=RIGHT)
+    whole = Expectation(ending=("limit",), finished=(PARIS,))
+    for parts in (['{"city": "Paris"}', "{}"], ['{"city": "Pa"}']):
+        yield replace(judged(events([*call(*parts), end("length")])), expect=whole)
     both = [PARIS, replace(PARIS, arguments="{}")]
     yield judged(events([*call('{"city": "Paris"}', "{}"), end("tool_calls")]), both)
 

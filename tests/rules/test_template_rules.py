@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from dataclasses import replace
 
 import pytest
@@ -61,6 +63,38 @@ def test_a_result_may_be_respelt_as_the_same_json(result: str, rules: list[str])
     text = found.prompt.text.replace("18 degrees and sunny", '{"degrees": 18}')
     shown = replace(found, prompt=replace(found.prompt, text=text))
     assert [id for id, _ in broken(shown)] == rules
+
+
+def test_what_a_prompt_shows_is_compared_with_its_types() -> None:
+    found = sample(SAMPLES / "template.calls/right.prompt")
+    call = found.request["messages"][2]["tool_calls"][0]
+    for written, rules in (("1", []), ("1.0", []), ("true", ["template.calls"])):
+        function = {**call["function"], "arguments": '{"city": 1}'}
+        asks = prompted(
+            "template.calls/right.prompt", 2, tool_calls=[{**call, "function": function}]
+        )
+        assert asks.prompt is not None
+        text = asks.prompt.text.replace('{"city": "Paris"}', f'{{"city": {written}}}')
+        shown = replace(asks, prompt=replace(asks.prompt, text=text))
+        assert [id for id, _ in broken(shown)] == rules
+    result = prompted("template.results/right.prompt", 3, content='{"sunny": true}')
+    assert result.prompt is not None
+    for written, rules in (("true", []), ("1", ["template.results"])):
+        text = result.prompt.text.replace("18 degrees and sunny", f'{{"sunny":  {written}}}')
+        shown = replace(result, prompt=replace(result.prompt, text=text))
+        assert [id for id, _ in broken(shown)] == rules
+
+
+def test_a_schema_in_a_prompt_is_compared_with_its_types() -> None:
+    file = "template.tools-json/right.prompt"
+    tools = copy.deepcopy(sample(SAMPLES / file).request["tools"])
+    schema = tools[0]["function"]["parameters"]
+    schema["additionalProperties"] = True
+    name = tools[0]["function"]["name"]
+    for written, rules in ((True, []), (1, ["template.tools-json"])):
+        there = {"name": name, **tools[0]["function"], "parameters": {**schema}}
+        there["parameters"]["additionalProperties"] = written
+        assert [id for id, _ in broken(asked(file, "", json.dumps(there), tools=tools))] == rules
 
 
 SAID = 'é "is" it ü'

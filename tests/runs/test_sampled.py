@@ -33,6 +33,7 @@ SAME_TOKENS = "only a complete answer of the same tokens shows it, and this mode
 BY_CHANCE = {
     "cut-arguments-held-back": SAME_TOKENS,
     "cut-call-withheld": SAME_TOKENS,
+    "whole-call-thrown-away": SAME_TOKENS,
     "choices-swapped": "it swaps the tokens with the answers; only the case tells whose they are",
 }
 """Faults that a run against a model which dithers may miss, and why."""

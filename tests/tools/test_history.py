@@ -17,7 +17,7 @@ from tests.made import document, finding, item, write
 from tools import history
 from tools.history import DATA, LETTERS, SUMMARY, Record
 
-WORDS = {"fails": "f", "known": "k", "stale": "s", "unsure": "u", "error": "e"}
+WORDS = {"fails": "f", "known": "k", "policy": "p", "stale": "s", "unsure": "u", "error": "e"}
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_each_cell_has_as_many_items_as_it_counts(kept: Record) -> None:
     for target in kept["targets"]:
         for rule in target["rules"]:
             for place, cell in enumerate(rule["cells"]):
-                counted = re.findall(r"(fails|known|stale|unsure|error) (\d+)", cell)
+                counted = re.findall(r"(fails|known|policy|stale|unsure|error) (\d+)", cell)
                 letters = Counter(each[place] for each in rule["broken"].values())
                 del letters["."]
                 assert letters == {WORDS[word]: int(count) for word, count in counted}

@@ -110,6 +110,27 @@ def test_an_issue_applies_to_its_servers(
     assert ids(found) == (["brace"] if applies else [])
 
 
+def test_policies_are_read_beside_issues_and_left_out_where_they_are_not_wanted(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, {"id": "fault"})
+    document = json.loads(path.read_text("utf-8"))
+    document["policies"] = [{**BRACE, "id": "demand"}]
+    path.write_text(json.dumps(document), "utf-8")
+    found = load(SERVER, [path])
+    assert [(one.id, one.policy) for one in found.issues] == [("fault", False), ("demand", True)]
+    assert ids(load(SERVER, [path], policies=False)) == ["fault"]
+
+
+def test_a_mistake_in_a_policy_is_named_at_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "vllm.yaml"
+    listed = [{**BRACE, "versions": "about 3"}]
+    document = {"schema": 1, "implementation": "vllm", "policies": listed}
+    path.write_text(json.dumps(document, indent=1), "utf-8")
+    with pytest.raises(FileProblem, match=r"vllm\.yaml:8: versions 'about 3'"):
+        load(SERVER, [path])
+
+
 COVERS = [
     ({}, ("args.json", "single/one-call", "stream"), True),
     ({}, ("said.calls", "parallel/two-cities", "complete"), True),

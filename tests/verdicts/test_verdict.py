@@ -19,6 +19,7 @@ from conformance.verdicts.verdict import Judgement, Verdict, decide, judge
 from tests.evidence import SAMPLES, SCRIPTED, sample
 
 PASS, FAIL, KNOWN, STALE = Outcome.PASS, Outcome.FAIL, Outcome.KNOWN, Outcome.STALE
+POLICY = Outcome.POLICY
 INCONCLUSIVE, NA, ERROR = Outcome.INCONCLUSIVE, Outcome.NA, Outcome.ERROR
 
 RULE = replace(RULES["args.json"], level=Level.MUST)
@@ -35,7 +36,9 @@ BRACE = Finding(where="call 0", expected="one JSON value", actual="{}}")
 COMMA = Finding(where="call 1", expected="another thing", actual=",")
 
 
-def issue(id: str = "brace", *, flaky: bool = False, says: str | None = None) -> Issue:
+def issue(
+    id: str = "brace", *, flaky: bool = False, says: str | None = None, policy: bool = False
+) -> Issue:
     return Issue(
         id=id,
         about="One brace too many.",
@@ -44,6 +47,7 @@ def issue(id: str = "brace", *, flaky: bool = False, says: str | None = None) ->
         cases=("single/*",),
         rules=("args.json",),
         says=says,
+        policy=policy,
     )
 
 
@@ -89,6 +93,9 @@ LISTINGS = {
     "flaky otherwise": (issue(flaky=True, says="something else"),),
     "fails or flaky": (issue("first", flaky=True), issue("second")),
     "elsewhere": (replace(issue(), cases=("other/*",)), replace(issue(), modes=("complete",))),
+    "policy": (issue(policy=True),),
+    "policy otherwise": (issue(policy=True, says="something else"),),
+    "policy and fault": (issue("first", policy=True), issue("second")),
 }
 WEIGHED = {
     "not listed": {PASS: PASS, FAIL: FAIL},
@@ -99,6 +106,9 @@ WEIGHED = {
     "flaky otherwise": {PASS: PASS, FAIL: FAIL},
     "fails or flaky": {PASS: STALE, FAIL: KNOWN},
     "elsewhere": {PASS: PASS, FAIL: FAIL},
+    "policy": {PASS: STALE, FAIL: POLICY},
+    "policy otherwise": {PASS: STALE, FAIL: FAIL},
+    "policy and fault": {PASS: STALE, FAIL: KNOWN},
 }
 FOUND = [PASS, FAIL, INCONCLUSIVE, NA, ERROR]
 
@@ -111,9 +121,9 @@ def test_what_is_known_is_weighed_and_then_the_baseline(
 ) -> None:
     weighed = verdict(judgement(found), issues=LISTINGS[listing], before=before).judgements[0]
     by_list = WEIGHED[listing].get(found, found)
-    assert (weighed.issue is not None) == (by_list in (KNOWN, STALE))
+    assert (weighed.issue is not None) == (by_list in (KNOWN, POLICY, STALE))
     assert weighed.chance == listing.startswith("flaky")
-    still = by_list is FAIL and before in (FAIL, KNOWN)
+    still = by_list is FAIL and before in (FAIL, KNOWN, POLICY)
     assert weighed.outcome is (KNOWN if still else by_list)
 
 
@@ -142,12 +152,30 @@ def test_a_new_finding_beside_a_known_one_fails(
     assert (weighed.issue.id if weighed.issue else None) == told
 
 
+@pytest.mark.parametrize(
+    ("issues", "outcome", "told"),
+    [
+        ((issue(policy=True, says="one JSON"),), FAIL, None),
+        ((issue(policy=True), issue("comma", policy=True)), POLICY, "brace"),
+        ((issue(policy=True, says="one JSON"), issue("comma", says="another")), KNOWN, "comma"),
+        ((issue("comma", policy=True, says="another"), issue(says="one JSON")), KNOWN, "brace"),
+    ],
+)
+def test_a_policy_hides_no_fault_beside_it(
+    issues: tuple[Issue, ...], outcome: Outcome, told: str | None
+) -> None:
+    weighed = verdict(judgement(FAIL, findings=(BRACE, COMMA)), issues=issues).judgements[0]
+    assert weighed.outcome is outcome
+    assert (weighed.issue.id if weighed.issue else None) == told
+
+
 # From what weighs most.
-ORDER = [FAIL, STALE, KNOWN, INCONCLUSIVE, PASS]
+ORDER = [FAIL, STALE, KNOWN, POLICY, INCONCLUSIVE, PASS]
 BY_OUTCOME = {
     FAIL: judgement(FAIL),
     STALE: replace(judgement(PASS), rule=replace(RULE, id="args.listed")),
     KNOWN: replace(judgement(FAIL), rule=replace(RULE, id="args.listed")),
+    POLICY: replace(judgement(FAIL), rule=replace(RULE, id="args.policy")),
     INCONCLUSIVE: judgement(INCONCLUSIVE),
     PASS: judgement(PASS),
     NA: judgement(NA),
@@ -163,8 +191,9 @@ def test_the_weightiest_outcome_decides(
     outcomes: tuple[Outcome, ...], unexercised: str | None
 ) -> None:
     listed = replace(issue(), rules=("args.listed",))
+    policy = replace(issue(policy=True), rules=("args.policy",))
     found = [BY_OUTCOME[outcome] for outcome in outcomes]
-    decided = verdict(*found, issues=(listed,), irrelevant=unexercised)
+    decided = verdict(*found, issues=(listed, policy), irrelevant=unexercised)
     # An answer that did not exercise its case is no proof that an issue is gone.
     weighed = {PASS if one is STALE and unexercised else one for one in outcomes}
     weighed |= {INCONCLUSIVE} if unexercised else {PASS}
@@ -252,18 +281,22 @@ pass          not-listed     pass pass                  pass pass           pass
 pass          fails          stale stale                stale pass          pass pass                  pass inconclusive
 pass          flaky          pass pass                  pass pass           pass pass                  pass inconclusive
 pass          otherwise      stale stale                stale pass          pass pass                  pass inconclusive
+pass          policy         stale stale                stale pass          pass pass                  pass inconclusive
 fail          not-listed     fail fail                  fail pass           fail fail                  fail fail
 fail          fails          known known                known pass          known known                known known
 fail          flaky          known known                known pass          known known                known known
 fail          otherwise      fail fail                  fail pass           fail fail                  fail fail
+fail          policy         policy policy              policy pass         policy policy              policy policy
 inconclusive  not-listed     inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
 inconclusive  fails          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
 inconclusive  flaky          inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
 inconclusive  otherwise      inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
+inconclusive  policy         inconclusive inconclusive  inconclusive pass   inconclusive inconclusive  inconclusive inconclusive
 n/a           not-listed     n/a pass                   n/a pass            n/a pass                   n/a inconclusive
 n/a           fails          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
 n/a           flaky          n/a pass                   n/a pass            n/a pass                   n/a inconclusive
 n/a           otherwise      n/a pass                   n/a pass            n/a pass                   n/a inconclusive
+n/a           policy         n/a pass                   n/a pass            n/a pass                   n/a inconclusive
 """  # noqa: E501 -- a table is read by its columns
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 LISTED = {
@@ -271,13 +304,14 @@ LISTED = {
     "fails": (issue(),),
     "flaky": (issue(flaky=True),),
     "otherwise": (issue(says="something else"),),
+    "policy": (issue(policy=True),),
 }
 WAYS = {"counts": 2, "below the level": 4, "sampled": 6, "unexercised": 8}
 
 
 def test_the_table_has_every_outcome_and_every_listing_once() -> None:
-    # ERROR is an exchange's, before any rule; KNOWN and STALE are what this table makes.
-    outcomes = set(Outcome) - {ERROR, KNOWN, STALE}
+    # ERROR is an exchange's, before any rule; KNOWN, POLICY and STALE are what this table makes.
+    outcomes = set(Outcome) - {ERROR, KNOWN, POLICY, STALE}
     assert {(row[0], row[1]) for row in ROWS} == set(product(outcomes, LISTED))
     assert len(ROWS) == len(outcomes) * len(LISTED)
 

@@ -223,7 +223,13 @@ def stops(evidence: Evidence) -> Findings:
     SHOULD,
     "any",
     lambda evidence: evidence.said is not None and evidence.truncated,
-    yields_to=("content.no-marker-leak", "args.no-premature-json"),
+    yields_to=(
+        "content.no-marker-leak",
+        "args.json",
+        "args.no-premature-json",
+        "said.arguments",
+        "equiv.arguments",
+    ),
     blame="parser",
 )
 def truncated(evidence: Evidence) -> Findings:

@@ -22,7 +22,9 @@ SPEC = "https://platform.openai.com/docs/api-reference/chat/object"
 
 
 def finished_calls(evidence: Evidence) -> Iterator[Call]:
-    """Give the calls whose arguments are all there: not the last one of a truncated choice.
+    """Give the calls whose arguments are all there.
+
+    The last one of a truncated choice is not, unless the model had finished it before.
 
     Give none where the model itself did not write JSON: a stream sends it before it can know.
     """
@@ -33,7 +35,8 @@ def finished_calls(evidence: Evidence) -> Iterator[Call]:
     for turn in evidence.turns:
         if turn.whole:
             cut = "limit" in (turn.ending, *truth)
-            yield from turn.calls[:-1] if cut else turn.calls
+            whole = max(len(turn.calls) - cut, len(evidence.expect.finished))
+            yield from turn.calls[:whole]
 
 
 _BEGINNINGS = '{["-0123456789tfn'
@@ -145,7 +148,7 @@ def premature(call: Call) -> Iterator[Finding]:
     "any",
     # Where the model's text is known, finish.truncated-args compares the answer with it.
     lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
-    yields_to=(*LEAKS, "args.no-premature-json"),
+    yields_to=(*LEAKS, "args.no-premature-json", "equiv.arguments"),
 )
 def beginning(evidence: Evidence) -> Findings:
     """The arguments of a call that was cut short are the beginning of an object.

@@ -9,7 +9,7 @@ from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.common.choice import FORBIDDEN_CALLS, has_faulty_names
 from conformance.rules.common.content import KEPT_OUT_OF_TEXT, LEAKS, other_text
 from conformance.rules.rule import MUST, Evidence, Findings, rule
-from conformance.rules.truth import calls_are_as_said, lost_words, names_of
+from conformance.rules.truth import calls_are_as_said, is_full, lost_words, names_of, said_calls
 from conformance.terms.said import Call
 
 BLAME = "parser"
@@ -28,7 +28,7 @@ MISLEADING = (
     "said.calls",
     MUST,
     "any",
-    lambda evidence: evidence.expect.calls is not None,
+    lambda evidence: evidence.expect.calls is not None or bool(evidence.expect.finished),
     yields_to=FORBIDDEN_CALLS,
 )
 def calls(evidence: Evidence) -> Findings:
@@ -38,13 +38,14 @@ def calls(evidence: Evidence) -> Findings:
     Wrong: the model calls get_weather and get_time, the answer has get_weather
     Right: get_weather, get_time
     """
-    said = [call.name for call in evidence.expect.calls or ()]
+    said = [call.name for call in said_calls(evidence)]
     for turn in evidence.turns:
         if not turn.whole or calls_are_as_said(evidence, turn):
             continue
         if len(turn.calls) == len(said) and has_faulty_names(evidence, turn):
             continue  # a name that is missing, or in parts, is not a different name
-        found = turn.finding("tool_calls", expected=_listed(said), actual=_listed(names_of(turn)))
+        expected = _listed(said) + (" first" if evidence.expect.calls is None else "")
+        found = turn.finding("tool_calls", expected=expected, actual=_listed(names_of(turn)))
         # A call that is lost may have gone into any other, or into the text.
         lost = len(turn.calls) < len(said)
         yield replace(found, place=found.place[:1]) if lost else found
@@ -54,7 +55,7 @@ def calls(evidence: Evidence) -> Findings:
     "said.arguments",
     MUST,
     "any",
-    lambda evidence: bool(evidence.expect.calls),
+    lambda evidence: bool(said_calls(evidence)),
     yields_to=LEAKS,
 )
 def arguments(evidence: Evidence) -> Findings:
@@ -64,11 +65,11 @@ def arguments(evidence: Evidence) -> Findings:
     Wrong: the model writes {"days": 1.5}, the answer has {"days": 1}
     Right: {"days": 1.5}
     """
-    said = evidence.expect.calls or ()
+    said = said_calls(evidence)
     for turn in evidence.turns:
-        if not turn.whole or len(turn.calls) != len(said):
+        if not turn.whole or not is_full(evidence, turn):
             continue
-        for call, truth in zip(turn.calls, said, strict=True):
+        for call, truth in zip(turn.calls, said, strict=False):
             if call.name != truth.name:
                 continue  # the arguments of another call
             if difference := _difference(truth, call.arguments):

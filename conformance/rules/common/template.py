@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import Json
+from conformance.base.jsonvalue import Json, JsonProblem
 from conformance.formats.format import Format
 from conformance.formats.problem import Unreadable
 from conformance.rules.rule import CHAT_CREATE, MUST, SHOULD, Evidence, Findings, rule
@@ -94,8 +94,8 @@ def _within(value: Json) -> Iterator[Json]:
 
 def _parsed(text: str) -> Json:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
+        return jsonvalue.parse_as_clients(text)
+    except JsonProblem:
         return None
 
 
@@ -175,7 +175,8 @@ def _shows(value: Mapping[str, Json], function: Json) -> bool:
     if description and not (isinstance(described, str) and description in described):
         return False
     # Without properties there is nothing to say about parameters.
-    return not _properties(function) or value.get("parameters") == function.get("parameters")
+    shown, meant = value.get("parameters"), function.get("parameters")
+    return not _properties(function) or jsonvalue.same(shown, meant)
 
 
 @rule("template.calls", MUST, "prompt", lambda evidence: bool(_calls(_round(evidence))))
@@ -213,7 +214,7 @@ def calls(evidence: Evidence) -> Findings:
         )
         return
     for place, (call, want) in enumerate(zip(found, wanted, strict=True)):
-        if _parsed(call.arguments) != _parsed(want["arguments"]):
+        if not jsonvalue.same(_parsed(call.arguments), _parsed(want["arguments"])):
             yield Finding(
                 where=f"prompt calls[{place}].arguments",
                 expected=jsonvalue.show(want["arguments"], 200),
@@ -257,7 +258,7 @@ def results(evidence: Evidence) -> Findings:
 
 def _holds_json(prompt: str, text: str) -> bool:
     value = _parsed(text)
-    return value is not None and any(value == one for one in _values(prompt))
+    return value is not None and any(jsonvalue.same(value, one) for one in _values(prompt))
 
 
 def _is_elsewhere(evidence: Evidence, text: str) -> bool:

@@ -19,8 +19,8 @@ from conformance.runs.emissions.emission import (
     follow_up,
     no_answer,
 )
-from conformance.scripting import NotApplicable, is_bound, scripts_of
-from conformance.terms.case import COMPLETE, Case, Mode
+from conformance.scripting import NotApplicable, finished_calls, is_bound, scripts_of
+from conformance.terms.case import COMPLETE, Case, Expectation, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Script
 from conformance.terms.server import Server
@@ -43,11 +43,18 @@ async def ask(channel: Channel, item: Item) -> Received:
     following = await follow_up(channel, item, answer, ask)
     return Received(
         answer=answer,
-        expect=case.expect,
+        expect=_expected(case, script),
         said=text_of(script),
         trouble=no_answer(answer, following) or stumbled,
         follow_up=following,
     )
+
+
+def _expected(case: Case, script: Script) -> Expectation:
+    """Add the calls that the limit left whole, which only the script shows."""
+    if case.cut_after is None or case.says is None:
+        return case.expect
+    return replace(case.expect, finished=finished_calls(case.says, script, case.cut_after))
 
 
 async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:

@@ -236,15 +236,13 @@ def characters_replaced(reply: Reply) -> Reply:
     return replace(reply, groups=tuple(groups))
 
 
-@fault("chunks", "finish.truncated-args", "limits/call-cut")
-def cut_arguments_closed(chunks: list[Json]) -> list[Json]:
-    """Closes the arguments of a call that was cut short.
+@fault("reply", "finish.truncated-args", "limits/call-cut")
+def cut_arguments_closed(reply: Reply) -> Reply:
+    """Closes the arguments of a call that was cut short, complete and streamed.
 
     A parser that repairs JSON in order to compare it, and sends what it has repaired.
     """
-    for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
-        entry["function"]["arguments"] += '"}'
-    return chunks
+    return _extended(reply, '"}')
 
 
 @fault("chunks", "equiv.arguments", "limits/call-cut")
@@ -258,15 +256,46 @@ def cut_arguments_held_back(chunks: list[Json]) -> list[Json]:
     return chunks
 
 
-@fault("chunks", "args.beginning", "limits/call-cut")
-def cut_arguments_closed_twice(chunks: list[Json]) -> list[Json]:
+@fault("body", "equiv.arguments", "cuts/behind-the-first-brace")
+def cut_arguments_invented(body: Json) -> Json:
+    """Gives a call that a limit cut the arguments {}, in complete answers alone.
+
+    vLLM 0.32.0 with Mistral's newer tokenizers; the client runs what it takes for a whole call.
+    """
+    for choice in body["choices"]:
+        if choice["finish_reason"] == "length":
+            for call in choice["message"].get("tool_calls", ())[-1:]:
+                call["function"]["arguments"] = "{}"
+    return body
+
+
+@fault("chunks", "args.json", "cuts/between-calls")
+def whole_arguments_closed_again(chunks: list[Json]) -> list[Json]:
+    """Sends {} after the whole arguments of a call when a limit cuts the next one.
+
+    vLLM 0.32.0 with Hermes: at the end the parser gives what has no arguments yet {}.
+    """
+    for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
+        entry["function"]["arguments"] += "{}"
+    return chunks
+
+
+@fault("reply", "args.beginning", "limits/call-cut")
+def cut_arguments_closed_twice(reply: Reply) -> Reply:
     """Closes the arguments of a call that was cut short by one brace too many.
 
     A parser that closes what it thinks is open; no further text can make it an object.
     """
-    for entry in list(entries(chunks))[-1:] if _is_cut(chunks) else []:
-        entry["function"]["arguments"] += '"}}'
-    return chunks
+    return _extended(reply, '"}}')
+
+
+def _extended(reply: Reply, more: str) -> Reply:
+    """Add to the arguments of a call that was cut short."""
+    last = [event for event in reply.events if isinstance(event, Arguments)][-1:]
+    if reply.finish_reason != "length" or not last:
+        return reply
+    added = Arguments(last[0].call, more)
+    return replace(reply, groups=(*reply.groups[:-1], (*reply.groups[-1], added)))
 
 
 @fault("chunks", "args.liveness", "kill-matrix/long-argument")

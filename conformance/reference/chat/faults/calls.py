@@ -77,6 +77,18 @@ def cut_call_withheld(chunks: list[Json]) -> list[Json]:
     return [chunk for chunk in chunks if not any(entries([chunk]))]
 
 
+@fault("body", "said.calls", "cuts/in-the-second-call")
+def whole_call_thrown_away(body: Json) -> Json:
+    """Gives no call in a complete answer that a limit cut, not even those that were whole.
+
+    vLLM 0.32.0 with Hermes: one call that does not parse, and the answer has none.
+    """
+    for choice in body["choices"]:
+        if choice["finish_reason"] == "length":
+            choice["message"].pop("tool_calls", None)
+    return body
+
+
 @fault("chunks", "choice.required", "choice/required")
 def all_calls_lost(chunks: list[Json]) -> list[Json]:
     """Sends no call, and ends by `stop`.
