@@ -19,6 +19,9 @@ _KINDS = (
 
 PIECE = 1 << 16
 
+PROBE = b"\0" * PIECE
+"""A disk with no room for this has none for what a run writes."""
+
 
 class Unread(Exception):
     """A file is not read; reads `path: what was seen`."""
@@ -68,6 +71,15 @@ def standard_input(limit: int) -> bytes:
     found = sys.stdin.buffer.read(limit + 1)
     _require_size("standard input", len(found), limit)
     return found
+
+
+def require_room(folder: Path) -> None:
+    """Write a file into a folder, and remove it; raises OSError where a run could write nothing."""
+    probe = folder / f".probe.{os.getpid()}"
+    try:
+        probe.write_bytes(PROBE)
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def is_there(path: Path) -> bool:

@@ -30,6 +30,12 @@ TOOLS = "_tools.yaml"
 """The file in a folder of cases that holds the tools its topic files share."""
 
 
+OTHER_KINDS = {
+    "issues": ("a list of known issues", "give it to --known"),
+    "tokenizer": ("a target", "give it to --launch"),
+    "tools": ("a list of tools", f"cases read it as {TOOLS}"),
+}
+"""Files of the suite that are no cases, by a key that only they have, and what they are for."""
 _STEM = re.compile(r"[a-z0-9-]{1,50}")
 
 
@@ -65,11 +71,21 @@ def load_files(files: Iterable[Path]) -> Iterator[Case]:
 
 def load(path: Path, tools: Mapping[str, Json] | None = None) -> list[Case]:
     """Read one topic file; the tools are those of `_tools.yaml` beside it unless given."""
-    document = strictyaml.load(path, "case", first=old.refuse)
+    document = strictyaml.load(path, "case", first=_refuse)
     if not _STEM.fullmatch(path.stem) or path.suffix != ".yaml":
         raise document.problem(f"file name {path.name}; allowed: 1 to 50 of a-z 0-9 -, then .yaml")
     shared = load_tools(path.parent / TOOLS) if tools is None else tools
     return _unique(_case(document, index, shared) for index in range(len(document.value["cases"])))
+
+
+def _refuse(document: Document) -> None:
+    value = document.value
+    if isinstance(value, dict) and "cases" not in value:
+        for key, (kind, use) in OTHER_KINDS.items():
+            if key in value:
+                what = f"is {kind}, no cases; {use}, and keep it elsewhere or begin its name with _"
+                raise document.problem(what, key)
+    old.refuse(document)
 
 
 def load_tools(path: Path) -> dict[str, Json]:

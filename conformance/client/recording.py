@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from conformance import __version__
-from conformance.base import jsonfile
+from conformance.base import files, jsonfile
 from conformance.base.jsonfile import JsonFileProblem, NotRead
 from conformance.base.jsonvalue import Json
 from conformance.base.schema import misfit
@@ -67,14 +67,20 @@ class Facts:
     """When, as ISO 8601."""
 
 
-def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
-    """Make a folder for the tapes of a run; raises `TapeProblem`."""
+def require_place(folder: Path) -> None:
+    """Make an empty folder in which a run can write tapes; raises `TapeProblem`."""
     try:
         if folder.exists() and any(folder.iterdir()):
             raise TapeProblem(f"{folder}: is not empty; name a new folder for each recording")
-        (folder / EXCHANGES).mkdir(parents=True)
-    except OSError as problem:
-        raise TapeProblem(f"{folder}: cannot be made: {problem.strerror}") from None
+        folder.mkdir(parents=True, exist_ok=True)
+        files.require_room(folder)
+    except (OSError, ValueError) as problem:
+        raise _unwritable(folder, problem) from None
+
+
+def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
+    """Begin the tapes of a run in an empty folder; raises `TapeProblem`."""
+    require_place(folder)
     written = {KEYS.get(name, name): value for name, value in asdict(server).items()}
     del written["url"]  # tapes are for other people too, and the address is private
     facts = {
@@ -85,7 +91,18 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
         "repeat": repeat,
         "server": written,
     }
-    jsonfile.write(folder / FACTS, facts)
+    try:
+        (folder / EXCHANGES).mkdir()
+        jsonfile.write(folder / FACTS, facts)
+    except OSError as problem:
+        raise _unwritable(folder, problem) from None
+
+
+def _unwritable(folder: Path, problem: Exception) -> TapeProblem:
+    seen = getattr(problem, "strerror", None) or str(problem)
+    return TapeProblem(
+        f"{folder}: cannot be written: {seen}; name another folder, or make room there"
+    )
 
 
 def facts(folder: Path) -> Facts:
@@ -107,10 +124,14 @@ def facts(folder: Path) -> Facts:
 
 
 class Recorder:
-    """Sends as another sender does, and keeps every exchange."""
+    """Sends as another sender does, and keeps every exchange.
+
+    An exchange that cannot be kept is given nevertheless; `lost` counts them by the reason.
+    """
 
     def __init__(self, inner: Sender, folder: Path) -> None:
         """Write into a folder that `begin` has made."""
+        self.lost: Counter[str] = Counter()
         self._inner = inner
         self._folder = folder / EXCHANGES
         self._turns: Counter[str] = Counter()
@@ -121,7 +142,10 @@ class Recorder:
         turn = self._turns[name]
         self._turns[name] += 1
         exchange = await self._inner.send(path, body)
-        jsonfile.write(self._folder / f"{name}.{turn}.json", _document(path, exchange))
+        try:
+            jsonfile.write(self._folder / f"{name}.{turn}.json", _document(path, exchange))
+        except OSError as problem:
+            self.lost[problem.strerror or str(problem)] += 1
         return exchange
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from conformance.base import outlet
+from conformance.base import files, outlet
 from conformance.base.printable import line
 from conformance.engines import target
 from conformance.engines.registry import ENGINES
@@ -68,7 +68,7 @@ def run(chosen: argparse.Namespace) -> int:
         {name: vars(chosen)[engine.release.name] for name, engine in ENGINES.items()},
         chosen.template,
     )
-    folder = Path(chosen.output)
+    folder = _place(chosen.output)
     ended = matrix.run(
         combinations, chosen.arguments, folder=folder, servers=servers, report=outlet.notice
     )
@@ -79,6 +79,18 @@ def run(chosen: argparse.Namespace) -> int:
         page.write_text(html.render(runs), "utf-8")
         outlet.say(line(f"report: {page}"))
     return matrix.status(ended)
+
+
+def _place(named: str) -> Path:
+    folder = Path(named)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files.require_room(folder)
+    except (OSError, ValueError) as problem:
+        seen = getattr(problem, "strerror", None) or str(problem)
+        told = f"--output: {folder}: cannot be written: {seen}"
+        raise MatrixProblem(f"{told}; name another folder, or make room there") from None
+    return folder
 
 
 def _readable(ended: Sequence[Ended]) -> list[Results]:

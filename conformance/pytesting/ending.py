@@ -43,6 +43,11 @@ def interrupted_once() -> Callable[[], None]:
 def write(run: Run, *, interrupted: bool) -> None:
     """Write the results, and then the exchanges; what cannot be written is noted in the run."""
     path = run.options.results
+    if lost := run.unrecorded.total():
+        reasons = ", ".join(sorted(run.unrecorded)[:MAX_REASONS])
+        run.unwritten.append(
+            f"{run.options.record}: {counted(lost, 'exchange')} could not be recorded: {reasons}"
+        )
     kept = writer.name_evidence(run.items)
     facts = _facts(run, interrupted=interrupted)
     found = writer.document(run.server, run.items, files=run.files, run=facts, known=run.known)

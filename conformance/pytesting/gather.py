@@ -73,9 +73,12 @@ class Gatherer:
         """Print the outcome of the run."""
         run = self._run
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        if run is None or not (run.items or run.unasked or (interrupted and run.written)):
-            return
         write = exits.writer(terminalreporter.write_line)
+        if run is not None and not (run.items or run.unasked) and interrupted and run.written:
+            for line in ending.notes(run):
+                write(line)
+        if run is None or not (run.items or run.unasked):
+            return
         terminalreporter.section(exits.title(f"conformance of {server_id(run.server)}"))
         for line in terminal.rules_table(run.items):
             write(line)

@@ -53,6 +53,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if given is None and not config.option.collectonly:
         config.add_cleanup(ending.interrupted_once())
         config.add_cleanup(_hold(chosen))
+        _require_tapes(chosen)
     if given is not None:
         server = Server(**json.loads(given["conformance_server"]))
         shares = given["workercount"]
@@ -101,6 +102,14 @@ def _tapes(chosen: Options) -> Facts | None:
         return None if chosen.tapes is None else recording.facts(chosen.tapes)
     except TapeProblem as problem:
         raise exits.refusal(f"--tapes: {problem}") from None
+
+
+def _require_tapes(chosen: Options) -> None:
+    try:
+        if chosen.record is not None:
+            recording.require_place(chosen.record)
+    except TapeProblem as problem:
+        raise exits.refusal(f"--record: {problem}") from None
 
 
 def _begin_tapes(chosen: Options, server: Server) -> None:
@@ -167,6 +176,7 @@ def pytest_testnodedown(node: Any, error: object) -> None:
         run.collected, run.unmatched = counted["items"], tuple(counted["unmatched"])
         run.waits.times += counted["waits"]["times"]
         run.waits.seconds += counted["waits"]["seconds"]
+        run.unrecorded.update(counted["unrecorded"])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -235,6 +245,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             "items": run.collected,
             "unmatched": run.unmatched,
             "waits": asdict(run.waits),
+            "unrecorded": dict(run.unrecorded),
         }
 
 

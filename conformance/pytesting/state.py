@@ -64,6 +64,8 @@ class Run:
         self.unmatched: tuple[str, ...] = ()
         self.baseline = baseline
         self.waits = Waits()
+        self.unrecorded: Counter[str] = Counter()
+        """Exchanges that `--record` could not keep, by the reason."""
         self.unasked: Counter[str] = Counter()
         """Items that were not asked, by the reason."""
         self.written: Results | None = None
@@ -122,7 +124,9 @@ class Run:
         self.waits = live.waits
         sender: Sender = live
         if self.options.record is not None:
-            sender = Recorder(sender, self.options.record)
+            recorder = Recorder(sender, self.options.record)
+            self.unrecorded = recorder.lost
+            sender = recorder
         if (whole := self.options.budget) is not None:
             # A worker cannot know what the others use.
             share = Budget(most=whole.most // self.shares, unit=whole.unit)

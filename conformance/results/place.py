@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +11,6 @@ from conformance.base import files
 
 EVIDENCE = "wire"
 """The folder beside the results that keeps exchanges."""
-
-PROBE = b"\0" * 65_536
-"""A disk with no room for this has none for results."""
 
 
 class PlaceProblem(Exception):
@@ -40,22 +36,13 @@ def hold(path: Path) -> Callable[[], None]:
     except (OSError, ValueError) as problem:
         raise _unwritable(path, problem) from None
     try:
-        _try(path.parent)
+        files.require_room(path.parent)
         if files.is_there(path.parent / EVIDENCE):
-            _try(path.parent / EVIDENCE)
+            files.require_room(path.parent / EVIDENCE)
     except OSError as problem:
         lock.release()
         raise _unwritable(path, problem) from None
     return lock.release
-
-
-def _try(folder: Path) -> None:
-    """Write a file as large as small results are, and remove it."""
-    probe = folder / f".probe.{os.getpid()}"
-    try:
-        probe.write_bytes(PROBE)
-    finally:
-        probe.unlink(missing_ok=True)
 
 
 def _leads_nowhere(path: Path) -> bool:

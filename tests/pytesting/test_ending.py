@@ -16,6 +16,26 @@ from tests.pytest_run import COMPLETED, FAILED, FAULTY, PACKAGE, REFERENCE, USAG
 
 pytest_plugins = ["pytester"]
 
+NO_TAPES = """
+import pytest
+from conformance.base import jsonfile
+from conformance.client import recording
+
+class Full:
+    def __getattr__(self, name):
+        return getattr(jsonfile, name)
+
+    def write(self, path, found):
+        if path.parent.name == recording.EXCHANGES:
+            raise OSError(28, "No space left on device")
+        jsonfile.write(path, found)
+
+@pytest.fixture(autouse=True, scope="session")
+def full():
+    before, recording.jsonfile = recording.jsonfile, Full()
+    yield
+    recording.jsonfile = before
+"""
 NO_ROOM = OSError(28, "No space left on device")
 
 
@@ -140,6 +160,28 @@ def test_results_are_written_before_the_exchanges(run: Run, full: list[str]) -> 
             "4 exchanges with findings could not be kept: No space left on device",
             "results: results.json",
         ]
+    )
+
+
+def test_a_place_of_tapes_is_tried_before_a_server_is_reached(run: Run) -> None:
+    run.write("taken", "")
+    words = ("--server-url", "http://127.0.0.1:9/v1", "--parser", "hermes", "--record", "taken/t")
+    found = run(*words)
+    assert found.ret == USAGE_ERROR
+    told = "taken/t: cannot be written: Not a directory; name another folder, or make room there"
+    assert errors(found) == [f"ERROR: --record: {told}"]
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_an_exchange_that_cannot_be_recorded_is_judged_and_the_run_is_not_green(
+    run: Run, workers: tuple[str, ...]
+) -> None:
+    run.write("conftest.py", NO_TAPES)
+    found = run(*REFERENCE, "--record", "tapes", *workers)
+    assert found.ret == FAILED
+    assert run.totals == {"pass": 10}
+    found.stdout.fnmatch_lines(
+        ["tapes: 10 exchanges could not be recorded: No space left on device", "results: *"]
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from conformance.base import files
+from conformance.commands import main
 from conformance.engines import registry, target
 from conformance.engines.vllm import LaunchProblem
 from conformance.runs import matrix
@@ -98,6 +99,18 @@ def test_every_target_meets_every_vllm_with_every_template_once() -> None:
 def test_two_combinations_of_one_name_are_refused() -> None:
     with pytest.raises(MatrixProblem, match=r"would share the folder hermes_0.32.0_a"):
         matrix.combine([target.load("hermes")], {"vllm": ["0.32.0"]}, ["x/a.jinja", "y/a.jinja"])
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_any_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = tmp_path / "taken"
+    taken.touch()
+    for place, seen in ((taken, "File exists"), (taken / "out", "Not a directory")):
+        assert main.main(["matrix", "hermes", "--output", str(place)]) == 4
+        (last,) = capsys.readouterr().err.splitlines()[-1:]
+        told = f"--output: {place}: cannot be written: {seen}"
+        assert last.endswith(f"{told}; name another folder, or make room there")
 
 
 def test_each_combination_runs_and_has_its_own_results(lab: Lab) -> None:
