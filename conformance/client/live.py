@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -69,6 +69,8 @@ class Limits:
 IDENTITY = {"accept-encoding": "identity"}
 KEPT = 65_536
 """Bytes of an answer that is not whole; it is shown, and not judged."""
+KEPT_PIECES = 200
+"""Pieces of such an answer whose times are kept; thousands would take more than their bytes."""
 
 
 class BrokenOff(Exception):
@@ -144,6 +146,8 @@ class Live:
             _CURRENT.set(recording)
             error = await (self._record if answered else self._post)(path, body)
             exchange = recording.exchange(body, error)
+            # Exceptions and connections refer to it in circles, which only go minutes later.
+            recording.reads.clear()
             return exchange, recording.refusal(exchange)
 
         async with self._next if answered else nullcontext(), self._free:
@@ -264,7 +268,14 @@ class _Recording:
 
 
 def _beginning(reads: Sequence[Read]) -> Iterator[Read]:
-    left = KEPT
+    """Give the first bytes; of many pieces, the later ones are joined."""
+    yield from _first(reads[:KEPT_PIECES], KEPT)
+    left = KEPT - sum(len(read.data) for read in reads[:KEPT_PIECES])
+    if rest := list(_first(reads[KEPT_PIECES:], left)):
+        yield Read(rest[0].at, b"".join(read.data for read in rest))
+
+
+def _first(reads: Iterable[Read], left: int) -> Iterator[Read]:
     for read in reads:
         if left <= 0:
             return

@@ -143,6 +143,11 @@ class CaseItem(pytest.Function):
         if self.judged.verdict.outcome is Outcome.ERROR:
             raise ServerTrouble(self.judged.verdict.reason)
 
+    def teardown(self) -> None:
+        """Let the answer go: pytest keeps every item to the end of the session."""
+        super().teardown()
+        self.judged = None
+
     def runtest(self) -> None:
         """Turn the verdict into an outcome of pytest's."""
         judged = self.judged

@@ -101,6 +101,7 @@ class Run:
                 earlier=self.baseline.rates() if self.baseline else NO_RATES,
                 level=self.options.level,
                 asker=Asker(self._sender()),
+                at_once=self._at_once,
                 repeat=self.options.repeat_sampled,
                 required_rate=self.options.required_rate,
             )
@@ -115,12 +116,17 @@ class Run:
             )
         return self._session.judge(item.subject)
 
+    @property
+    def _at_once(self) -> int:
+        return max(1, self.options.concurrency // self.shares)
+
     def _sender(self) -> Sender:
         if self.options.tapes is not None:
             return Player(self.options.tapes)
         limits = Limits(whole=self.options.timeout, patience=self.options.patience)
-        concurrency = max(1, self.options.concurrency // self.shares)
-        live = Live(self.server.url, self.options.access(), limits=limits, concurrency=concurrency)
+        live = Live(
+            self.server.url, self.options.access(), limits=limits, concurrency=self._at_once
+        )
         self.waits = live.waits
         sender: Sender = live
         if self.options.record is not None:

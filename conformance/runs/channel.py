@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from conformance.base.jsonvalue import Json
 from conformance.client.sender import ASKED_FOR, Asker
+from conformance.runs.room import Room
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdicts.item import Item
@@ -23,17 +24,24 @@ class Channel:
     server: Server
     asker: Asker
     wire: Wire = DEFAULT
+    room: Room = field(default_factory=Room)
     _shared: dict[tuple[str, ...], asyncio.Future[Script]] = field(default_factory=dict)
 
     async def ask(self, body: Json) -> Answer:
         """Post a request that the model answers."""
-        answer: Answer = self.wire.read(await self.asker.ask(self.wire.path, body))
-        return answer
+        return await self._asked(self.wire.path, body)
 
     async def show_prompt(self, path: str, body: Json) -> tuple[Answer, str | None]:
         """Post a request whose prompt the server shows; give the answer and the prompt's text."""
-        answer = self.wire.read(await self.asker.ask(path, body))
+        answer = await self._asked(path, body)
         return answer, await self.asker.detokenize(list(self.wire.tokens.prompt(answer)))
+
+    async def _asked(self, path: str, body: Json) -> Answer:
+        async with self.room.asking():
+            exchange = await self.asker.ask(path, body)
+            await self.room.hold(exchange)
+            answer: Answer = self.wire.read(exchange)
+            return answer
 
     async def once(
         self, key: tuple[str, ...], begin: Callable[[], Coroutine[None, None, Script]]

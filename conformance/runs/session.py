@@ -8,17 +8,19 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from conformance.base import statistics
 from conformance.base.statistics import Rate
-from conformance.client.sender import Asker
+from conformance.client.sender import CONCURRENCY, Asker
 from conformance.formats import FORMATS
 from conformance.rules import Evidence
 from conformance.runs.channel import Channel, announce
 from conformance.runs.emissions import check_applies, emission_of, strategy_for
 from conformance.runs.emissions.emission import Counterpart, Received, Strategy
+from conformance.runs.room import CASE, Room
 from conformance.scripting import NotApplicable
 from conformance.terms.case import COMPLETE
 from conformance.terms.outcome import Level, Outcome
@@ -56,6 +58,7 @@ class Session:
         earlier: Earlier = NO_RATES,
         level: Level = Level.MUST,
         asker: Asker,
+        at_once: int = CONCURRENCY,
         repeat: int = 1,
         required_rate: float = statistics.REQUIRED_RATE,
     ) -> None:
@@ -72,11 +75,14 @@ class Session:
         self._level = level
         self._repeat = repeat
         self._required_rate = required_rate
-        self._asked: dict[tuple[str, str, int], Future] = {}
+        self._asked: dict[str, dict[tuple[str, int], Future]] = defaultdict(dict)
+        """By case, and by mode and attempt."""
+        self._to_come: dict[str, set[str]] = defaultdict(set)
+        """Modes of each case that are not judged yet."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._channel = Channel(server=server, asker=asker)
+        self._channel = Channel(server=server, asker=asker, room=Room(at_once))
 
     def close(self) -> None:
         """Break off what is under way and end the thread."""
@@ -92,15 +98,35 @@ class Session:
         await asyncio.gather(*under_way, return_exceptions=True)
         await self._channel.asker.close()
 
+    @property
+    def holds(self) -> set[str]:
+        """The ids of the cases whose answers are held, or under way."""
+        return set(self._asked)
+
     def ask_ahead(self, items: Iterable[Item]) -> None:
         """Begin the exchanges of these items, as many for each as it needs in any case."""
-        for item in self._emission.in_order(items):
+        coming = list(items)
+        for item in coming:
+            self._to_come[item.case.id].add(item.mode.name)
+        for item in self._emission.in_order(coming):
             fewest = min(self._times(item), statistics.fewest(self._required_rate))
             for attempt in range(1, fewest + 1):
                 self._ask(replace(item, attempt=attempt))
 
     def judge(self, item: Item) -> Judged:
-        """Wait for an item's exchange and judge it; where answers vary, as often as it takes."""
+        """Wait for an item's exchange and judge it; where answers vary, as often as it takes.
+
+        With the last item of a case that was asked ahead, the answers to that case are let go.
+        """
+        self._loop.call_soon_threadsafe(self._channel.room.hurry, item.case.id)
+        try:
+            return self._weigh(item)
+        finally:
+            self._to_come[item.case.id].discard(item.mode.name)
+            if not self._to_come[item.case.id]:
+                self._drop(item.case.id)
+
+    def _weigh(self, item: Item) -> Judged:
         attempts: list[Judged] = []
         rest = [replace(item, attempt=number) for number in range(1, self._times(item) + 1)]
         while rest and not is_clear(attempts, self._required_rate):
@@ -197,19 +223,26 @@ class Session:
         return strategy.compare(complete, received)
 
     def _ask(self, item: Item) -> Future:
-        key = (*item.key, item.attempt)
-        if key not in self._asked:
-            self._asked[key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
-        return self._asked[key]
+        asked, key = self._asked[item.case.id], (item.mode.name, item.attempt)
+        if key not in asked:
+            asked[key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
+        return asked[key]
 
     def _forget(self, item: Item) -> None:
         """Break off an exchange that is no longer needed, if it has begun."""
-        begun = self._asked.get((*item.key, item.attempt))
+        begun = self._asked[item.case.id].get((item.mode.name, item.attempt))
         # The complete answer is what its streams are compared with.
         if begun is not None and item.mode != COMPLETE:
             begun.cancel()
 
+    def _drop(self, case: str) -> None:
+        del self._to_come[case]
+        for begun in self._asked.pop(case, {}).values():
+            begun.cancel()
+        self._loop.call_soon_threadsafe(self._channel.room.drop, case)
+
     async def _run(self, item: Item) -> Received:
+        CASE.set(item.case.id)
         announce(item)
         check_applies(item.case, item.mode, self.server)
         return await self._strategy(item).ask(self._channel, item)

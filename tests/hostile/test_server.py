@@ -13,7 +13,7 @@ import pytest
 from conformance.base import sse
 from conformance.base.sse import Read
 from conformance.client import probe
-from conformance.client.live import KEPT, Limits, Live
+from conformance.client.live import KEPT, KEPT_PIECES, Limits, Live
 from conformance.client.probe import ProbeProblem
 from conformance.terms.exchange import Exchange
 from conformance.wires.registry import DEFAULT
@@ -97,6 +97,7 @@ def test_a_hostile_answer_is_an_error_that_is_kept_short(mode: str, stream: bool
     assert found.error is not None
     assert found.error.startswith(told or ("waited 3 s" if stream else "no end after 10 s"))
     assert len(found.body) <= KEPT
+    assert len(found.reads) <= KEPT_PIECES + 1
 
 
 @pytest.mark.parametrize("mode", MODES)

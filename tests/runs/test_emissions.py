@@ -225,6 +225,23 @@ def test_a_grammar_is_asked_once_for_all_items_that_share_a_script() -> None:
     assert len(sender.bodies) == len(trials) + len(items)
 
 
+class Cut:
+    """Breaks every answer off."""
+
+    async def send(self, path: str, body: Any) -> Exchange:
+        return Exchange(request=body, status=200, error="cut")
+
+    async def close(self) -> None:
+        pass
+
+
+def test_an_answer_that_is_cut_when_a_script_is_tried_is_an_error_and_tries_no_other() -> None:
+    case = replace(CASE, options=Options(choice="required"))
+    channel = Channel(server=SERVER, asker=Asker(Cut()))
+    found = asyncio.run(scripted.ask(channel, Item(case=case, mode=STREAM)))
+    assert found.trouble == "when the script was tried: cut"
+
+
 class Fluent:
     """Says good night, whatever it is asked."""
 

@@ -35,7 +35,10 @@ from conformance.wires.wire import SPARE_TOKENS, Wire
 async def ask(channel: Channel, item: Item) -> Received:
     """Make the model say the case's script, and ask what comes of that."""
     case, wire = item.case, channel.wire
-    script = await _script(channel, case, item.mode.cut)
+    try:
+        script = await _script(channel, case, item.mode.cut)
+    except _Untried as failed:
+        return Received(answer=failed.answer, trouble=str(failed))
     answer = await channel.ask(wire.ask(case, item.mode, channel.server, script))
     if reason := wire.refusal(answer):
         raise NotApplicable(f"the server's tokenizer cannot say the script: {reason}")
@@ -81,11 +84,20 @@ async def _script(channel: Channel, case: Case, cut: str) -> Script:
     return await channel.once((case.id, cut), lambda: _choose(channel, case, cut, scripts))
 
 
+class _Untried(Exception):
+    """No whole answer came when a script was tried: which one the server allows is not known."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(f"when the script was tried: {answer.exchange.error}")
+        self.answer = answer
+
+
 async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script]) -> Script:
     """Try which script is said to the end: a grammar of the server may forbid some.
 
-    A script that leads to no answer at all decides nothing: if every one does, the case's own
-    exchange will show what is wrong.
+    A script that is refused decides nothing: if every one is, the case's own exchange will show
+    what is wrong. Raises `_Untried` where an answer is not whole: another script might be said, and
+    its like fail for what is not the server's fault.
     """
     ASKED_FOR.set(f"{case.id} script")
     mode = replace(COMPLETE, cut=cut)
@@ -93,7 +105,9 @@ async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script])
     for script in scripts:
         body = channel.wire.ask(case, mode, channel.server, script)
         answer = await channel.ask(channel.wire.tokens.shown(body))
-        if answer.exchange.error is not None or answer.exchange.status != 200:
+        if answer.exchange.error is not None:
+            raise _Untried(answer)
+        if answer.exchange.status != 200:
             continue
         if await _is_said(channel, case, answer, text_of(script)):
             return script

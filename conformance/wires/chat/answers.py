@@ -62,7 +62,12 @@ class Answer:
 
 
 def read(exchange: Exchange) -> Answer:
-    """Read an exchange; any bytes at all give an `Answer`."""
+    """Read an exchange; any bytes at all give an `Answer`.
+
+    One that is not whole is not judged, so nothing in it is read.
+    """
+    if exchange.error is not None:
+        return Answer(exchange=exchange, problem=exchange.error, damaged=True)
     if exchange.request.get("stream"):
         return _read_stream(exchange)
     try:
