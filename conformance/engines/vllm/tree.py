@@ -24,7 +24,7 @@ LANDMARKS = ("vllm/_version.py", "vllm/platforms/interface.py", "vllm/v1/executo
 """Files without which this is no vLLM that is known here."""
 LEFT_OUT = (".cu", ".cuh", ".cpp", ".h", ".so")
 """Endings of what would be compiled, or was."""
-UNUSED = ("triton", "opencv-python-headless", "pycountry")
+UNUSED = ("triton", "opencv-python-headless")
 """What serving text never imports, 1.2 GB; other packages ask for them, so they are removed."""
 
 
