@@ -232,7 +232,7 @@ TOLD = [
     ("sse.content-type/wrong.sse", "text/event-stream", "application/json"),
     ("sse.done/wrong.sse", "one [DONE]", "0"),
     ("msg.tool_call.shape/wrong-type.json", "'function'", "None"),
-    ("msg.tool_call.shape/wrong.json", "a string", "None"),
+    ("msg.tool_call.shape/wrong.json", "a string that is not empty", "None"),
     ("msg.json/wrong.json", "JSON", "Expecting value at character 0: '<"),
     ("msg.json/wrong-text.json", "a JSON object", "'"),
     ("finish.present/wrong.sse", "a reason", "null to the end"),

@@ -136,7 +136,7 @@ def tool_call_shape(evidence: Evidence) -> Findings:
             for field, value in found.items():
                 good = value == "function" if field == "type" else value and isinstance(value, str)
                 if not good:
-                    expected = "'function'" if field == "type" else "a string"
+                    expected = "'function'" if field == "type" else "a string that is not empty"
                     yield Finding(where=f"{here}.{field}", expected=expected, actual=brief(value))
 
 
