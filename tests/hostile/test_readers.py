@@ -27,10 +27,11 @@ ALLOWED = {
     "base/outlet.py": "opens the null device to write",
     "engines/process.py": "a line of our own watchdog",
     "engines/vllm/model_folder.py": "a script in the server's own Python, on what that holds",
-    "engines/vllm/release.py": "metadata of a wheel that pip has built or fetched",
     "engines/vllm/server.py": "an answer of our own server, with a limit",
     "engines/vllm/source.py": "an archive that pip has fetched, and the script that is its backend",
+    "engines/vllm/tree.py": "an archive that pip has fetched",
     "engines/vllm/weights.py": "a wheel that pip has fetched, in pieces to a file",
+    "engines/vllm/wheel.py": "metadata of a wheel that pip has fetched",
 }
 """Modules that read otherwise, and why each may."""
 
