@@ -122,7 +122,7 @@ def test_a_model_is_asked_in_the_order_of_judgement() -> None:
         return response
 
     fault = Fault(name="noted", about="Nothing.", owner="http.ok", turn=noted)
-    play(fault=fault, cases=(CASES[1], CASES[2], CASES[1]), repeat=1)
+    play(fault=fault, cases=CASES[1:3], repeat=1)
     assert asked == [False] * 2 + [True] * 2
 
 
