@@ -1,4 +1,4 @@
-"""Tests of `conformance.replay.processor` that need torch and vLLM but no server.
+"""Tests of `conformance.replay` that need torch and vLLM but no server.
 
 Run by the Python of a vLLM environment: `PYTHONPATH=. PYTHON tests/replay_in_vllm.py`.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
+import numpy as np  # type: ignore[import-not-found]
 import torch  # type: ignore[import-not-found]
 import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
 from vllm.sampling_params import (  # type: ignore[import-not-found]
@@ -18,7 +20,7 @@ from vllm.sampling_params import (  # type: ignore[import-not-found]
     SamplingParams,
 )
 
-from conformance.replay import Replay, processor, request
+from conformance.replay import Replay, interface, likelihood, processor, request
 from conformance.replay.processor import IMPOSSIBLE, V1Replay, V2Replay
 from conformance.replay.request import PACE_SECONDS, pace
 from conformance.replay.tokens import Cutter
@@ -232,6 +234,92 @@ def test_the_api_process_refuses_what_cannot_be_said() -> None:
     assert refusal(number) == "conformance_script: expected JSON text, got int"
     assert refusal(params("a")).endswith("does not say which model a request is for")
     assert refusal(params(None)) == ""
+
+
+@dataclass
+class Before0102:
+    """What a step gave up to 0.9."""
+
+    req_ids: list[str]
+    req_id_to_index: dict[str, int]
+    sampled_token_ids: list[list[int]]
+    spec_token_ids: list[list[int]] | None
+    logprobs: Any
+    prompt_logprobs_dict: dict[str, Any]
+    pooler_output: list[Any]
+    finished_sending: set[str] | None = None
+
+
+@dataclass
+class Of0112:
+    """What a step gave in 0.11.1 and 0.11.2."""
+
+    req_ids: list[str]
+    req_id_to_index: dict[str, int]
+    sampled_token_ids: list[np.ndarray]
+    logprobs: Any
+    prompt_logprobs_dict: dict[str, Any]
+    pooler_output: list[Any]
+
+
+@dataclass
+class OfTomorrow:
+    """What nobody knows yet."""
+
+    req_ids: list[str]
+    sampled_token_ids: list[list[int]]
+    weather: str
+    mood: str = "fair"
+
+
+class Lists(NamedTuple):
+    """Logprobs of a step up to 0.11.0: a row for each request."""
+
+    logprob_token_ids: list[list[int]]
+    logprobs: list[list[float]]
+    sampled_token_ranks: list[int]
+
+
+ROWS: dict[str, list[int]] = {"a": [], "b": [7]}
+
+
+def test_a_step_has_the_form_of_its_release() -> None:
+    with patch.object(interface, "ModelRunnerOutput", Before0102):
+        old = interface.output_of(ROWS, None, {})
+        assert (old.sampled_token_ids, old.pooler_output, old.spec_token_ids) == (
+            [[], [7]],
+            [],
+            None,
+        )
+        assert interface.missing() == []
+    with patch.object(interface, "ModelRunnerOutput", Of0112):
+        given = interface.output_of(ROWS, None, {}).sampled_token_ids
+        assert [(row.dtype, row.tolist()) for row in given] == [(np.int64, []), (np.int64, [7])]
+    own = interface.output_of(ROWS, None, {})
+    assert (own.req_ids, own.req_id_to_index, own.logprobs) == (["a", "b"], {"a": 0, "b": 1}, None)
+
+
+def test_old_logprobs_have_a_row_for_each_request() -> None:
+    likely = likelihood.of([7], 1, SIZE)
+    with patch.object(interface, "LogprobsLists", Lists):
+        old = interface.output_of(ROWS, likely, {}).logprobs
+    assert (len(old.logprob_token_ids), old.logprob_token_ids[1]) == (2, [7, 7])
+    new = interface.output_of(ROWS, likely, {}).logprobs
+    assert (new.logprob_token_ids.tolist(), new.cu_num_generated_tokens) == ([[7, 7]], [0, 0, 1])
+
+
+def test_what_a_release_wants_and_nobody_knows_is_named() -> None:
+    with patch.object(interface, "ModelRunnerOutput", OfTomorrow):
+        assert interface.missing() == ["OfTomorrow.weather"]
+
+
+def test_a_grammar_is_read_in_the_form_of_its_release() -> None:
+    new = SimpleNamespace(structured_output_request_ids=["b", "a"], grammar_bitmask=[[1], [2]])
+    old = SimpleNamespace(
+        structured_output_request_ids={"a": 1, "b": 0}, grammar_bitmask=[[1], [2]]
+    )
+    assert dict(interface.masks_of(new)) == dict(interface.masks_of(old)) == {"b": [1], "a": [2]}
+    assert dict(interface.masks_of(None)) == {}
 
 
 def refusal(given: Any) -> str:

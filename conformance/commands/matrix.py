@@ -35,7 +35,7 @@ def add(commands: Any) -> None:
             engine.release.name,
             dest=engine.release.name,
             metavar=engine.release.metavar,
-            help=f"may be given several times (default: {engine.release.default})",
+            help=f"may be given several times (default: {engine.release.usual(None)})",
             **several,
         )
     one.add_argument(

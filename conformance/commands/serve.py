@@ -30,7 +30,6 @@ def add(commands: Any) -> None:
             release.name,
             dest=release.name,
             metavar=release.metavar,
-            default=release.default,
         )
         for switch in engine.switches:
             one.add_argument(
@@ -48,7 +47,7 @@ def serve(chosen: argparse.Namespace) -> int:
     """Start a target's server and keep it up until it is interrupted."""
     recipe = target.load(chosen.target)
     engine = engine_of(recipe)
-    release = vars(chosen)[engine.release.name]
+    release = vars(chosen)[engine.release.name] or engine.release.usual(recipe)
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder:
         launched = engine.start(
             recipe,

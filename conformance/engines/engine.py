@@ -27,9 +27,9 @@ class ReleaseOption:
     name: str
     """`--vllm`."""
     metavar: str
-    default: str
+    usual: Callable[[Target | None], str]
+    """Gives the release that is started where nobody chooses one."""
     help: str
-    """`%(default)s` stands for the default."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class Launched:
     packages: Mapping[str, str]
     """Versions of the packages that decide how it behaves."""
     process: Process
+    version: str | None = None
+    """Its release, where that is known better than the server says."""
 
     @property
     def process_id(self) -> int:

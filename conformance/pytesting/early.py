@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -24,10 +26,31 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None, None, None]:
     """Load the plugin where somebody asks for it, once every `conftest.py` has said what it has."""
-    yield
     asked = SERVER in os.environ or any(word.partition("=")[0] in WAYS for word in args)
+    if asked and (misread := _misread(early_config, args)):
+        from conformance.pytesting import exits
+
+        raise exits.refusal(misread)
+    yield
     if asked and not early_config.pluginmanager.has_plugin(PLUGIN) and _are_free(parser, args):
         early_config.pluginmanager.import_plugin(PLUGIN)
+
+
+def _misread(config: pytest.Config, args: list[str]) -> str | None:
+    """Say where pytest took the value of an option for tests, whose own settings it then reads.
+
+    It looks for its settings before any plugin can say which options have a value.
+    """
+    root = config.rootpath
+    if root == config.invocation_params.dir:
+        return None
+    for name, value in pairwise(args):
+        if name.startswith("--") and "=" not in name and Path(value).absolute() == root:
+            from conformance.pytesting.option_table import OPTIONS
+
+            if any(one.name == name and not one.is_switch for one in OPTIONS):
+                return f"write {name}={value} with =; pytest takes a folder after a space for tests"
+    return None
 
 
 def _are_free(parser: pytest.Parser, args: list[str]) -> bool:

@@ -77,8 +77,8 @@ def _release_of(engine: Engine) -> Option:
     return Option(
         name=own.name,
         metavar=own.metavar,
-        default=own.default,
         help=f"with --launch: {own.help}",
+        usual=own.usual,
         ways=(Way.LAUNCH,),
         repeat=joined,
     )

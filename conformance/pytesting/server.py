@@ -80,7 +80,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         template=chosen.template,
     )
     config.add_cleanup(launched.stop)
-    return probe.examine(
+    found = probe.examine(
         launched.url,
         greeting=DEFAULT.greeting,
         parser=chosen.launch.parser,
@@ -90,6 +90,7 @@ def _launch(config: pytest.Config, chosen: Options) -> Server:
         template=launched.template,
         packages=launched.packages,
     )
+    return replace(found, version=launched.version or found.version)
 
 
 def _reporter(config: pytest.Config) -> Report:

@@ -44,8 +44,8 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
     def _init_executor(self) -> None:
         if lacking := interface.missing():
             raise RuntimeError(
-                f"conformance.replay: this vLLM has no {', '.join(lacking)}, which serving it "
-                "without kernels needs; --kernels=real may serve it"
+                f"conformance.replay: this vLLM wants {', '.join(lacking)}, which is not known "
+                "here, so it cannot be served without kernels; --kernels=real may serve it"
             )
         if self.speculative_config is not None:
             raise RuntimeError(
@@ -120,18 +120,25 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
     # What is asked at each step.
 
     def execute_model(self, scheduled: Any, non_block: bool = False, **more: Any) -> Any:
-        """Follow requests; what they say is asked next, if one of them is to say something."""
+        """Follow requests, and give what they say, unless this vLLM asks for that next."""
         self.follow(scheduled)
         output = None
-        if scheduled.total_num_scheduled_tokens:
+        if not scheduled.total_num_scheduled_tokens:
+            output = interface.output_of({}, None, {})
+        elif interface.ASKS_TWICE:
             self.pending = scheduled
         else:
-            output = interface.output_of({}, None, {})
+            output = self.say(scheduled, grammar=scheduled)
         return _done(output) if non_block else output
 
     def sample_tokens(self, grammar: Any, non_block: bool = False, **more: Any) -> Any:
         """Give what each request says, with what it asked about that."""
         scheduled, self.pending = self.pending, None
+        output = self.say(scheduled, grammar)
+        return _done(output) if non_block else output
+
+    def say(self, scheduled: Any, grammar: Any) -> Any:
+        """Say what is due in a step."""
         names = dict(scheduled.num_scheduled_tokens)
         self.keep_pace(names)
         masks = dict(interface.masks_of(grammar))
@@ -144,8 +151,7 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
                 begun.add(name)
             rows[name] = [self.speak(name, voice, masks.get(name))] if is_due else []
         prompts = {name: self.of_prompt(name) for name in begun & self.prompts.keys()}
-        output = interface.output_of(rows, self.likely(rows), prompts)
-        return _done(output) if non_block else output
+        return interface.output_of(rows, self.likely(rows), prompts)
 
     def take_draft_token_ids(self) -> None:
         """Draft nothing."""

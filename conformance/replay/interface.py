@@ -1,9 +1,12 @@
-"""What an engine without a model gives to a vLLM, in the form that this release asks for."""
+"""What an engine without a model gives to a vLLM, in the form that this release asks for.
+
+Nothing here asks for a release's number: each difference is looked for in what the release offers.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy  # type: ignore[import-not-found]
@@ -21,24 +24,54 @@ from .likelihood import Likelihoods
 BLOCK = 16
 """Tokens in a block of the cache of keys and values, where nobody chose another number."""
 
+ASKS_TWICE = hasattr(Executor, "sample_tokens")
+"""Whether a step is asked for in two calls; releases before 0.11.1 ask once, grammar included."""
+
+_CACHE = {
+    "block_size": BLOCK,
+    "num_kv_heads": 1,
+    "head_size": 1,
+    "dtype": torch.float32,
+    # Up to 0.10.2.
+    "use_mla": False,
+}
+_OUTPUT: dict[str, Any] = {
+    "req_ids": [],
+    "req_id_to_index": {},
+    "sampled_token_ids": [],
+    "logprobs": None,
+    "prompt_logprobs_dict": {},
+    # Newer releases have defaults for these.
+    "spec_token_ids": None,
+    "pooler_output": [],
+}
+
 
 def missing() -> list[str]:
-    """Name what this vLLM lacks, of what a kernel-free engine stands on."""
-    known = {
-        "Executor.sample_tokens": hasattr(Executor, "sample_tokens"),
-        "LogprobsLists.cu_num_generated_tokens": "cu_num_generated_tokens"
-        in getattr(LogprobsLists, "_fields", ()),
-        "ModelRunnerOutput.prompt_logprobs_dict": "prompt_logprobs_dict"
-        in inspect.signature(ModelRunnerOutput).parameters,
-    }
-    return [name for name, is_there in known.items() if not is_there]
+    """Name what this vLLM asks for beyond what is known here."""
+    return [*_unknown(ModelRunnerOutput, _OUTPUT), *_unknown(FullAttentionSpec, _CACHE)]
+
+
+def _unknown(made: Callable[..., Any], known: Mapping[str, Any]) -> Iterator[str]:
+    for name, one in inspect.signature(made).parameters.items():
+        if one.default is one.empty and name not in known:
+            yield f"{made.__name__}.{name}"
+
+
+def _make(made: Callable[..., Any], known: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    """Make something of vLLM's of the values that are given, and of others where it has to be."""
+    words = {}
+    for name, one in inspect.signature(made).parameters.items():
+        if name in given:
+            words[name] = given[name]
+        elif one.default is one.empty:
+            words[name] = known[name]
+    return made(**words)
 
 
 def cache_of(block: int | None) -> FullAttentionSpec:
     """Describe a cache that stores nothing: the smallest that a scheduler can divide."""
-    return FullAttentionSpec(
-        block_size=block or BLOCK, num_kv_heads=1, head_size=1, dtype=torch.float32
-    )
+    return _make(FullAttentionSpec, _CACHE, {"block_size": block or BLOCK})
 
 
 def layouts() -> list[str]:
@@ -49,9 +82,14 @@ def layouts() -> list[str]:
 
 
 def masks_of(grammar: Any) -> Iterator[tuple[str, Sequence[int]]]:
-    """Give what the grammar of each request allows; requests without one are left out."""
+    """Give what the grammar of each request allows; requests without one are left out.
+
+    `grammar` is what a release gives with a step: an object of its own, or the scheduler's output.
+    """
     if grammar is not None and grammar.grammar_bitmask is not None:
         names = grammar.structured_output_request_ids
+        if isinstance(names, dict):  # up to 0.10: the row of each request
+            names = sorted(names, key=names.__getitem__)
         yield from zip(names, grammar.grammar_bitmask, strict=True)
 
 
@@ -61,19 +99,29 @@ def output_of(
     prompts: dict[str, Likelihoods],
 ) -> ModelRunnerOutput:
     """Write the tokens of a step, by request."""
-    return ModelRunnerOutput(
-        req_ids=list(rows),
-        req_id_to_index={name: place for place, name in enumerate(rows)},
-        sampled_token_ids=list(rows.values()),
-        logprobs=None if likely is None else _lists(likely, list(rows.values())),
-        prompt_logprobs_dict={name: _tensors(each) for name, each in prompts.items()},
-    )
+    given = {
+        "req_ids": list(rows),
+        "req_id_to_index": {name: place for place, name in enumerate(rows)},
+        "sampled_token_ids": _tokens(list(rows.values())),
+        "logprobs": None if likely is None else _lists(likely, list(rows.values())),
+        "prompt_logprobs_dict": {name: _tensors(each) for name, each in prompts.items()},
+    }
+    return _make(ModelRunnerOutput, _OUTPUT, given)
+
+
+def _tokens(rows: list[list[int]]) -> list[Any]:
+    wanted = str(inspect.signature(ModelRunnerOutput).parameters["sampled_token_ids"].annotation)
+    if "ndarray" in wanted:  # 0.11.1 and 0.11.2
+        return [numpy.array(row, dtype=numpy.int64) for row in rows]
+    return rows
 
 
 def _lists(likely: Likelihoods, rows: list[list[int]]) -> LogprobsLists:
     starts = [0]
     for row in rows:
         starts.append(starts[-1] + len(row))
+    if "cu_num_generated_tokens" not in LogprobsLists._fields:  # up to 0.11.0
+        return LogprobsLists(*_of_each_request(likely, rows))
     count = len(likely.ranks)
     return LogprobsLists(
         numpy.array(likely.ids, dtype=numpy.int32).reshape(count, -1 if count else 0),
@@ -81,6 +129,16 @@ def _lists(likely: Likelihoods, rows: list[list[int]]) -> LogprobsLists:
         numpy.array(likely.ranks, dtype=numpy.int32),
         starts,
     )
+
+
+def _of_each_request(
+    likely: Likelihoods, rows: list[list[int]]
+) -> tuple[list[list[int]], list[list[float]], list[int]]:
+    """Give a row for each request, also for one that says nothing in this step."""
+    said = iter(zip(likely.ids, likely.logs, likely.ranks, strict=True))
+    silent: tuple[list[int], list[float], int] = ([0], [0.0], 1)
+    found = [next(said) if row else silent for row in rows]
+    return [one[0] for one in found], [one[1] for one in found], [one[2] for one in found]
 
 
 def _tensors(likely: Likelihoods) -> LogprobsTensors:

@@ -34,12 +34,17 @@ class ScriptPlatform(Platform):  # type: ignore[misc]
     def check_and_update_config(cls, vllm_config: Any) -> None:
         """Put the executor in, whatever the command line says."""
         from .executor import NoWorker, ScriptExecutor
+        from .interface import BLOCK
 
         beat.pair()  # the engine, a fork of this process, inherits its end
         parallel = vllm_config.parallel_config
         parallel.distributed_executor_backend = ScriptExecutor
         parallel.worker_cls = f"{NoWorker.__module__}.{NoWorker.__name__}"
-        vllm_config.scheduler_config.async_scheduling = False
+        scheduler = vllm_config.scheduler_config
+        if hasattr(scheduler, "async_scheduling"):
+            scheduler.async_scheduling = False
+        cache = vllm_config.cache_config
+        cache.block_size = cache.block_size or BLOCK  # older releases leave that to the platform
 
     @classmethod
     def validate_request(cls, *asked: Any, **named: Any) -> None:
@@ -92,4 +97,26 @@ class ScriptPlatform(Platform):  # type: ignore[misc]
     @classmethod
     def support_hybrid_kv_cache(cls) -> bool:
         """Take any cache, since none is made."""
+        return True
+
+    # What older releases ask besides.
+
+    @classmethod
+    def is_async_output_supported(cls, enforce_eager: bool | None = None) -> bool:
+        """Give what is said at once."""
+        return False
+
+    @classmethod
+    def supports_v1(cls, model_config: Any) -> bool:
+        """Serve with the engine that has our executor."""
+        return True
+
+    @classmethod
+    def default_v1(cls, model_config: Any) -> bool:
+        """Serve with it unless somebody says otherwise."""
+        return True
+
+    @classmethod
+    def supports_structured_output(cls) -> bool:
+        """Obey grammars."""
         return True

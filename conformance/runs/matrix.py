@@ -117,7 +117,7 @@ def combine(
         Combination(target=target, release=release, template=template)
         for target in targets
         for release, template in product(
-            releases.get(target.engine) or [engine_of(target).release.default], chosen
+            releases.get(target.engine) or [engine_of(target).release.usual(target)], chosen
         )
     )
     named: dict[str, Combination] = {}

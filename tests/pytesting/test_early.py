@@ -64,6 +64,17 @@ def test_an_option_of_somebody_else_stays_theirs(
     assert found.ret == COMPLETED, found.stdout.str()
 
 
+def test_a_folder_with_settings_of_its_own_needs_an_equals_sign(run: Run) -> None:
+    tree = run.pytester.mkdir("tree")
+    (tree / "pytest.ini").write_text("[pytest]\n")
+    (tree / "conftest.py").write_text("raise RuntimeError('not ours')\n")
+    found = run.pytester.runpytest_subprocess("--launch=hermes", "--vllm", str(tree))
+    assert found.ret == USAGE_ERROR
+    found.stderr.fnmatch_lines([f"ERROR: write --vllm={tree} with =; pytest takes a folder *"])
+    told = run.pytester.runpytest_subprocess("--launch=hermes", "--no-known", str(tree))
+    told.stderr.no_fnmatch_line("*with =*")
+
+
 def test_an_unknown_option_is_reported_as_ever(pytester: pytest.Pytester) -> None:
     for words in (("--lunch", "x"), (*REFERENCE, "--lunch=x")):
         found = pytester.runpytest_subprocess(*words)

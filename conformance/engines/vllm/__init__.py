@@ -6,7 +6,7 @@ from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.vllm.engine import VLLM
 from conformance.engines.vllm.environment import Environment
-from conformance.engines.vllm.release import DEFAULT_VLLM, provision
+from conformance.engines.vllm.release import DEFAULT_VLLM, NEWEST_BUILD, provision
 from conformance.engines.vllm.server import start
 
 ENGINE = VLLM()
@@ -14,6 +14,7 @@ ENGINE = VLLM()
 __all__ = [
     "DEFAULT_VLLM",
     "ENGINE",
+    "NEWEST_BUILD",
     "Environment",
     "LaunchProblem",
     "Launched",

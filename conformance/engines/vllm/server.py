@@ -86,10 +86,6 @@ def start(
     `folder` is for the log and the plugin. `template` replaces the target's; it is a file, or a
     name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
     """
-    if target.is_real and not environment.kernels:
-        raise LaunchProblem(
-            f"target {target.name}: a real model needs kernels; give --kernels=real"
-        )
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     with lock(environment.folder, report=report):
@@ -118,6 +114,7 @@ def start(
                 template=describe(chat),
                 packages=environment.packages,
                 process=process,
+                version=environment.version if environment.sources else None,
             )
         process.stop()
     raise LaunchProblem(f"{what}: other processes took {PORTS} ports that were free; try again")
@@ -144,13 +141,29 @@ def _command(
 
 
 def _variables(target: Target, environment: Environment, plugin: Path) -> dict[str, str]:
-    fixed = {**_FIXED, "PYTHONPATH": str(plugin)}
+    fixed = {**_FIXED, "PYTHONPATH": os.pathsep.join(map(str, _before(environment, plugin)))}
     if not environment.kernels:
-        # Of two releases, each would remove what the other keeps of the models that it looked at.
-        kept = {"VLLM_CACHE_ROOT": str(environment.folder / "cache")}
+        kept = _kept(environment)
         return {**kept, **clean_environment(), **_KERNEL_FREE, **fixed}
     settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
     return {**settings, **clean_environment(), **fixed}
+
+
+def _before(environment: Environment, plugin: Path) -> list[Path]:
+    """List the folders that come before an environment's own packages."""
+    return [plugin, environment.sources] if environment.sources else [plugin]
+
+
+def _kept(environment: Environment) -> dict[str, str]:
+    """Say where a vLLM without kernels may write, since it may be served from a tree of a user's.
+
+    Of two that share a cache, each would remove what the other keeps of the models that it read.
+    """
+    if environment.sources is None:
+        return {"VLLM_CACHE_ROOT": str(environment.folder / "cache")}
+    digest = hashlib.sha256(str(environment.sources).encode()).hexdigest()[:12]
+    cache = environment.folder / f"cache-{digest}"
+    return {"VLLM_CACHE_ROOT": str(cache), "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}
 
 
 def _real() -> dict[str, str]:

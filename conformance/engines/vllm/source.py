@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,7 +96,7 @@ def _keep(files: Iterator[tuple[str, bytes]], examples: Path) -> dict[str, str]:
             (fresh / Path(name).name).write_bytes(data)
     shutil.rmtree(examples, ignore_errors=True)
     fresh.rename(examples)
-    return next((_tested(locks[name]) for name in LOCKS if name in locks), {})
+    return tested(locks)
 
 
 @contextmanager
@@ -115,6 +115,8 @@ def _text_files(archive: Path) -> Iterator[Iterator[tuple[str, bytes]]]:
         yield files()
 
 
-def _tested(lock: str) -> dict[str, str]:
-    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", lock, re.MULTILINE)
+def tested(locks: Mapping[str, str]) -> dict[str, str]:
+    """Give the versions that a vLLM was tested with, from its lists by path."""
+    text = next((locks[name] for name in LOCKS if name in locks), "")
+    pins = re.findall(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", text, re.MULTILINE)
     return {name: version for name, version in pins if name in TESTED}

@@ -5,7 +5,11 @@ It has no kernels, so it computes nothing: an executor of ours says what scripts
 
 from __future__ import annotations
 
+import hashlib
+import json
+import shutil
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -16,34 +20,62 @@ from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
 from conformance.engines.vllm import pip, plugin, source, torch_build
 
-NEEDED = 3e9
+NEEDED = 1e9
 """Free bytes that building an environment needs, beside those of torch."""
 REQUIREMENTS = "requirements/common.txt"
 """What each vLLM needs, whatever it computes with."""
-LANDMARKS = ("vllm/_version.py", "vllm/platforms/interface.py", "vllm/v1/executor/abstract.py")
+LANDMARKS = ("vllm/version.py", "vllm/platforms/interface.py", "vllm/v1/executor/abstract.py")
 """Files without which this is no vLLM that is known here."""
 LEFT_OUT = (".cu", ".cuh", ".cpp", ".h", ".so")
 """Endings of what would be compiled, or was."""
-UNUSED = ("triton", "opencv-python-headless")
-"""What serving text never imports, 1.2 GB; other packages ask for them, so they are removed."""
+UNUSED = {"triton": "3.99", "opencv-python-headless": "4.99"}
+"""What serving text never imports, 1.2 GB, and versions that satisfy who asks for them."""
 
 
 def fill(
     python: Path, version: str, folder: Path, chosen: list[str], *, log: Path, report: Report
-) -> None:
-    """Make an environment of a bare Python; raises PipFailed and LaunchProblem."""
-    (packages,) = folder.glob("lib/python*/site-packages")
+) -> str:
+    """Make an environment of a bare Python, and name its needs; raises PipFailed, LaunchProblem."""
+    packages = packages_of(folder)
     with TemporaryDirectory(prefix="conformance-") as name:
-        scratch = Path(name)
-        archive = source.download(python, version, scratch, log=log, report=report)
+        archive = source.download(python, version, Path(name), log=log, report=report)
         tested = source.keep(archive, folder / "examples")
         wanted = unpack(archive, packages)
-        torch = torch_build.shared(python, log=log, report=report)
-        # A path file, so that pip sees that torch is there.
-        (packages / "shared_torch.pth").write_text(f"{torch}\n", encoding="utf-8")
-        pip.install(python, wanted, tested, chosen, folder=scratch, log=log, report=report)
-    pip.run(python, ["uninstall", "--yes", *UNUSED], log=log, report=report, what="cleaning up")
+    install(python, wanted, tested, chosen, folder=folder, log=log, report=report)
     plugin.write_metadata(packages, "vllm", source.release_of(version))
+    return name_needs(wanted, tested, chosen)
+
+
+def install(
+    python: Path,
+    wanted: list[str],
+    tested: Mapping[str, str],
+    chosen: list[str],
+    *,
+    folder: Path,
+    log: Path,
+    report: Report,
+) -> None:
+    """Install what a vLLM's Python needs into the environment in a folder.
+
+    Raises PipFailed and LaunchProblem.
+    """
+    torch = torch_build.shared(python, log=log, report=report)
+    packages = packages_of(folder)
+    # A path file, so that pip sees that torch is there.
+    (packages / "shared_torch.pth").write_text(f"{torch}\n", encoding="utf-8")
+    # pip must believe for a while that these are there too: others ask for them.
+    feigned = [plugin.write_metadata(packages, *each) for each in UNUSED.items()]
+    with TemporaryDirectory(prefix="conformance-") as name:
+        pip.install(python, wanted, tested, chosen, folder=Path(name), log=log, report=report)
+    for one in feigned:
+        shutil.rmtree(one)
+
+
+def packages_of(folder: Path) -> Path:
+    """Give the folder of an environment's packages."""
+    (packages,) = folder.glob("lib/python*/site-packages")
+    return packages
 
 
 def unpack(archive: Path, packages: Path) -> list[str]:
@@ -76,3 +108,9 @@ def needs(text: str) -> list[str]:
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     found = [Requirement(line) for line in lines if line and not line.startswith("-")]
     return [str(one) for one in found if canonicalize_name(one.name) not in UNUSED]
+
+
+def name_needs(wanted: list[str], tested: Mapping[str, str], chosen: list[str]) -> str:
+    """Name what an environment holds beside vLLM, so that others with the same needs find it."""
+    said = json.dumps([torch_build.SHARED, wanted, sorted(tested.items()), chosen])
+    return hashlib.sha256(said.encode()).hexdigest()[:12]

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from conformance.engines.vllm import NEWEST_BUILD
+
 pytestmark = pytest.mark.vllm
 
 STEADY = ("complete", "stream-interval-1000", "prompt")
@@ -20,7 +22,8 @@ AREAS = "single or parallel or cuts or choice or limits or broken or logprobs or
 def judged(kernels: str, folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Run a part of the cases, and give the items by case and mode."""
     results = folder / kernels / "results.json"
-    words = ["--launch=hermes", f"--kernels={kernels}", f"--results={results}", "-k", AREAS]
+    words = ["--launch=hermes", f"--vllm={NEWEST_BUILD}", f"--kernels={kernels}"]
+    words += [f"--results={results}", "-k", AREAS]
     done = subprocess.run(
         [sys.executable, "-m", "conformance", "run", "-q", *words],
         cwd=folder,

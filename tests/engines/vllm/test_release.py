@@ -12,7 +12,7 @@ import pytest
 from filelock import FileLock
 
 from conformance.engines.process import Report
-from conformance.engines.vllm import Environment, LaunchProblem, provision, release, torch_build
+from conformance.engines.vllm import Environment, LaunchProblem, builder, provision, torch_build
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ class Lab:
         (self.folder / "plan.json").write_text(json.dumps(plan))
 
     def provision(self, vllm: str = "0.32.0") -> Environment:
-        return provision(vllm, report=self.reports.append)
+        return provision(vllm, kernels=True, report=self.reports.append)
 
     def calls(self) -> list[str]:
         path = self.folder / "calls"
@@ -68,7 +68,7 @@ def write_python(python: Path, folder: Path) -> Path:
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     lab = Lab(tmp_path)
     monkeypatch.setenv("CONFORMANCE_CACHE", str(lab.cache))
-    monkeypatch.setattr(release, "_make_venv", lab.make_venv)
+    monkeypatch.setattr(builder, "make_venv", lab.make_venv)
     return lab
 
 
@@ -214,7 +214,7 @@ def test_a_cache_that_cannot_be_written_is_reported(
 
 def test_a_word_that_is_neither_version_nor_python_is_reported(lab: Lab) -> None:
     assert problem_of(lab, "newest").startswith(
-        "--vllm newest: it is neither a version such as 0.32.0 nor a Python executable"
+        "--vllm newest: it is neither a version such as 0.33.0 nor a folder with vLLM's sources, "
     )
 
 

@@ -16,11 +16,10 @@ import pytest
 
 from conformance.engines import target
 from conformance.engines.vllm import (
-    DEFAULT_VLLM,
+    ENGINE,
     Environment,
     Launched,
     LaunchProblem,
-    provision,
     server,
     start,
 )
@@ -239,8 +238,14 @@ def test_a_real_server_dies_with_the_one_who_asked_for_it(tmp_path: Path) -> Non
 @pytest.mark.vllm
 @pytest.mark.parametrize("name", target.names())
 def test_every_built_in_target_serves_a_conversation_with_tools(name: str, tmp_path: Path) -> None:
-    environment = provision(DEFAULT_VLLM, report=print)
-    launched = start(target.load(name), environment, folder=tmp_path, report=print)
+    recipe = target.load(name)
+    launched = ENGINE.start(
+        recipe,
+        release=ENGINE.release.usual(recipe),
+        settings={"--kernels": "none"},
+        folder=tmp_path,
+        report=print,
+    )
     try:
         for messages in (CONVERSATION[:1], CONVERSATION[:3], CONVERSATION):
             body = {"model": launched.model, "messages": messages, "tools": TOOLS, "max_tokens": 4}

@@ -21,7 +21,7 @@ transformers-stream-generator==0.0.5
 
 
 def test_a_lock_names_what_a_release_was_tested_with() -> None:
-    assert source._tested(LOCK) == {
+    assert source.tested({source.LOCKS[0]: LOCK}) == {
         "mistral-common": "1.11.6",
         "openai": "2.44.0",
         "tokenizers": "0.23.2",
