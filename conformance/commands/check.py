@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import filter as matching
 from pathlib import Path
@@ -248,7 +248,7 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Mistake]:
                 ("cases", number),
             )
     if issue.every:
-        members = [case.id for case in cases if issue.every in known_issues.classes(case)]
+        members = [case.id for case in cases if replace(issue, excluding=()).lists(case)]
         for number, pattern in enumerate(issue.excluding):
             if not matching(members, pattern):
                 what = f"{pattern!r} is not a case of the class {issue.every!r}; leave it out"

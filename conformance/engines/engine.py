@@ -142,8 +142,12 @@ class Engine(Protocol):
         `render_path` is where a wire looks first for the prompt of a request.
         """
 
-    def recognise(self, get: Get) -> str | None:
-        """Give the version of a running server, if it is one of this engine's."""
+    def recognise(self, get: Get) -> tuple[str, str] | None:
+        """Give the implementation and version of a running server, if it is one of this engine's.
+
+        The implementation is the engine's name, or begins with that and a dash where the engine has
+        several programs that answer.
+        """
 
 
 def settings_in(engine: Engine, words: Sequence[str]) -> Settings:

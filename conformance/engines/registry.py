@@ -36,9 +36,9 @@ def engine_of(target: Target) -> Engine:
 
 
 def recognise(get: Get) -> tuple[str, str | None]:
-    """Say which engine a running server is, and which version of it."""
-    for name, engine in ENGINES.items():
-        version = engine.recognise(get)
-        if version is not None:
-            return name, version
+    """Say which implementation a running server is, and which version of it."""
+    for engine in ENGINES.values():
+        found = engine.recognise(get)
+        if found is not None:
+            return found
     return UNKNOWN, None

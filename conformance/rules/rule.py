@@ -93,7 +93,10 @@ class Rule:
     right: str
     on: On
     profile: str
-    """The servers it applies to: `openai` is all, else an implementation or a parser."""
+    """The servers it applies to: `openai` is all, else an implementation or a parser.
+
+    An implementation's name may have a dash; the part before it counts too.
+    """
     when: Callable[[Evidence], bool]
     check: Callable[[Evidence], Findings]
     yields_to: tuple[str, ...] = ()
@@ -119,7 +122,9 @@ class Rule:
         answered = evidence.answer.exchange.status == 200 and not evidence.expect.refused
         if not answered and self.on != "status":
             return False
-        if self.profile not in (OPENAI, evidence.implementation, evidence.parser):
+        made = evidence.implementation or ""
+        family = made.partition("-")[0]  # vllm-rust is held to what vLLM promises, too
+        if self.profile not in (OPENAI, made, family, evidence.parser):
             return False
         if self.on != "status" and (evidence.prompt is not None) != (self.on == "prompt"):
             return False

@@ -36,6 +36,9 @@ SWEEP = frozenset(mode.name for mode in modes.THOROUGH if mode.stream) - set(USU
 CLASSES = ("call", "several-calls", "text-before-call")
 """Classes of cases, and of texts that a sampled model said; the widest first."""
 
+ANSWER = "answer"
+"""The class of all cases, for what a server does in each of its answers."""
+
 Said = Collection[str] | None
 """The classes of what a sampled model said; `None` for a script, or if it is unknown."""
 
@@ -92,7 +95,8 @@ class Issue:
         """Whether it shows in this case, in some mode."""
         if self.every is None:
             return _any(self.cases, case.id)
-        return self.every in classes(case) and not _any(self.excluding, case.id)
+        is_one = self.every == ANSWER or self.every in classes(case)
+        return is_one and not _any(self.excluding, case.id)
 
     def matches_said(self, case: Case, said: Collection[str]) -> bool:
         """Whether it shows if a sampled model said something of these classes.
@@ -100,7 +104,7 @@ class Issue:
         A sampled model need not say what the case is about, so `every` is about its answer here.
         """
         if self.every is not None:
-            return self.every in said
+            return self.every == ANSWER or self.every in said
         return _any(self.cases, case.id) or not set(self.sampled).isdisjoint(said)
 
     def fails_in(self, mode: str) -> bool:

@@ -89,6 +89,8 @@ def test_a_server_that_no_engine_recognises_is_unknown() -> None:
 def test_the_document_of_its_version_tells_a_vllm() -> None:
     documents = {"/version": {"version": "0.32.0+cpu"}}
     assert registry.recognise(documents.get) == ("vllm", "0.32.0")
+    documents["/version"]["rust_frontend_version"] = "0.32.0"
+    assert registry.recognise(documents.get) == ("vllm-rust", "0.32.0")
 
 
 @pytest.mark.parametrize("path", OUTSIDE, ids=lambda path: str(path.relative_to(PACKAGE)))

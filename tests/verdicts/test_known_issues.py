@@ -213,12 +213,14 @@ def test_text_that_a_raw_case_spells_out_is_of_no_class_of_text() -> None:
 def test_the_schema_names_the_classes_there_are() -> None:
     schema = json.loads((known_issues.FOLDER.parent / "schemas" / "known.json").read_text("utf-8"))
     named = schema["$defs"]["issue"]["properties"]["every"]["enum"]
-    assert set(named) == classes(case("a/b", HI, PARIS, ROME))
+    assert set(named) == {known_issues.ANSWER} | classes(case("a/b", HI, PARIS, ROME))
 
 
 EVERY = [
     ({}, "single/one", (PARIS,), True),
     ({}, "single/text", (HI,), False),
+    ({"every": "answer"}, "single/text", (HI,), True),
+    ({"every": "answer", "except": ["single/*"]}, "single/text", (HI,), False),
     ({"every": "several-calls"}, "single/one", (PARIS,), False),
     ({"every": "several-calls"}, "parallel/two", (PARIS, ROME), True),
     ({"except": ["single/one"]}, "single/one", (PARIS,), False),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from conformance.engines.engine import Get, Launched, ReleaseOption, Settings, Switch
+from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
+from conformance.engines.vllm import front_end
 from conformance.engines.vllm.release import DEFAULT_VLLM, NEWEST_BUILD, provision
 from conformance.engines.vllm.server import start
 from conformance.terms.server import Server, Target
 
 KERNELS = "--kernels"
+FRONT_END = "--front-end"
 
 
 def usual_release(target: Target | None) -> str:
@@ -38,8 +41,15 @@ class VLLM:
             help="with --launch: vLLM's Python alone, where nothing is computed, or a build for "
             "CPUs, which a real model gets anyway (default: %(default)s)",
         ),
+        Switch(
+            name=FRONT_END,
+            choices=(front_end.PYTHON, front_end.RUST),
+            default=front_end.PYTHON,
+            help="with --launch: which of vLLM's front ends answers; that in Rust is a part of its "
+            "official wheel, fetched on first use (default: %(default)s)",
+        ),
     )
-    options = frozenset({"--vllm", KERNELS, "--template", "--launch-timeout"})
+    options = frozenset({"--vllm", KERNELS, FRONT_END, "--template", "--launch-timeout"})
     tokenizers = frozenset({"bpe", "sentencepiece", "tekken", "folder", "gguf"})
 
     def provision(self, release: str, *, settings: Settings, report: Report) -> None:
@@ -60,8 +70,19 @@ class VLLM:
         """Start a target's server, scripted or real; raises LaunchProblem."""
         kernels = target.is_real or settings[KERNELS] == "real"
         environment = provision(release, kernels=kernels, report=report)
+        program = None
+        if settings[FRONT_END] == front_end.RUST:
+            if kernels:
+                raise LaunchProblem(f"{FRONT_END} {front_end.RUST} is for {KERNELS} none only")
+            program = front_end.find(environment, report=report)
         return start(
-            target, environment, folder=folder, report=report, timeout=timeout, template=template
+            target,
+            environment,
+            program=program,
+            folder=folder,
+            report=report,
+            timeout=timeout,
+            template=template,
         )
 
     def suppose(
@@ -87,8 +108,10 @@ class VLLM:
             render_path=render_path,
         )
 
-    def recognise(self, get: Get) -> str | None:
+    def recognise(self, get: Get) -> tuple[str, str] | None:
         """Read the document that only vLLM, among the engines that the suite knows, has."""
         document = get("/version")
-        version = document.get("version") if isinstance(document, dict) else None
-        return version.split("+")[0] if isinstance(version, str) else None
+        if not isinstance(document, dict) or not isinstance(document.get("version"), str):
+            return None
+        name = f"{self.name}-{front_end.RUST}" if front_end.SIGN in document else self.name
+        return name, document["version"].split("+")[0]

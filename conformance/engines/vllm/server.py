@@ -18,7 +18,7 @@ from conformance.base.jsonvalue import Json
 from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import HEARTBEAT, Process, Report, clean_environment, spawn
-from conformance.engines.vllm import gguf_folder, model_folder, weights
+from conformance.engines.vllm import front_end, gguf_folder, model_folder, weights
 from conformance.engines.vllm.cache import lock
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.plugin import NAME, PROCESSOR, stage
@@ -28,6 +28,8 @@ from conformance.terms.server import Target
 PORTS = 3
 """Ports to try; another process may take one before the server binds it."""
 
+_SERVER = "vllm.entrypoints.openai.api_server"
+_CLI = "vllm.entrypoints.cli.main"
 _SERVING = (
     *("--host", "127.0.0.1", "--enforce-eager", "--max-num-seqs", "64"),
     # A CPU without instructions for bfloat16 takes sixty times as long with it.
@@ -56,6 +58,11 @@ _KERNEL_FREE = {
     "VLLM_PLUGINS": NAME,
 }
 """For a vLLM without kernels, whatever the user's environment says."""
+_OTHER_FRONT_END = {
+    "VLLM_USE_RUST_FRONTEND": "1",
+    # It resets a connection whose request does not come within that time; a client may be busy.
+    "VLLM_HTTP_TIMEOUT_KEEP_ALIVE": "120",
+}
 _FIXED = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",
@@ -80,9 +87,11 @@ def start(
     report: Report,
     timeout: float = 600,
     template: str | None = None,
+    program: Path | None = None,
 ) -> Launched:
     """Start a target's server and wait until it serves.
 
+    `program` is a front end in place of vLLM's own in Python.
     `folder` is for the log and the plugin. `template` replaces the target's; it is a file, or a
     name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
     """
@@ -92,8 +101,8 @@ def start(
         model = build_model(target, environment, report=report)
         chat = find_template(template or target.template, environment, report=report)
     name = target.name if target.is_real else f"scripted-{target.name}"
-    command = _command(target, environment, model, chat, name)
-    variables = _variables(target, environment, stage(environment, folder))
+    command = _command(target, environment, model, chat, name, program)
+    variables = _variables(target, environment, stage(environment, folder), program)
     what = f"starting vLLM {environment.version} for {target.name}"
     log = folder / f"server-{target.name}.log"
     for _ in range(PORTS):
@@ -121,10 +130,17 @@ def start(
 
 
 def _command(
-    target: Target, environment: Environment, model: Path, template: Path | None, name: str
+    target: Target,
+    environment: Environment,
+    model: Path,
+    template: Path | None,
+    name: str,
+    program: Path | None = None,
 ) -> list[str | Path]:
-    command: list[str | Path] = [environment.python, "-m", "vllm.entrypoints.openai.api_server"]
-    command += [*_SERVING, target.parser, "--model", model, "--served-model-name", name]
+    command: list[str | Path] = [environment.python, "-m"]
+    # The other front end is started by vLLM's command line alone.
+    command += [_CLI, "serve", model] if program else [_SERVER, "--model", model]
+    command += [*_SERVING, target.parser, "--served-model-name", name]
     length = target.tokenizer["length"] if target.is_real else model_folder.LENGTH
     command += ["--max-model-len", str(length)]
     if target.is_real:
@@ -140,11 +156,14 @@ def _command(
     return [*command, *target.arguments]
 
 
-def _variables(target: Target, environment: Environment, plugin: Path) -> dict[str, str]:
+def _variables(
+    target: Target, environment: Environment, plugin: Path, program: Path | None = None
+) -> dict[str, str]:
     fixed = {**_FIXED, "PYTHONPATH": os.pathsep.join(map(str, _before(environment, plugin)))}
     if not environment.kernels:
         kept = _kept(environment)
-        return {**kept, **clean_environment(), **_KERNEL_FREE, **fixed}
+        front = {**_OTHER_FRONT_END, front_end.OWN: str(program)} if program else {}
+        return {**kept, **clean_environment(), **_KERNEL_FREE, **front, **fixed}
     settings = _SETTINGS | (_real() if target.is_real else _WEIGHTLESS)
     return {**settings, **clean_environment(), **fixed}
 

@@ -62,8 +62,14 @@ def hello(model: str, script: Script | None) -> Json:
 
 
 def with_tool(body: Json) -> Json:
-    """Add a tool that nobody needs, for a template that cannot do without any."""
-    about = {"name": "look", "description": "Look.", "parameters": {"type": "object"}}
+    """Add a tool that nobody needs, for a template that cannot do without any.
+
+    It has all that a tool can have: templates, and engines that render them, differ in what they
+    take for granted.
+    """
+    place = {"type": "string", "description": "Where to look."}
+    parameters = {"type": "object", "properties": {"place": place}, "required": ["place"]}
+    about = {"name": "look", "description": "Look.", "parameters": parameters}
     return {**body, "tools": [{"type": "function", "function": about}]}
 
 
