@@ -21,6 +21,7 @@ MAX_DEPTH = 200
 
 _TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[][{}]', re.DOTALL)
 """A string, whole or cut short, or a bracket outside any string."""
+_SPACE = re.compile(r"[ \t\r\n]+")
 _WORD = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -77,6 +78,15 @@ def is_beginning(text: str) -> bool:
     closers, in_string = _open(text)
     ends = _ENDS_IN_STRING if in_string else _ENDS_BETWEEN
     return any(_is_value(f"{text}{end}{closers}") for end in ends)
+
+
+def closes(text: str, rest: str) -> bool:
+    """Whether a rest only closes what is open after a text: brackets, and white space about them.
+
+    It need not close all of it.
+    """
+    closers, in_string = _open(text)
+    return not in_string and closers.startswith(_SPACE.sub("", rest))
 
 
 def _open(text: str) -> tuple[str, bool]:

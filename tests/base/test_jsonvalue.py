@@ -12,6 +12,7 @@ from conformance.base.jsonvalue import (
     MAX_DEPTH,
     Difference,
     JsonProblem,
+    closes,
     difference,
     is_beginning,
     parse,
@@ -272,6 +273,19 @@ HOPELESS = [
 @pytest.mark.parametrize("text", [*HOPELESS, '{"a": trx', '["\t'])
 def test_a_hopeless_text_is_not_the_beginning_of_a_value(text: str) -> None:
     assert not is_beginning(text)
+
+
+@pytest.mark.parametrize("rest", ["", "]", "]}", " ]\n}\t\r"])
+def test_a_rest_that_closes_what_is_open_is_known(rest: str) -> None:
+    assert closes('{"a": ["}", 1', rest)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [('{"a": [', "}]"), ('{"a": [', "]}}"), ("[", ",]"), ('{"a": "x', "}"), ('"', ""), ("", "]")],
+)
+def test_a_rest_that_does_more_than_close_is_told(text: str, rest: str) -> None:
+    assert not closes(text, rest)
 
 
 def test_a_float_is_the_number_that_a_decimal_is() -> None:

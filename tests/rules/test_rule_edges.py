@@ -273,3 +273,83 @@ def test_a_mark_in_a_broken_calls_arguments_is_a_leak() -> None:
         judgement(replace(found, expect=Expectation(keeps=("Paris",))), LEAK).outcome
         is Outcome.FAIL
     )
+
+
+def entry(arguments: Json, **more: Json) -> Json:
+    return {"index": 0, "function": {"arguments": arguments}, **more}
+
+
+def named(arguments: str) -> Json:
+    return {"index": 0, "function": {"name": "get_weather", "arguments": arguments}}
+
+
+def in_chunks(*lists: list[Json]) -> Evidence:
+    """Give a call whose entries after its header come in these lists, a chunk each."""
+
+    def change(chunks: list[Any]) -> None:
+        chunks[1]["choices"][0]["delta"]["tool_calls"][0]["function"]["arguments"] = ""
+        rest = [json.loads(json.dumps(chunks[2])) for _ in lists]
+        for chunk, entries in zip(rest, lists, strict=True):
+            chunk["choices"][0]["delta"]["tool_calls"] = entries
+        chunks[2:3] = rest
+
+    found = bent("chunk.index.unique-at-end/right.sse", change)
+    return replace(found, expect=Expectation())
+
+
+def told_of_second_entries(found: Evidence) -> list[tuple[str, str]]:
+    ids = "chunk.index.unique-in-chunk", "chunk.index.unique-at-end"
+    return [(id.removeprefix("chunk.index."), where) for id, where in broken(found) if id in ids]
+
+
+WEATHER = '{"city": {"in": ["Paris"'
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        ([entry(WEATHER), entry("]}}")],),
+        ([entry(WEATHER), entry(" ]"), entry("}\r\n\t} ")],),
+        ([entry(WEATHER), entry("]")], [entry("}"), entry("}")]),
+        ([entry(WEATHER), entry("]}")],),
+        ([entry(WEATHER + "]}}"), entry(""), entry(None)],),
+        ([entry('{"days": 1, "days": 2'), entry("}")],),
+        ([entry('{"city": "\\')], [entry('"Paris"'), entry("}")]),
+    ],
+)
+def test_what_only_closes_a_call_is_told_as_its_end(lists: tuple[list[Json], ...]) -> None:
+    found = told_of_second_entries(in_chunks(*lists))
+    several = [number for number, entries in enumerate(lists, 2) if len(entries) > 1]
+    places = [f"chunk {number} choice 0 delta.tool_calls" for number in several]
+    assert found == [("unique-at-end", place) for place in places]
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        ([entry(WEATHER), entry("]}")], [entry(', "days": 2}')]),
+        ([entry('{"city": "{Paris'), entry("}")],),
+        ([entry(WEATHER), entry("}]}")],),
+        ([entry('{"days": 2'), entry("}}")],),
+        ([entry('{"days": '), entry("2}")],),
+        ([entry('{"days": '), entry("2"), entry("}")],),
+        ([entry('{"days": 2'), entry("}", id="call_1")],),
+        ([entry('{"days": 2'), named("}")],),
+        ([entry('{"days": 2}'), {"index": 0}],),
+        ([entry('{"days": 2'), entry({})],),
+        ([entry('{"days": 2}\u00a0'), entry("\u00a0")],),
+    ],
+)
+def test_a_second_entry_that_brings_more_of_a_call_is_told(lists: tuple[list[Json], ...]) -> None:
+    place = "chunk 2 choice 0 delta.tool_calls"
+    assert told_of_second_entries(in_chunks(*lists)) == [("unique-in-chunk", place)]
+
+
+def test_of_two_calls_in_a_chunk_each_is_told_of_its_own_second_entry() -> None:
+    other = [{**entry(text), "index": 1} for text in ('{"days": 2', "}")]
+    found = in_chunks([entry('{"days": '), entry("2}"), *other])
+    place = "chunk 2 choice 0 delta.tool_calls"
+    assert told_of_second_entries(found) == [
+        ("unique-at-end", place),
+        ("unique-in-chunk", place),
+    ]

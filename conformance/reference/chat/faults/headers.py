@@ -229,6 +229,23 @@ def header_and_arguments_apart(chunks: list[Json]) -> list[Json]:
     return [c for c in chunks if not any(id(entry) in taken for entry in list(entries([c]))[:1])]
 
 
+@fault("chunks", "chunk.index.unique-at-end")
+def last_brackets_apart(chunks: list[Json]) -> list[Json]:
+    """Sends the last brackets of a call's arguments as a second entry of their chunk.
+
+    vLLM 0.32.0 (mistral from v11); LangChain4j reads the first entry only.
+    """
+    last = {id(call[-1]) for call in by_call(chunks)}
+    for choice in choices(chunks):
+        listed = choice["delta"].get("tool_calls", [])
+        for entry in [entry for entry in listed if id(entry) in last]:
+            text = entry["function"]["arguments"]
+            entry["function"]["arguments"] = text.rstrip("]}")
+            brackets = text[len(text.rstrip("]}")) :]
+            listed.append({"index": entry["index"], "function": {"arguments": brackets}})
+    return chunks
+
+
 @fault("chunks", "chunk.tool-calls.single-entry")
 def two_calls_in_a_chunk(chunks: list[Json]) -> list[Json]:
     """Sends all calls, each whole, in one chunk.

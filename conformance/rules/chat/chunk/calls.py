@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
+from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.rules.chat import calls_of, choices_of
-from conformance.rules.rule import MUST, Evidence, Findings, has_calls, rule
+from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.terms.outcome import brief
-from conformance.wires.chat.choices import Choice, ToolCall
+from conformance.wires.chat.choices import Choice, Entry, ToolCall
 
 BLAME = "server"
 SPEC = "https://platform.openai.com/docs/api-reference/chat-streaming"
+
+_CLOSING = "]} \t\r\n"
 
 
 def _lists(evidence: Evidence) -> Iterator[tuple[int, Choice, list[Json]]]:
@@ -53,19 +56,83 @@ def unique_in_chunk(evidence: Evidence) -> Findings:
     """A chunk has one entry for a call.
 
     Why: openai-python before 3 makes the second entry a phantom call and loses its arguments;
-        LlamaIndex reads only the first and calls with {}.
+        LlamaIndex reads only the first and calls with {}. It closes arguments itself, so an entry
+        that only closes them is left to chunk.index.unique-at-end.
     Wrong: "tool_calls": [{"index": 0, "id": …}, {"index": 0, "function": {"arguments": "{"}}]
     Right: "tool_calls": [{"index": 0, "id": …, "function": {"name": …, "arguments": "{"}}]
     """
-    for number, choice, entries in _lists(evidence):
-        twice = sorted(index for index, times in Counter(_indexes(entries)).items() if times > 1)
-        if twice:
+    for number, choice, more, _ in _repeated(evidence):
+        if more:
             yield choice.finding_in(
                 number,
                 "delta.tool_calls",
                 expected="one entry for each index",
-                actual=f"several of index {', '.join(map(str, twice))[:80]}",
+                actual=f"several of index {', '.join(map(str, more))[:80]}",
             )
+
+
+@rule("chunk.index.unique-at-end", SHOULD, "stream", has_calls)
+def unique_at_end(evidence: Evidence) -> Findings:
+    """A call's last brackets are no second entry of a chunk.
+
+    Why: LangChain4j reads the first entry only, and has arguments that are not JSON; LlamaIndex
+        reads no more, and adds the brackets itself; Spring AI 1.x raises "Currently only one tool
+        call is supported per message!".
+    Wrong: "tool_calls": [{"index": 0, "function": {"arguments": "7"}},
+        {"index": 0, "function": {"arguments": "}"}}]
+    Right: "tool_calls": [{"index": 0, "function": {"arguments": "7}"}}]
+    """
+    for number, choice, _, closing in _repeated(evidence):
+        if closing:
+            yield choice.finding_in(
+                number,
+                "delta.tool_calls",
+                expected="one entry for each index",
+                actual=f"another that only closes index {', '.join(map(str, closing))[:80]}",
+            )
+
+
+def _repeated(evidence: Evidence) -> Iterator[tuple[int, Choice, list[int], list[int]]]:
+    """Give of each chunk the indexes of several entries, by what those after the first bring.
+
+    First come the indexes of which they bring more, then those whose arguments they only close.
+    """
+    for choice in choices_of(evidence):
+        ends = {call.index: _end(call) for call in choice.calls}
+        before: Counter[int] = Counter()
+        for number, indexes in _indexes_by_chunk(choice):
+            here = Counter(indexes)
+            twice = sorted(index for index, times in here.items() if times > 1)
+            closing = [index for index in twice if before[index] + 1 >= ends[index]]
+            yield number, choice, [index for index in twice if index not in closing], closing
+            before.update(here)
+
+
+def _end(call: ToolCall) -> int:
+    """Give the place of the entry from which on all only close the call's arguments."""
+    at = len(call.entries)
+    while at and _may_close(call.entries[at - 1]):
+        at -= 1
+    before = "".join(_arguments(entry) for entry in call.entries[:at])
+    rest = "".join(_arguments(entry) for entry in call.entries[at:])
+    return at if jsonvalue.closes(before, rest) else len(call.entries)
+
+
+def _may_close(entry: Entry) -> bool:
+    """Whether an entry has no more than closing brackets and white space."""
+    function = entry.value.get("function")
+    return (
+        isinstance(function, dict)
+        and isinstance(function.get("arguments"), str | None)
+        and not _arguments(entry).strip(_CLOSING)
+        and not function.get("name")
+        and not entry.value.get("id")
+    )
+
+
+def _arguments(entry: Entry) -> str:
+    found = entry.function.get("arguments")
+    return found if isinstance(found, str) else ""
 
 
 @rule("chunk.index.present", MUST, "stream")
@@ -133,12 +200,12 @@ def index_stable(evidence: Evidence) -> Findings:
 
 
 def _order(choice: Choice) -> list[tuple[int, int]]:
+    return [(number, index) for number, found in _indexes_by_chunk(choice) for index in found]
+
+
+def _indexes_by_chunk(choice: Choice) -> list[tuple[int, list[int]]]:
     listed = [(number, delta.get("tool_calls")) for number, delta in choice.deltas]
-    return [
-        (number, index)
-        for number, entries in listed
-        for index in _indexes(entries if isinstance(entries, list) else [])
-    ]
+    return [(number, _indexes(entries)) for number, entries in listed if isinstance(entries, list)]
 
 
 def _indexes(entries: list[Json]) -> list[int]:
