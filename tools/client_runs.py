@@ -127,9 +127,9 @@ def _job(one: Recording, url: str) -> Json:
 
 
 def _plain(answer: Json, url: str) -> Json:
-    """Keep no port and no address in a message, or no two runs would be alike."""
+    """Keep no port, address or folder of this machine in a message, or no two runs were alike."""
     if "message" in answer:
-        text = _ADDRESS.sub("0x…", answer["message"].replace(url, ""))
+        text = _ADDRESS.sub("0x…", answer["message"].replace(url, "").replace(f"{FOLDER}/", ""))
         answer["message"] = re.sub(r"\s+", " ", text).strip()[:200]
     return answer
 

@@ -54,6 +54,7 @@ TESTS = [
     "base/test_jsonvalue",
     "wires/chat/test_answers",
     "rules/test_rules",
+    "rules/test_integers",
     "rules/test_rule_edges",
     "rules/test_template_rules",
     "rules/test_catalogue",

@@ -36,6 +36,7 @@ FORCED = {"choice.named", "choice.required"}
 
 MODELS_OWN = {
     "args.beginning",
+    "args.integer",
     "args.json",
     "args.no-premature-json",
     "args.object",
@@ -75,7 +76,8 @@ def _doubt(found: Judgement, evidence: Evidence, reading: Reading | None) -> str
         return None if _is_a_lost_call(found, evidence) else NO_TRANSCRIPT
     if reading.calls is None or reading.odd is not None:
         return f"{OWN_TEXT}: {reading.odd or 'it was cut short'}"
-    # These arguments parsed as JSON, so only the model can have written them.
+    # These arguments parsed as JSON, so only the model can have written what breaks the schema.
+    # args.integer compares with what it wrote.
     return f"{OWN_TEXT}: it does not keep to the schema" if found.rule.id == "args.schema" else None
 
 

@@ -191,6 +191,10 @@ def test_only_answers_stand_on_a_drivers_output(tmp_path: Path) -> None:
     assert answers[1]["answers"] == {"x 1": {"choices": [], "usage": 2}}
 
 
+def test_nothing_in_the_table_is_of_the_machine_that_made_it() -> None:
+    assert "/tests/clients/" not in client_table.DATA.read_text("utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.clients
 @pytest.mark.parametrize("folder", client_runs.clients())

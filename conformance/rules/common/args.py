@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
-from jsonschema import exceptions, validators
-from jsonschema.validators import Draft202012Validator
-from referencing import Registry
-
 from conformance.base import jsonvalue
-from conformance.base.jsonvalue import Json, JsonProblem
+from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.common.content import LEAKS
 from conformance.rules.rule import MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.schemas import Place, ToolSchemas, decimals
+from conformance.rules.truth import is_full, said_calls
 from conformance.terms.outcome import Finding, Unjudged
 from conformance.wires.answer import Call
 
@@ -81,7 +80,7 @@ def is_object(evidence: Evidence) -> Findings:
     Right: {"numbers": [1, 2]}
     """
     for call in finished_calls(evidence):
-        value = _parsed(call)
+        value = _parsed(call.arguments)
         if value is not _BROKEN and not isinstance(value, dict):
             yield call.finding(
                 "function.arguments", expected="an object", actual=jsonvalue.show(value)
@@ -195,14 +194,13 @@ def schema(evidence: Evidence) -> Findings:
     Wrong: {"unit": "kelvin"} where the schema lists celsius and fahrenheit
     Right: {"unit": "celsius"}
     """
-    tools = _schemas(evidence.asked.tools)
+    tools = ToolSchemas(evidence.asked.tools)
     for call in finished_calls(evidence):
-        value = _parsed(call)
+        value = _parsed(call.arguments)
         if call.name not in tools or not isinstance(value, dict):
             continue
         try:
-            errors = _validator(tools[call.name]).iter_errors(jsonvalue.plain(value))
-            problem = exceptions.best_match(errors)
+            problem = tools[call.name].problem_with(jsonvalue.plain(value))
         # A schema that cannot be used is a fault of the case, not of the answer.
         except Exception as refusal:
             yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
@@ -216,15 +214,72 @@ def schema(evidence: Evidence) -> Findings:
             )
 
 
-def _schemas(tools: Sequence[Json]) -> dict[str, Json]:
-    functions = [tool["function"] for tool in tools]
-    return {function["name"]: function.get("parameters", {}) for function in functions}
+@rule(
+    "args.integer",
+    SHOULD,
+    "any",
+    has_calls,
+    spec="https://json-schema.org/draft/2020-12/json-schema-core#section-4.2.3",
+)
+def integer(evidence: Evidence) -> Findings:
+    """A whole number has no decimal point and no exponent where the schema says `integer`.
+
+    Why: JSON Schema takes 3.0 for an integer, and Python's json.loads gives a float, which a tool
+        cannot count with: range(3.0) raises, and so does an index.
+    Wrong: {"days": 3.0} where the schema says integer, and the model writes 3
+    Right: {"days": 3}
+    """
+    tools = ToolSchemas(evidence.asked.tools)
+    for call in finished_calls(evidence):
+        if call.name not in tools:
+            continue
+        value = _parsed(call.arguments)
+        found = _respelled(evidence, call, value)
+        try:
+            wanted = tools[call.name].integers_wanted(value) if found else ()
+        # A schema that cannot be used is a fault of the case, not of the answer.
+        except Exception as refusal:
+            yield Unjudged(f"the schema of {call.name!r} cannot be used: {refusal}")
+            continue
+        for place in sorted(found.keys() & wanted, key=jsonvalue.path):
+            yield call.finding(
+                f"function.arguments {jsonvalue.path(place)}",
+                expected="an integer without a decimal point or an exponent",
+                actual=jsonvalue.show(found[place]),
+            )
 
 
-def _validator(schema: Json) -> Any:
-    kind = validators.validator_for(schema, default=Draft202012Validator)
-    kind.check_schema(schema)
-    return kind(schema, registry=Registry())  # an empty registry: no reference is ever fetched
+def _respelled(evidence: Evidence, call: Call, value: Any) -> dict[Place, Decimal]:
+    """Find the decimals that the model wrote as integers; all where its calls are not known."""
+    found = dict(decimals(value))
+    if evidence.said is None and evidence.expect.calls is None and not said_calls(evidence):
+        return found
+    truth = _parsed(_truth_of(evidence, call) or "")
+    # Another value is a fault that said.arguments reports.
+    return {
+        place: number
+        for place, number in found.items()
+        if type(written := _at(truth, place)) is int and written == number
+    }
+
+
+def _truth_of(evidence: Evidence, call: Call) -> str | None:
+    """Give the arguments that the model wrote in a call, where it is sure which call that is."""
+    for turn in evidence.turns:
+        for truth, found in zip(said_calls(evidence), turn.calls, strict=False):
+            if found is call and is_full(evidence, turn) and truth.name == call.name:
+                return truth.arguments
+    return None
+
+
+def _at(value: Any, place: Place) -> Any:
+    """Give what is at a place; `None` if there is no such place."""
+    for step in place:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
 
 
 class _Broken:
@@ -234,8 +289,8 @@ class _Broken:
 _BROKEN = _Broken()
 
 
-def _parsed(call: Call) -> Any:
+def _parsed(arguments: str) -> Any:
     try:
-        return jsonvalue.parse(call.arguments)
+        return jsonvalue.parse(arguments)
     except JsonProblem:
         return _BROKEN

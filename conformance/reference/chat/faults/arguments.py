@@ -190,6 +190,24 @@ def numbers_as_text(body: Json) -> Json:
     return body
 
 
+@fault("body", "args.integer", "arguments/last-integer")
+def integers_as_decimals(body: Json) -> Json:
+    """Gives every integer of the arguments a decimal point.
+
+    A parser that reads every number as a float, and writes 3.0 for 3.
+    """
+    for message in messages(body):
+        for call in message.get("tool_calls", ()):
+            values = _read(call["function"]["arguments"])
+            if values is not None:
+                spelled = {
+                    key: float(value) if type(value) is int else value
+                    for key, value in values.items()
+                }
+                call["function"]["arguments"] = json.dumps(spelled)
+    return body
+
+
 @fault("chunks", "said.arguments")
 def first_argument_lost(chunks: list[Json]) -> list[Json]:
     """Leaves the first argument out.
