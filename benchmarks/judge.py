@@ -76,6 +76,16 @@ def many_choices(count: int) -> list[Json]:
     return [chunk({"role": "assistant", "content": "a"}, "stop", index) for index in range(count)]
 
 
+def empty_chunks(count: int) -> list[Json]:
+    """Nothing in every chunk: the most faults in the fewest bytes."""
+    return [{}] * count
+
+
+def one_wide_chunk(count: int) -> list[Json]:
+    """As many calls, all in one chunk, and nothing in them."""
+    return [ROLE, chunk({"tool_calls": [{}] * count}), END]
+
+
 KINDS: tuple[Callable[[int], list[Json]], ...] = (
     text,
     one_call,
@@ -83,6 +93,8 @@ KINDS: tuple[Callable[[int], list[Json]], ...] = (
     merged_calls,
     text_inside_calls,
     many_choices,
+    empty_chunks,
+    one_wide_chunk,
 )
 
 

@@ -114,6 +114,14 @@ def _is_value(text: str) -> bool:
     return True
 
 
+def commas_and_brackets(body: bytes) -> int:
+    """Count commas and opening brackets, in strings as well.
+
+    JSON has one value more than these at most, so this says what a body can cost before it is read.
+    """
+    return sum(body.count(mark) for mark in b",[{")
+
+
 def is_number(value: Any) -> bool:
     """Whether a parsed value is a number; `true` is not."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)

@@ -54,6 +54,11 @@ class Stream:
     """Offset of the first byte that is not UTF-8."""
 
 
+def line_ends(body: bytes) -> int:
+    """Count the characters that end lines; an event takes two at least."""
+    return body.count(b"\n") + body.count(b"\r")
+
+
 def read(reads: Sequence[Read]) -> Stream:
     """Cut a body into events; this accepts any bytes."""
     body = b"".join(piece.data for piece in reads)

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 import httpx2
 import openai
 
+from conformance.base import jsonvalue, sse
 from conformance.base.jsonvalue import Json
 from conformance.base.sse import Read
 from conformance.client.access import OPEN, Access
@@ -58,6 +59,10 @@ class Limits:
     """Of a body; ten kilobytes of arguments, streamed token by token, take one and a half MB."""
     pieces: int = 100_000
     """Of a body; each takes memory, however small it is."""
+    line_ends: int = 200_000
+    """Of a body; each event has two at least, and takes time, however small it is."""
+    commas_and_brackets: int = 600_000
+    """Of a body; so does each value of JSON. Usual chunks, 8 MB of them, have 500,000."""
     patience: float = LIMIT
     """For a busy server (429, 503) or none: in pauses of one exchange, and in all."""
     attempts: int = 20
@@ -222,6 +227,8 @@ class _Recording:
     headers: tuple[tuple[str, str], ...] = ()
     reads: list[Read] = field(default_factory=list)
     received: int = 0
+    line_ends: int = 0
+    commas_and_brackets: int = 0
     broken_off: str | None = None
     """Why no more of the answer was read."""
     unreached: bool = False
@@ -255,11 +262,19 @@ class _Recording:
         return Refusal(f"the server answered {self.status}{words}", asked)
 
     def take(self, data: bytes) -> None:
+        limits = self.limits
         self.received += len(data)
-        if self.received > self.limits.size:
-            self.break_off(f"a body of more than {self.limits.size} bytes")
-        if len(self.reads) >= self.limits.pieces:
-            self.break_off(f"a body in more than {self.limits.pieces} pieces")
+        self.line_ends += sse.line_ends(data)
+        self.commas_and_brackets += jsonvalue.commas_and_brackets(data)
+        if self.received > limits.size:
+            self.break_off(f"a body of more than {limits.size} bytes")
+        if len(self.reads) >= limits.pieces:
+            self.break_off(f"a body in more than {limits.pieces} pieces")
+        if self.line_ends > limits.line_ends:
+            self.break_off(f"a body of more than {limits.line_ends} line ends")
+        if self.commas_and_brackets > limits.commas_and_brackets:
+            most = limits.commas_and_brackets
+            self.break_off(f"a body of more than {most} commas and opening brackets")
         self.reads.append(Read(time.perf_counter() - self.started, data))
 
     def break_off(self, why: str) -> NoReturn:

@@ -204,7 +204,7 @@ def test_a_rule_that_could_not_be_applied_is_reported_with_its_reason(
 ) -> None:
     file = tmp_path / "long.sse"
     role, *rest = GOOD.read_bytes().split(b"\n\n")
-    comments = b": ping\n" * (client.LINES + 1)
+    comments = b": ping\n" * (client.LINES_OF_AN_EVENT + 1)
     file.write_bytes(b"\n\n".join([role, comments + rest[0], *rest[1:]]))
     status, (answer,) = judged(capsys, file)
     assert (status, answer["outcome"]) == (0, "clean")

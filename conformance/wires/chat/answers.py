@@ -160,11 +160,12 @@ def _read_stream(exchange: Exchange) -> Answer:
 
 
 def _read_event(event: sse.Event) -> Chunk | None:
+    # To say why a text is not JSON takes longest, and an answer can have very many such events.
+    if not event.data.lstrip().startswith("{"):
+        return None
     try:
         value = jsonvalue.parse(event.data)
     except JsonProblem:
-        return None
-    if not isinstance(value, dict):
         return None
     listed = value.get("choices")
     items = enumerate(listed if isinstance(listed, list) else ())

@@ -10,16 +10,20 @@ import openai
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion
 
+from conformance.base import jsonvalue, sse
 from conformance.terms.exchange import ClientView, Exchange
 from conformance.terms.said import Call
 
 NAME = f"openai-python {openai.__version__}"
 
-# At each line the SDK copies the event so far, and at each chunk the whole answer so far.
-# Beyond these sizes it takes minutes; any usual answer is smaller.
+# At each line the SDK copies the event so far, and at each chunk the whole answer so far. It makes
+# an object of each value, at 20 microseconds or more, where JSON takes a fraction of one.
+# Beyond these sizes it takes many seconds, or minutes; any usual answer is smaller.
 BYTES = 5_000_000
-LINES = 1_000
-"""Of an event."""
+LINE_ENDS = 100_000
+LINES_OF_AN_EVENT = 1_000
+COMMAS_AND_BRACKETS = 250_000
+"""Those that open."""
 STEPS = 20_000
 """Choices and calls that are held, summed over the chunks."""
 
@@ -48,8 +52,14 @@ def read(exchange: Exchange) -> ClientView:
 def _check_size(body: bytes) -> None:
     if len(body) > BYTES:
         raise _TooLong(f"the answer has more than {BYTES} bytes")
-    if any(len(event.splitlines()) > LINES for event in _EVENT_END.split(body)):
-        raise _TooLong(f"an event has more than {LINES} lines")
+    if sse.line_ends(body) > LINE_ENDS:
+        raise _TooLong(f"the answer has more than {LINE_ENDS} line ends")
+    if jsonvalue.commas_and_brackets(body) > COMMAS_AND_BRACKETS:
+        raise _TooLong(
+            f"the answer has more than {COMMAS_AND_BRACKETS} commas and opening brackets"
+        )
+    if any(len(event.splitlines()) > LINES_OF_AN_EVENT for event in _EVENT_END.split(body)):
+        raise _TooLong(f"an event has more than {LINES_OF_AN_EVENT} lines")
 
 
 def _client(exchange: Exchange) -> openai.OpenAI:

@@ -131,9 +131,15 @@ def calls_of(count: int) -> bytes:
     return "".join(f"data: {chunk}\n\n" for chunk in chunks).encode()
 
 
+MANY_ENDS = "the answer has more than 100000 line ends"
+MANY_MARKS = "the answer has more than 250000 commas and opening brackets"
 TOO_LONG = [
     (b"data: " + b" " * client.BYTES + b"{}\n\n", "the answer has more than 5000000 bytes"),
     (b"data: {}\n" * 1001 + b"\n", "an event has more than 1000 lines"),
+    (b"a\r\r" * 50_001, MANY_ENDS),
+    (b":\n\n" * 50_001, MANY_ENDS),
+    (CHUNK.replace(b'"a"', b'"",' + b'"tool_calls": [' + b"0," * 250_000), MANY_MARKS),
+    (CHUNK.replace(b"[{", b"[" + b"{},{}," * 100_000 + b"{"), MANY_MARKS),
     (calls_of(250), "the answer has too many chunks, or calls"),
 ]
 
@@ -146,6 +152,10 @@ def test_the_sdk_is_not_given_what_takes_it_minutes(body: bytes, reason: str) ->
 
 
 def test_the_sdk_is_given_all_that_is_usual() -> None:
-    for body, calls, text in ((calls_of(100), 100, ""), (CHUNK * 2000, 0, "a" * 2000)):
+    for body, calls, text in (
+        (calls_of(100), 100, ""),
+        (CHUNK * 2000, 0, "a" * 2000),
+        (CHUNK.replace(b'"a"', b'"%s"' % (b"," * 240_000)), 0, "," * 240_000),
+    ):
         view = read(exchange(body, stream=True))
         assert (view.unread, len(view.calls[0]), view.content) == (None, calls, (text,))
