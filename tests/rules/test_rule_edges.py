@@ -273,3 +273,10 @@ def test_a_mark_in_a_broken_calls_arguments_is_a_leak() -> None:
         judgement(replace(found, expect=Expectation(keeps=("Paris",))), LEAK).outcome
         is Outcome.FAIL
     )
+
+
+@pytest.mark.parametrize("file", ["wrong-500.json", "wrong-event.sse"])
+def test_a_refusal_that_is_preferred_comes_as_any_other(file: str) -> None:
+    found = sample(SAMPLES / "err.tools-invalid" / file)
+    preferred = replace(found, expect=Expectation(refused=True, answerable=True))
+    assert broken(preferred) == broken(found) == [("err.tools-invalid", "status")]
