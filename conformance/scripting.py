@@ -61,11 +61,14 @@ def formats_of(case: Case) -> list[str]:
 
 def is_bound(case: Case, server: Server) -> bool:
     """Whether a grammar may bind what the model says, so that a script must be tried first."""
-    return bool(case.tools) and (
-        case.options.forces
+    bound = FORMATS[server.format].grammar
+    if not case.tools:  # then a grammar keeps the marks of calls out, and nothing else
+        return bound and any(piece.kind != "text" for piece in script_in(case, server.format))
+    return (
+        bound
+        or case.options.forces
         or case.options.parallel is False
         or any(tool["function"].get("strict") for tool in case.tools)
-        or FORMATS[server.format].grammar
     )
 
 
@@ -123,8 +126,10 @@ def check_applies(case: Case, mode: Mode, server: Server) -> None:
 
 
 def _forced_shapes(case: Case, own: Script, format: Format) -> list[Script]:
-    calls = [item for item in case.says or () if isinstance(item, Call)]
-    if not calls or not case.options.forces:
+    says = case.says or ()
+    calls = [item for item in says if isinstance(item, Call)]
+    # The shapes have no place for text: in one of them the model would not say what it means.
+    if not calls or len(calls) < len(says) or not case.options.forces:
         return []
     return format.forced_shapes(own, calls, isinstance(case.options.choice, Named))
 

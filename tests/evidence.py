@@ -214,5 +214,6 @@ def _expectation(spec: Json) -> Expectation:
         ending=ending and tuple(ending),
         keeps=tuple(spec.get("keeps", ())),
         broken=spec.get("broken", False),
-        refused=spec.get("refused", False),
+        refused="refused" in spec,
+        answerable=spec.get("refused") == "preferred",
     )

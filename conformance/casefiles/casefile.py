@@ -335,7 +335,8 @@ def _written(document: Document, at: Place, spec: Json, tools: Mapping[str, Json
         calls=calls,
         content=expect.get("content"),
         ending=endings,
-        refused=expect.get("refused", False),
+        refused="refused" in expect,
+        answerable=expect.get("refused") == "preferred",
         keeps=tuple(expect.get("keeps", ())),
         broken=expect.get("broken", False),
     )

@@ -82,7 +82,7 @@ class Format:
     opener: str = ""
     """What opens the model's turn in a prompt; empty where nothing does."""
     grammar: bool = False
-    """vLLM may bind this model to a grammar in any request with tools."""
+    """vLLM may bind this model to a grammar in any request; without tools, one without calls."""
     ids: IdForm | None = None
     """`None` where any id is accepted."""
     optional: tuple[str, ...] = ()

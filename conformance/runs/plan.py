@@ -95,21 +95,34 @@ def _once(case: Case, mode: Mode, server: Server, tried: set[str]) -> Plan:
     answer = _answer(foreseen, mode)
     if foreseen.trials and mode.cut not in tried:
         tried.add(mode.cut)
-        first, *others = foreseen.trials
-        _count(found, first, answer)
-        found.free += 1
-        for other in others:  # asked only if a grammar forbids the first
-            found.most += _most(other)
+        _count_trials(found, foreseen, answer)
     _count(found, foreseen.body, answer)
     if case.echo is not None and case.says is not None:
         calls = sum(isinstance(one, Call) for one in case.says)
         if calls == len(case.echo.results):
             said = "".join([supposed(case), *case.echo.results])
             message = {"role": "assistant", "content": said}
-            longer = replace(case, messages=(*case.messages, message))
+            longer = replace(
+                case,
+                messages=(*case.messages, message),
+                options=case.options.for_next_turn(),
+                says=case.echo.says,
+            )
             next_turn = strategy_for(longer, mode, server).foresee(DEFAULT, longer, mode, server)
+            _count_trials(found, next_turn, answer)  # with its own item's answer in it: not shared
             _count(found, next_turn.body, answer)
     return found
+
+
+def _count_trials(found: Plan, foreseen: Foreseen, answer: int | None) -> None:
+    """Count the requests that find out which script the server allows, if there are any."""
+    if not foreseen.trials:
+        return
+    first, *others = foreseen.trials
+    _count(found, first, answer)
+    found.free += 1
+    for other in others:  # asked only if a grammar forbids the first
+        found.most += _most(other)
 
 
 def _answer(foreseen: Foreseen, mode: Mode) -> int | None:

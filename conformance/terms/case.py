@@ -51,6 +51,8 @@ class Expectation:
     """Any one of these."""
     refused: bool = False
     """The request makes no sense, so it gets an error instead of an answer."""
+    answerable: bool = False
+    """Of a request that is to be refused: no sentence says that a server must see its mistake."""
     keeps: tuple[str, ...] = ()
     """Words that reach the client somewhere: in the text, in a name or in arguments."""
     finished: tuple[Call, ...] = ()

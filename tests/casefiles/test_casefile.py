@@ -515,6 +515,11 @@ def test_a_bad_request_is_written_as_it_is(tmp_path: Path) -> None:
     assert (case.says, case.sampled) == (None, True)
 
 
+def test_of_a_bad_request_a_refusal_may_be_preferred_only(tmp_path: Path) -> None:
+    case = only(tmp_path, "wire: {chat: {tools: [{}]}}\nexpect: {refused: preferred}")
+    assert case.expect == Expectation(refused=True, answerable=True)
+
+
 def test_a_case_names_modes_of_its_own(tmp_path: Path) -> None:
     case = only(tmp_path, "says: x\nmodes: [prompt, stream-stop-8]")
     assert case.modes == (PROMPT, named("stream-stop-8"))

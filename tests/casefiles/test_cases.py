@@ -10,6 +10,7 @@ import pytest
 from conformance.casefiles import casefile
 from conformance.formats import FORMATS, Inexpressible
 from conformance.formats.format import text_of
+from conformance.scripting import script_in
 from conformance.terms.case import Case, Expectation
 from tests import shipped
 
@@ -138,7 +139,7 @@ def test_every_id_in_a_history_is_nine_letters_and_digits_except_where_the_case_
 def test_every_cut_is_at_a_text_that_the_format_writes(name: str) -> None:
     found = [case for case in CASES if case.cut_after is not None and name not in case.omits]
     assert found
-    texts = {case.id: text_of(FORMATS[name].write(case.says or ())) for case in found}
+    texts = {case.id: text_of(script_in(case, name)) for case in found}
     assert [case.id for case in found if (case.cut_after or "") not in texts[case.id]] == []
 
 

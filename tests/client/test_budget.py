@@ -190,6 +190,18 @@ def test_a_plan_counts_the_attempts_that_a_run_then_makes(run: Run) -> None:
     assert run(*asked, f"{often.likely.requests - 1}requests").ret == NOTHING_TESTED
 
 
+def test_a_plan_counts_the_trials_of_follow_ups_which_no_two_items_share(run: Run) -> None:
+    place = casefile.shipped() / "turns.yaml"
+    cases = [case for case in casefile.load(place) if case.id == "turns/own-answer-back"]
+    server = plan.server_of("mistral", "mistral-v11", "scripted")
+    found = plan.plan(cases, server)
+    items = [f"{place}::own-answer-back[{mode}]" for mode in ("complete", "stream")]
+    asked = ("--reference", "--parser", "mistral", "--format", "mistral-v11", *items, "--budget")
+    assert found.items == len(items)
+    assert run(*asked, f"{found.likely.requests}requests").ret == COMPLETED
+    assert run(*asked, f"{found.likely.requests - 1}requests").ret == NOTHING_TESTED
+
+
 def test_a_plan_repeats_only_what_a_model_says() -> None:
     cases = casefile.load(casefile.shipped() / "single.yaml")
     server = plan.server_of("hermes", "hermes", "scripted")

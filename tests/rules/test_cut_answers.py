@@ -168,6 +168,7 @@ def test_the_shipped_cases_say_which_calls_a_cut_leaves_whole() -> None:
         if (calls := finished_calls(case.says, script_in(case, "hermes"), case.cut_after))
     }
     assert found == {
+        "choice/required-cut-in-the-second-call": ["get_time"],
         "cuts/behind-a-call": ["get_time"],
         "cuts/between-calls": ["get_time"],
         "cuts/in-the-second-call": ["get_time"],

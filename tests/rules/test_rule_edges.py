@@ -297,7 +297,7 @@ def in_chunks(*lists: list[Json]) -> Evidence:
     return replace(found, expect=Expectation())
 
 
-def told_of_second_entries(found: Evidence) -> list[tuple[str, str]]:
+def second_entries_reported(found: Evidence) -> list[tuple[str, str]]:
     ids = "chunk.index.unique-in-chunk", "chunk.index.unique-at-end"
     return [(id.removeprefix("chunk.index."), where) for id, where in broken(found) if id in ids]
 
@@ -317,8 +317,8 @@ WEATHER = '{"city": {"in": ["Paris"'
         ([entry('{"city": "\\')], [entry('"Paris"'), entry("}")]),
     ],
 )
-def test_what_only_closes_a_call_is_told_as_its_end(lists: tuple[list[Json], ...]) -> None:
-    found = told_of_second_entries(in_chunks(*lists))
+def test_what_only_closes_a_call_is_reported_as_its_end(lists: tuple[list[Json], ...]) -> None:
+    found = second_entries_reported(in_chunks(*lists))
     several = [number for number, entries in enumerate(lists, 2) if len(entries) > 1]
     places = [f"chunk {number} choice 0 delta.tool_calls" for number in several]
     assert found == [("unique-at-end", place) for place in places]
@@ -340,16 +340,25 @@ def test_what_only_closes_a_call_is_told_as_its_end(lists: tuple[list[Json], ...
         ([entry('{"days": 2}\u00a0'), entry("\u00a0")],),
     ],
 )
-def test_a_second_entry_that_brings_more_of_a_call_is_told(lists: tuple[list[Json], ...]) -> None:
+def test_a_second_entry_that_brings_more_of_a_call_is_reported(
+    lists: tuple[list[Json], ...],
+) -> None:
     place = "chunk 2 choice 0 delta.tool_calls"
-    assert told_of_second_entries(in_chunks(*lists)) == [("unique-in-chunk", place)]
+    assert second_entries_reported(in_chunks(*lists)) == [("unique-in-chunk", place)]
 
 
-def test_of_two_calls_in_a_chunk_each_is_told_of_its_own_second_entry() -> None:
+def test_of_two_calls_in_a_chunk_each_has_its_own_second_entry() -> None:
     other = [{**entry(text), "index": 1} for text in ('{"days": 2', "}")]
     found = in_chunks([entry('{"days": '), entry("2}"), *other])
     place = "chunk 2 choice 0 delta.tool_calls"
-    assert told_of_second_entries(found) == [
+    assert second_entries_reported(found) == [
         ("unique-at-end", place),
         ("unique-in-chunk", place),
     ]
+
+
+@pytest.mark.parametrize("file", ["wrong-500.json", "wrong-event.sse"])
+def test_a_refusal_that_is_preferred_comes_as_any_other(file: str) -> None:
+    found = sample(SAMPLES / "err.tools-invalid" / file)
+    preferred = replace(found, expect=Expectation(refused=True, answerable=True))
+    assert broken(preferred) == broken(found) == [("err.tools-invalid", "status")]

@@ -103,7 +103,8 @@ UNKNOWN: dict[str, Any] = {"format": None, "client": None}
 
 def untold(found: Evidence) -> Evidence:
     """What is known about an answer but for what the model said: whether the request was good."""
-    return replace(found, expect=Expectation(refused=found.expect.refused))
+    refused, answerable = found.expect.refused, found.expect.answerable
+    return replace(found, expect=Expectation(refused=refused, answerable=answerable))
 
 
 @pytest.mark.parametrize("file", WRONG)

@@ -78,12 +78,17 @@ class Closed:
         pass
 
 
-def asked(case: Case, mode: Mode, server: Any) -> Json:
-    """Give the body of the first request for an item."""
+def all_asked(case: Case, mode: Mode, server: Any) -> list[Json]:
+    """Give the bodies of the requests for an item."""
     sender = Closed()
     channel = Channel(server=server, asker=Asker(sender))
     asyncio.run(strategy_for(case, mode, server).ask(channel, Item(case=case, mode=mode)))
-    return sender.bodies[0]
+    return sender.bodies
+
+
+def asked(case: Case, mode: Mode, server: Any) -> Json:
+    """Give the body of the first request for an item."""
+    return all_asked(case, mode, server)[0]
 
 
 def names(*found: Mode) -> list[str]:
@@ -203,6 +208,19 @@ def test_what_is_foreseen_is_what_is_asked(case: Case, mode: Mode, server: Any) 
     assert foreseen.body == asked(case, mode, server)
 
 
+@pytest.mark.parametrize(
+    "cut", [{"options": Options(choice="required", stop="Par", limit=3)}, {"cut_after": '"Par'}]
+)
+def test_a_script_is_tried_without_what_cuts_it(cut: dict[str, Any]) -> None:
+    case = replace(replace(CASE, options=Options(choice="required")), **cut)
+    trial, *_, judged = all_asked(case, COMPLETE, SERVER)
+    limits = [one.get("max_tokens") or one["max_completion_tokens"] for one in (trial, judged)]
+    whole = asked(CASE, COMPLETE, SERVER)["max_completion_tokens"]
+    assert limits[1] < limits[0] == whole
+    assert "stop" not in trial
+    assert trial["vllm_xargs"] == judged["vllm_xargs"]
+
+
 def test_the_longest_scripts_are_asked_first_and_sampled_items_as_they_come() -> None:
     short, long = (Item(case=one, mode=COMPLETE) for one in (replace(CASE, says=()), CASE))
     assert list(EMISSIONS["scripted"].in_order([short, long])) == [long, short]
@@ -223,6 +241,20 @@ def test_a_grammar_is_asked_once_for_all_items_that_share_a_script() -> None:
     foreseen = scripted.foresee(DEFAULT, case, COMPLETE, SERVER)
     assert len(trials) == len(foreseen.trials) > 1
     assert len(sender.bodies) == len(trials) + len(items)
+
+
+def test_a_script_is_tried_for_each_conversation_whichever_comes_first() -> None:
+    """As follow-ups have: each holds the answer of its own item, with ids of its own."""
+    case = replace(CASE, options=Options(choice="required"))
+    other = replace(case, messages=(*case.messages, {"role": "user", "content": "And you?"}))
+    found = []
+    for order in ([case, other], [other, case]):
+        sender = Closed()
+        channel = Channel(server=SERVER, asker=Asker(sender))
+        for one in order:
+            asyncio.run(scripted.ask(channel, Item(case=one, mode=COMPLETE)))
+        found.append(sorted(json.dumps(body) for body in sender.bodies))
+    assert found[0] == found[1]
 
 
 class Cut:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from conformance.base.jsonvalue import Json
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
 from conformance.client.sender import ASKED_FOR
@@ -20,7 +23,7 @@ from conformance.runs.emissions.emission import (
     no_answer,
 )
 from conformance.scripting import NotApplicable, finished_calls, is_bound, scripts_of
-from conformance.terms.case import COMPLETE, Case, Expectation, Mode
+from conformance.terms.case import CHARACTERS, COMPLETE, Case, Expectation, Mode
 from conformance.terms.outcome import Level
 from conformance.terms.said import Script
 from conformance.terms.server import Server
@@ -81,7 +84,16 @@ async def _script(channel: Channel, case: Case, cut: str) -> Script:
     scripts = scripts_of(case, channel.server)
     if not is_bound(case, channel.server):
         return scripts[0]
-    return await channel.once((case.id, cut), lambda: _choose(channel, case, cut, scripts))
+    # The tokens are cut as they will be: a grammar may forbid what one character alone begins.
+    mode = replace(COMPLETE, cut=cut if case.cut_after is None else CHARACTERS.cut)
+    asked = [channel.wire.ask(_uncut(case), mode, channel.server, script) for script in scripts]
+    trials = [channel.wire.tokens.shown(body) for body in asked]
+    # Shared by items that would try the same, and by no others. A follow-up has its own item's
+    # answer in it: were one tried for all, which one would be luck, and another on each tape.
+    tried = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
+    return await channel.once(
+        (case.id, tried), lambda: _choose(channel, case.id, list(zip(scripts, trials, strict=True)))
+    )
 
 
 class _Untried(Exception):
@@ -92,43 +104,44 @@ class _Untried(Exception):
         self.answer = answer
 
 
-async def _choose(channel: Channel, case: Case, cut: str, scripts: list[Script]) -> Script:
+async def _choose(channel: Channel, id: str, trials: list[tuple[Script, Json]]) -> Script:
     """Try which script is said to the end: a grammar of the server may forbid some.
 
     A script that is refused decides nothing: if every one is, the case's own exchange will show
     what is wrong. Raises `_Untried` where an answer is not whole: another script might be said, and
     its like fail for what is not the server's fault.
     """
-    ASKED_FOR.set(f"{case.id} script")
-    mode = replace(COMPLETE, cut=cut)
+    ASKED_FOR.set(f"{id} script")
     diverted = False
-    for script in scripts:
-        body = channel.wire.ask(case, mode, channel.server, script)
-        answer = await channel.ask(channel.wire.tokens.shown(body))
+    for script, body in trials:
+        answer = await channel.ask(body)
         if answer.exchange.error is not None:
             raise _Untried(answer)
         if answer.exchange.status != 200:
             continue
-        if await _is_said(channel, case, answer, text_of(script)):
+        if await _is_said(channel, answer, text_of(script)):
             return script
         diverted = True
     if diverted:
         raise NotApplicable("a grammar of the server forbids what the model would say")
-    return scripts[0]
+    return trials[0][0]
 
 
-async def _is_said(channel: Channel, case: Case, answer: Answer, script: str) -> bool:
-    """Whether the model said the script to its end, or as far as the case lets it."""
+def _uncut(case: Case) -> Case:
+    """Leave out what cuts the answer: it would hide what a grammar says of the rest."""
+    options = replace(case.options, limit=None, stop=None)
+    return replace(case, options=options, cut_after=None)
+
+
+async def _is_said(channel: Channel, answer: Answer, script: str) -> bool:
+    """Whether the model said the script to its end, or as far as a limit of the wire's lets it."""
     ids = list(channel.wire.tokens.of_script(answer))
     if len(ids) < 2:
         return True  # a server that shows no tokens has no grammar that could bind them
-    if case.cut_after is None:
-        ids = ids[:-1]  # the end of the sequence
-    said = await channel.asker.detokenize(ids)
-    if said is None or said == script:
-        return True
-    limited = case.cut_after is not None or case.options.may_cut
-    return limited and script.startswith(said)
+    # The last one is the end of the sequence, or where a limit of the wire's has cut it.
+    said = await channel.asker.detokenize(ids[:-1])
+    limited = any(turn.ending == "limit" for turn in answer.turns)
+    return said is None or said == script or (limited and script.startswith(said))
 
 
 def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
@@ -139,7 +152,7 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
     return Foreseen(
         body=wire.ask(case, mode, server, scripts[0]),
         says=text_of(scripts[0]),
-        trials=tuple(wire.ask(case, COMPLETE, server, one) for one in tried),
+        trials=tuple(wire.ask(_uncut(case), COMPLETE, server, one) for one in tried),
     )
 
 

@@ -101,6 +101,7 @@ FORCED = [
         ],
     ),
     ("required", (Text(text="No."),), []),
+    ("required", (Text(text="I look."), PARIS), []),
 ]
 
 
@@ -131,10 +132,15 @@ def test_a_grammar_may_bind_what_is_forced(change: dict[str, Any], bound: bool) 
     assert is_bound(replace(CASE, **change), SERVER) is bound
 
 
-def test_a_grammar_may_bind_a_format_in_any_request_with_tools() -> None:
-    formats = [name for name in FORMATS if is_bound(CASE, replace(SERVER, format=name))]
+@pytest.mark.parametrize("tools", [CASE.tools, ()])
+def test_a_grammar_may_bind_what_a_format_says_in_any_request(tools: tuple[Json, ...]) -> None:
+    case = replace(CASE, tools=tools)
+    formats = [name for name in FORMATS if is_bound(case, replace(SERVER, format=name))]
     assert formats == [name for name, format in FORMATS.items() if format.grammar]
-    assert not any(is_bound(replace(CASE, tools=()), replace(V11, format=name)) for name in FORMATS)
+
+
+def test_a_grammar_without_tools_lets_any_text_be() -> None:
+    assert not is_bound(replace(CASE, tools=(), says=(Text(text="Hi"),)), V11)
 
 
 def test_a_scripted_request_carries_the_script_and_a_limit() -> None:

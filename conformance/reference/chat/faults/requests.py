@@ -7,7 +7,10 @@ import json
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 
 from conformance.base.jsonvalue import Json
+from conformance.formats.stream import Content
+from conformance.reference.chat import answer
 from conformance.reference.chat.faults.registry import fault
+from conformance.reference.reply import Reply
 
 REFUSED = "refused/unknown-tool-choice"
 
@@ -31,6 +34,24 @@ def refuses_inside_the_stream(request: Json, response: Response) -> Response:
         return response
     events = [b"data: %s\n\n" % bytes(response.body), b"data: [DONE]\n\n"]
     return StreamingResponse(iter(events), media_type="text/event-stream")
+
+
+@fault("refusal", "err.unchecked", "refused/schema-with-a-lost-reference")
+def follows_no_reference(request: Json, response: Response) -> Response:
+    """Answers a request whose schema refers to what is not there.
+
+    The grammar that vLLM makes of it lets anything stand in that place.
+    """
+    if "there is no" not in json.loads(bytes(response.body))["error"]["message"]:
+        return response
+    said = Reply(
+        groups=((Content("It is late."),), ()), tokens=((), ()), finish_reason="stop", ids=()
+    )
+    usage = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
+    if not request.get("stream"):
+        return JSONResponse(answer.complete(request, [said], usage, frozenset()))
+    chunks = list(answer.chunks(request, [said], usage, frozenset()))
+    return StreamingResponse(answer.events(chunks, frozenset()), media_type="text/event-stream")
 
 
 @fault("refusal", "http.error-json", REFUSED)
