@@ -41,15 +41,18 @@ def _misread(config: pytest.Config, args: list[str]) -> str | None:
 
     It looks for its settings before any plugin can say which options have a value.
     """
-    root = config.rootpath
-    if root == config.invocation_params.dir:
+    root, here = config.rootpath, config.invocation_params.dir
+    if root == here:
         return None
+    has_left = (here / "conftest.py").is_file()
     for name, value in pairwise(args):
-        if name.startswith("--") and "=" not in name and Path(value).absolute() == root:
+        path = Path(value)
+        is_it = path.absolute() == root or (has_left and path.exists())
+        if name.startswith("--") and "=" not in name and is_it:
             from conformance.pytesting.option_table import OPTIONS
 
             if any(one.name == name and not one.is_switch for one in OPTIONS):
-                return f"write {name}={value} with =; pytest takes a folder after a space for tests"
+                return f"write {name}={value} with =; pytest takes a path after a space for tests"
     return None
 
 

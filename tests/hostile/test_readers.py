@@ -26,6 +26,7 @@ ALLOWED = {
     "client/probe.py": "counts what has come, and breaks off; tests/hostile shows it",
     "base/outlet.py": "opens the null device to write",
     "engines/process.py": "a line of our own watchdog",
+    "engines/vllm/front_end.py": "a program in a wheel that pip has fetched, copied in pieces",
     "engines/vllm/model_folder.py": "a script in the server's own Python, on what that holds",
     "engines/vllm/server.py": "an answer of our own server, with a limit",
     "engines/vllm/source.py": "an archive that pip has fetched, and the script that is its backend",

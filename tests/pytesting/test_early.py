@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
 
@@ -70,9 +71,20 @@ def test_a_folder_with_settings_of_its_own_needs_an_equals_sign(run: Run) -> Non
     (tree / "conftest.py").write_text("raise RuntimeError('not ours')\n")
     found = run.pytester.runpytest_subprocess("--launch=hermes", "--vllm", str(tree))
     assert found.ret == USAGE_ERROR
-    found.stderr.fnmatch_lines([f"ERROR: write --vllm={tree} with =; pytest takes a folder *"])
-    told = run.pytester.runpytest_subprocess("--launch=hermes", "--no-known", str(tree))
-    told.stderr.no_fnmatch_line("*with =*")
+    found.stderr.fnmatch_lines([f"ERROR: write --vllm={tree} with =; pytest takes a path *"])
+    said = run.pytester.runpytest_subprocess("--launch=hermes", "--no-known", str(tree))
+    said.stderr.no_fnmatch_line("*with =*")
+
+
+def test_a_path_elsewhere_needs_an_equals_sign_where_a_conftest_would_be_left(
+    run: Run, tmp_path: Path
+) -> None:
+    run.pytester.makeconftest("")
+    elsewhere = tmp_path / "tapes"
+    elsewhere.mkdir()
+    found = run.pytester.runpytest_subprocess("--tapes", str(elsewhere))
+    assert found.ret == USAGE_ERROR
+    found.stderr.fnmatch_lines([f"ERROR: write --tapes={elsewhere} with =; *"])
 
 
 def test_an_unknown_option_is_reported_as_ever(pytester: pytest.Pytester) -> None:
