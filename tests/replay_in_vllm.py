@@ -301,7 +301,7 @@ def test_a_step_has_the_form_of_its_release() -> None:
 
 def test_old_logprobs_have_a_row_for_each_request() -> None:
     likely = likelihood.of([7], 1, SIZE)
-    with patch.object(interface, "LogprobsLists", Lists):
+    with patch.multiple(interface, LogprobsLists=Lists, COUNTS_TOKENS=False):
         old = interface.output_of(ROWS, likely, {}).logprobs
     assert (len(old.logprob_token_ids), old.logprob_token_ids[1]) == (2, [7, 7])
     new = interface.output_of(ROWS, likely, {}).logprobs

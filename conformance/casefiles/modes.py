@@ -91,4 +91,4 @@ def length(case: Case) -> int:
 
 
 def _is_possible(mode: Mode, server: Server) -> bool:
-    return mode.interval is None or server.takes_interval
+    return mode.interval is None or server.takes_interval or server.takes_steps

@@ -25,6 +25,8 @@ from conformance.terms.server import Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
+STEPS = (1, 2)
+"""Tokens in the first step of the engine, and in each further one."""
 FIRST_PAUSE = 0.5
 """Seconds between the first two attempts, where the server has not said how many."""
 DOCUMENT = 20.0
@@ -47,6 +49,8 @@ class Greeting:
     """Where a model answers."""
     hello: Callable[[str, Script | None], Json]
     """Writes a short request to a model; with a script to say, or for a few words of its own."""
+    in_steps: Callable[[Json, Sequence[int]], Json]
+    """Asks that the script of a request be said so many tokens at a time."""
     with_tool: Callable[[Json], Json]
     """Adds a tool to a request; there are templates that cannot do without."""
     shown: Callable[[Json], Json]
@@ -135,6 +139,14 @@ class Probe:
                 "the URL goes up to /v1, as for the OpenAI client"
             )
         return [str(item["id"]) for item in data if isinstance(item, dict) and "id" in item]
+
+    def says_in_steps(self, model: str, script: Script) -> bool:
+        """Whether the model says a script several tokens at a time; most servers refuse that."""
+        asked = self._greeting.in_steps(self._greeting.hello(model, script), STEPS)
+        answers = (self._greet(dressed(asked)) for dressed, *_ in self._dresses)
+        found = next((one.document for one in answers if one.status == 200), None)
+        text = None if found is None else self._greeting.text(found)
+        return text == "".join(piece.text for piece in script)
 
     def says(self, model: str, script: Script) -> str | None:
         """Ask the model to say a script; give the text that came, or `None` if that was refused.
@@ -264,6 +276,7 @@ def examine(
     root = probe.url.removesuffix("/v1")
     implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
     openapi = probe.get(f"{root}/openapi.json")
+    takes_interval = _has_field(openapi, greeting.schema, "stream_interval")
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
         raise ProbeProblem(
@@ -280,7 +293,8 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        takes_interval=_has_field(openapi, greeting.schema, "stream_interval"),
+        takes_interval=takes_interval,
+        takes_steps=scripted and not takes_interval and _says_in_steps(probe, model),
         render_path=_prompts(openapi, greeting.prompts),
         shows_token_ids=not scripted and probe.shows_tokens(model),
     )
@@ -298,6 +312,10 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
             "use another key, or give the id with --model"
         )
     return wanted or models[0]
+
+
+def _says_in_steps(probe: Probe, model: str) -> bool:
+    return probe.says_in_steps(model, (Piece("text", f"yes {secrets.token_hex(8)}"),))
 
 
 def _is_scripted(probe: Probe, model: str) -> bool:

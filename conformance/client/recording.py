@@ -40,6 +40,7 @@ EXCHANGES = "exchanges"
 NOT_THERE = "not on the tape"
 KEYS = {
     "takes_interval": "intervals",
+    "takes_steps": "steps",
     "render_path": "prompts",
     "shows_token_ids": "tokens",
     "answer_tokens": "room",

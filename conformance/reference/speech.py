@@ -12,7 +12,7 @@ from conformance.formats import Format
 from conformance.formats.format import text_of
 from conformance.formats.stream import Token
 from conformance.reference.pretend_model import Says
-from conformance.replay.script import FIELD, Refused, read
+from conformance.replay.script import FIELD, Refused, one_by_one, read
 from conformance.replay.tokens import parts
 from conformance.terms.said import Piece, Script
 
@@ -43,7 +43,7 @@ def speak(
     pieces: Script = (Piece("text", PLAIN),)
     cut = "tokens"
     if source is not None:
-        script = read(source)
+        script = one_by_one(read(source))
         given = [Piece(piece.kind, piece.text) for piece in script.pieces]
         pieces, cut = tuple(_known(given, format)), script.cut
     elif model is not None:

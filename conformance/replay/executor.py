@@ -20,7 +20,8 @@ from vllm.v1.executor.abstract import Executor  # type: ignore[import-not-found]
 from . import interface, likelihood
 from .beat import Beat, pair
 from .likelihood import Likelihoods
-from .request import find_script, identify, load_cutter, pace
+from .request import find_script, identify, load_cutter, pace, steps_of
+from .script import Refused
 from .voice import Language, Voice
 
 UNSCRIPTED = "No script."
@@ -149,7 +150,7 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
             is_due = voice.is_due(count)
             if is_due and not voice.said:
                 begun.add(name)
-            rows[name] = [self.speak(name, voice, masks.get(name))] if is_due else []
+            rows[name] = self.speak(name, voice, masks.get(name)) if is_due else []
         prompts = {name: self.of_prompt(name) for name in begun & self.prompts.keys()}
         return interface.output_of(rows, self.likely(rows), prompts)
 
@@ -184,19 +185,29 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
             prompt=len(prompt),
             computed=new.num_computed_tokens,
             pace=pace(params),
+            steps=self.steps(params),
         )
 
-    def speak(self, name: str, voice: Voice, mask: Any) -> int:
-        """Give the next token of a request, and log where it leaves its script."""
+    def steps(self, params: SamplingParams) -> tuple[int, ...]:
+        """Give how many tokens each step has; one where a vLLM could not take more."""
+        if params.logprobs is not None and not interface.COUNTS_TOKENS:
+            return (1,)
+        try:
+            return steps_of(params)
+        except Refused:  # the answer is the refusal
+            return (1,)
+
+    def speak(self, name: str, voice: Voice, mask: Any) -> list[int]:
+        """Give what a request says in a step, and log where it leaves its script."""
         was_astray = voice.strayed is not None
-        token = voice.speak(self.language, mask)
+        tokens = voice.speak(self.language, mask)
         if voice.scripted and voice.strayed is not None and not was_astray:
             place = voice.said - 1
             wanted = voice.ids[min(place, len(voice.ids) - 1)]
             logger.warning(
                 "conformance: a grammar forbids token %d at place %d of %s", wanted, place, name
             )
-        return token
+        return tokens
 
     def keep_pace(self, names: dict[str, int]) -> None:
         """Wait until the API server has sent what was said: it would join deltas."""

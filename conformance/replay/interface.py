@@ -27,6 +27,9 @@ BLOCK = 16
 ASKS_TWICE = hasattr(Executor, "sample_tokens")
 """Whether a step is asked for in two calls; releases before 0.11.1 ask once, grammar included."""
 
+COUNTS_TOKENS = "cu_num_generated_tokens" in LogprobsLists._fields
+"""Whether logprobs may be of several tokens of a request; releases up to 0.11.0 have one a step."""
+
 _CACHE = {
     "block_size": BLOCK,
     "num_kv_heads": 1,
@@ -120,7 +123,7 @@ def _lists(likely: Likelihoods, rows: list[list[int]]) -> LogprobsLists:
     starts = [0]
     for row in rows:
         starts.append(starts[-1] + len(row))
-    if "cu_num_generated_tokens" not in LogprobsLists._fields:  # up to 0.11.0
+    if not COUNTS_TOKENS:
         return LogprobsLists(*_of_each_request(likely, rows))
     count = len(likely.ranks)
     return LogprobsLists(

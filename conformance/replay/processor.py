@@ -12,7 +12,8 @@ import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
 from vllm.config import VllmConfig  # type: ignore[import-not-found]
 from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
 
-from .request import Ids, check, find_script, identify, load_cutter, pace
+from .request import Ids, check, find_script, find_source, identify, load_cutter, pace
+from .script import one_by_one, read
 
 try:
     import vllm.v1.worker.gpu.sample.logits_processor as v2  # type: ignore[import-not-found]
@@ -129,6 +130,9 @@ class Replay(V1Processor, V2Processor):  # type: ignore[misc]
     @classmethod
     def validate_params(cls, sampling_params: SamplingParams) -> None:
         """Refuse a request whose script cannot be said; runs in the API server's process."""
+        source = find_source(sampling_params)
+        if source is not None:
+            one_by_one(read(source))
         check(sampling_params, sys._getframe())
 
 

@@ -85,6 +85,12 @@ def find_source(params: SamplingParams) -> str | None:
     return source
 
 
+def steps_of(params: SamplingParams) -> tuple[int, ...]:
+    """Give how many tokens a request's script has in each step."""
+    source = find_source(params)
+    return (1,) if source is None else read(source).steps
+
+
 @lru_cache(maxsize=512)
 def compile_script(source: str, identity: Identity) -> Ids:
     """Give the ids of a script, once for all its requests."""

@@ -16,6 +16,8 @@ MAX_SCRIPT_CHARACTERS = 1_000_000
 
 KINDS = ("text", "marker", "control")
 CUTS = "tokens, characters, pieces:SEED (SEED a number of at most 18 digits)"
+MAX_STEPS = 100
+STEPS = f"a list of 1 to {MAX_STEPS} whole numbers above 0"
 CUT = re.compile(r"tokens|characters|pieces:[0-9]{1,18}")
 
 
@@ -50,6 +52,11 @@ class Script:
     `characters`: each character by itself.
     `pieces:SEED`: each run at random places, which are the same for the same seed.
     """
+    steps: tuple[int, ...] = (1,)
+    """How many tokens the engine says in each of its steps; the last number is for all that follow.
+
+    A delta has at least the tokens of a step.
+    """
 
     @property
     def text(self) -> str:
@@ -75,7 +82,15 @@ def read(source: str) -> Script:
         raise Refused(f"v is {brief(version)}; this server reads version {VERSION}")
     if not isinstance(cut, str) or not CUT.fullmatch(cut):
         raise Refused(f"cut is {brief(cut)}; allowed: {CUTS}")
-    return Script(read_pieces(document["pieces"]), cut)
+    steps = read_steps(document.get("steps", [1]))
+    return Script(read_pieces(document["pieces"]), cut, steps)
+
+
+def one_by_one(script: Script) -> Script:
+    """Give a script back; raises Refused where it is to be said several tokens at a time."""
+    if script.steps != (1,):
+        raise Refused("steps: this server says one token at a time")
+    return script
 
 
 def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -89,10 +104,18 @@ def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_keys(document: Mapping[str, Any]) -> None:
     """Refuse a script with unknown or missing keys."""
     wanted = {"v", "pieces", "cut"}
-    if unknown := sorted(document.keys() - wanted):
-        raise Refused(f"unknown key {brief(unknown[0])}; allowed: v, pieces, cut")
+    if unknown := sorted(document.keys() - wanted - {"steps"}):
+        raise Refused(f"unknown key {brief(unknown[0])}; allowed: v, pieces, cut, steps")
     if missing := sorted(wanted - document.keys()):
         raise Refused(f"key {missing[0]!r} is missing")
+
+
+def read_steps(document: object) -> tuple[int, ...]:
+    """Read how many tokens each step has."""
+    numbers = document if isinstance(document, list) else []
+    if not 0 < len(numbers) <= MAX_STEPS or any(type(one) is not int or one < 1 for one in numbers):
+        raise Refused(f"steps is {brief(document)}; expected {STEPS}")
+    return tuple(numbers)
 
 
 def read_pieces(document: object) -> tuple[Piece, ...]:

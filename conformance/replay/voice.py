@@ -33,6 +33,9 @@ class Voice:
     """How many tokens of prompt and answer were read before the step."""
     pace: float = 0.0
     """Seconds for a token where nobody says that the last one was sent; 0 if none is streamed."""
+    steps: tuple[int, ...] = (1,)
+    """How many tokens each step has; the last number is for all that follow."""
+    turn: int = 0
     said: int = 0
     strayed: tuple[int, ...] | None = None
     """What was said since a grammar forbade a token of `ids`; None if it never did."""
@@ -44,11 +47,15 @@ class Voice:
         """
         return self.computed + scheduled >= self.prompt + self.said
 
-    def speak(self, language: Language, mask: Sequence[int] | None = None) -> int:
-        """Give the next token; `mask` is what a grammar allows."""
-        token = self._next(language, mask)
-        self.said += 1
-        return token
+    def speak(self, language: Language, mask: Sequence[int] | None = None) -> list[int]:
+        """Give the tokens of a step; `mask` is what a grammar allows, known of one token only."""
+        count = self.steps[min(self.turn, len(self.steps) - 1)] if mask is None else 1
+        self.turn += 1
+        tokens: list[int] = []
+        while len(tokens) < count and (not tokens or self.said < len(self.ids)):
+            tokens.append(self._next(language, mask))
+            self.said += 1
+        return tokens
 
     def _next(self, language: Language, mask: Sequence[int] | None) -> int:
         wanted = self.ids[min(self.said, len(self.ids) - 1)]

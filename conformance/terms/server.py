@@ -58,6 +58,8 @@ class Server:
     """Where its answers come from: the name of a file in `runs/emissions`."""
     takes_interval: bool = False
     """The request has a field for tokens per delta."""
+    takes_steps: bool = False
+    """A script may say how many tokens a delta has; asked only where the request has no field."""
     render_path: str | None = None
     """Where the server shows the tokens of the prompt that it makes of a request."""
     shows_token_ids: bool = False

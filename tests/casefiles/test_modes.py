@@ -24,6 +24,8 @@ def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     plain = ["complete", "stream", "stream-characters"]
     assert names(*of_server(SERVER)) == [*plain, "stream-interval-5", "stream-interval-1000"]
     assert names(*of_server(replace(SERVER, takes_interval=False))) == plain
+    steps = replace(SERVER, takes_interval=False, takes_steps=True)
+    assert names(*of_server(steps)) == names(*of_server(SERVER))
 
 
 def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:

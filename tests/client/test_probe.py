@@ -19,7 +19,7 @@ from conformance.client.access import Access
 from conformance.client.probe import ProbeProblem
 from conformance.formats import FORMATS
 from conformance.formats.registry import server_id
-from conformance.reference import Reference
+from conformance.reference import Reference, speech
 from conformance.terms.server import Server
 from conformance.wires.registry import DEFAULT
 from tests.clock import Time
@@ -87,6 +87,21 @@ def test_a_scripted_server_shows_its_format(parser: str, format: str) -> None:
 def test_a_server_without_the_plugin_is_sampled() -> None:
     with Reference("hermes", scripted=False) as running:
         assert examine(running.url, parser="hermes").emission == "sampled"
+
+
+def test_a_server_is_asked_for_steps_where_its_requests_have_no_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "_has_field", lambda *_: False)
+    with Reference("hermes") as running:
+        found = examine(running.url, parser="hermes")
+        assert (found.emission, found.takes_interval, found.takes_steps) == (
+            "scripted",
+            False,
+            False,
+        )
+        monkeypatch.setattr(speech, "one_by_one", lambda script: script)
+        assert examine(running.url, parser="hermes").takes_steps
 
 
 def test_a_server_can_be_taken_as_sampled() -> None:

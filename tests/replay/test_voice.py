@@ -26,49 +26,71 @@ def voice(*ids: int, scripted: bool = True, prompt: int = 4) -> Voice:
     return Voice(ids=(*ids, END), scripted=scripted, prompt=prompt, computed=0)
 
 
+def next_of(one: Voice, allowed: list[int] | None = None) -> int:
+    """Let a voice that says one token at a time say the next."""
+    (token,) = one.speak(LANGUAGE, allowed)
+    return token
+
+
 def test_a_voice_says_its_script_and_its_end() -> None:
     one = voice(5, 6, 7)
-    assert [one.speak(LANGUAGE) for _ in range(4)] == [5, 6, 7, END]
+    assert [next_of(one) for _ in range(4)] == [5, 6, 7, END]
     assert one.strayed is None
 
 
 def test_a_voice_whose_end_is_not_heard_goes_on_ending() -> None:
     one = voice(5)
-    assert [one.speak(LANGUAGE) for _ in range(4)] == [5, END, END, END]
+    assert [next_of(one) for _ in range(4)] == [5, END, END, END]
 
 
 def test_a_script_that_a_grammar_allows_is_said_as_it_is() -> None:
     one = voice(5, 40)
-    assert [one.speak(LANGUAGE, mask(5)), one.speak(LANGUAGE, mask(40, 3))] == [5, 40]
+    assert [next_of(one, mask(5)), next_of(one, mask(40, 3))] == [5, 40]
     assert one.strayed is None
 
 
 def test_a_script_that_a_grammar_forbids_is_left_for_good() -> None:
     one = voice(5, 6, 7)
-    assert one.speak(LANGUAGE, mask(5)) == 5
-    assert one.speak(LANGUAGE, mask(7, 8, 20)) == 20  # neither what is left of it, nor the end
-    assert one.speak(LANGUAGE, mask(6, 7, 21, END)) == 21
+    assert next_of(one, mask(5)) == 5
+    assert next_of(one, mask(7, 8, 20)) == 20  # neither what is left of it, nor the end
+    assert next_of(one, mask(6, 7, 21, END)) == 21
     assert one.strayed == (20, 21)
 
 
 def test_what_a_script_still_had_to_say_is_said_only_where_nothing_else_may_come() -> None:
     one = voice(5, 6)
-    assert one.speak(LANGUAGE, mask(6)) == 6
+    assert next_of(one, mask(6)) == 6
     assert one.strayed == (6,)
 
 
 def test_a_request_without_a_script_ends_as_soon_as_its_grammar_lets_it() -> None:
     one = voice(5, scripted=False)
-    assert one.speak(LANGUAGE, mask(1, 2, 30)) == 1
-    assert one.speak(LANGUAGE, mask(1, 2, 30)) == 2  # what was said the least
-    assert one.speak(LANGUAGE, mask(30)) == 30
-    assert one.speak(LANGUAGE, mask(1, END)) == END
+    assert next_of(one, mask(1, 2, 30)) == 1
+    assert next_of(one, mask(1, 2, 30)) == 2  # what was said the least
+    assert next_of(one, mask(30)) == 30
+    assert next_of(one, mask(1, END)) == END
+
+
+def test_a_voice_says_as_many_tokens_as_its_steps_have_and_no_more_than_it_has() -> None:
+    one = voice(5, 6, 7, 8, 9)
+    one.steps = (1, 3)
+    assert [one.speak(LANGUAGE) for _ in range(4)] == [[5], [6, 7, 8], [9, END], [END]]
+    one = voice(5, 6, 7)
+    one.steps = (1000,)
+    assert one.speak(LANGUAGE) == [5, 6, 7, END]
+
+
+def test_under_a_grammar_a_step_has_one_token() -> None:
+    one = voice(5, 6, 7)
+    one.steps = (2,)
+    assert one.speak(LANGUAGE, mask(5, 6)) == [5]
+    assert one.speak(LANGUAGE) == [6, 7]
 
 
 def test_a_strayed_voice_without_a_grammar_ends() -> None:
     one = voice(5)
-    one.speak(LANGUAGE, mask(7))
-    assert one.speak(LANGUAGE) == END
+    next_of(one, mask(7))
+    assert next_of(one) == END
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import text_of
 from conformance.scripting import SCRIPT_FIELD, encode, never, tokens_until
@@ -36,6 +39,8 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
             limit, cut = tokens_until(script, case.cut_after), "characters"
         body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, cut)}
         body = limited(body, limit)
+        if mode.interval is not None and not server.takes_interval:
+            body = in_steps(body, (1, mode.interval))
     return body
 
 
@@ -59,6 +64,12 @@ def hello(model: str, script: Script | None) -> Json:
     if script is not None:
         body["vllm_xargs"] = {SCRIPT_FIELD: encode(script, "tokens")}
     return body
+
+
+def in_steps(body: Json, steps: Sequence[int]) -> Json:
+    """Ask that a script be said several tokens at a time; an engine of ours can, and no other."""
+    script = {**json.loads(body["vllm_xargs"][SCRIPT_FIELD]), "steps": list(steps)}
+    return {**body, "vllm_xargs": {SCRIPT_FIELD: json.dumps(script, separators=(",", ":"))}}
 
 
 def with_tool(body: Json) -> Json:

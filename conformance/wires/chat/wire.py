@@ -46,6 +46,7 @@ WIRE = Wire(
     greeting=Greeting(
         path="/v1/chat/completions",
         hello=request.hello,
+        in_steps=request.in_steps,
         with_tool=request.with_tool,
         shown=token_ids.shown,
         text=_text,

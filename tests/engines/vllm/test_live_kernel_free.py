@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
-from conformance.engines.vllm import NEWEST_BUILD
+from conformance.engines import target
+from conformance.engines.vllm import NEWEST_BUILD, provision, start
+from conformance.scripting import SCRIPT_FIELD
 
 pytestmark = pytest.mark.vllm
 
@@ -50,3 +53,33 @@ def test_the_same_rules_hold_with_kernels_and_without(tmp_path: Path) -> None:
     }
     assert differ == {}
     assert [key for key, item in bare.items() if item["outcome"] in ("fail", "stale")] == []
+
+
+def deltas(url: str, model: str, steps: list[int]) -> list[str]:
+    """Stream twelve letters, each a token, and give the text of each delta."""
+    script = {"v": 1, "pieces": [["text", "abcdefghijkl"]], "cut": "characters", "steps": steps}
+    body = {
+        "model": model,
+        "messages": [{"role": "user", "content": "Hello"}],
+        "stream": True,
+        "temperature": 0,
+        "vllm_xargs": {SCRIPT_FIELD: json.dumps(script)},
+    }
+    answer = httpx2.post(f"{url}/chat/completions", json=body, timeout=60, trust_env=False)
+    events = [line[6:] for line in answer.text.splitlines() if line.startswith("data: {")]
+    found = [choice["delta"] for one in events for choice in json.loads(one)["choices"]]
+    return [delta["content"] for delta in found if delta.get("content")]
+
+
+def test_a_script_says_how_many_tokens_a_delta_has(tmp_path: Path) -> None:
+    environment = provision(NEWEST_BUILD, report=print)
+    launched = start(target.load("hermes"), environment, folder=tmp_path, report=print)
+    try:
+        for steps, expected in (
+            ([1], list("abcdefghijkl")),
+            ([1, 5], ["a", "bcdef", "ghijk", "l"]),
+            ([3, 1, 100], ["abc", "d", "efghijkl"]),
+        ):
+            assert deltas(launched.url, launched.model, steps) == expected
+    finally:
+        launched.stop()

@@ -217,11 +217,20 @@ def test_a_limit_of_the_case_stands(own: Json, limit: str) -> None:
     assert {key: body[key] for key in limits} == {limit: 3}
 
 
+def said_by(body: Json) -> Json:
+    """Read the script in a request."""
+    return json.loads(body["vllm_xargs"][SCRIPT_FIELD])
+
+
 def test_a_mode_says_how_the_text_is_cut() -> None:
     (script,) = scripts_of(CASE, SERVER)
     five = Mode(name="stream-interval-5", stream=True, interval=5)
     assert build(CASE, five, SERVER, script)["stream_interval"] == 5
     assert "stream_interval" not in build(CASE, STREAM, SERVER, script)
+    assert "steps" not in said_by(build(CASE, five, SERVER, script))
+    steps = replace(SERVER, takes_interval=False, takes_steps=True)
+    assert said_by(build(CASE, five, steps, script))["steps"] == [1, 5]
+    assert "steps" not in said_by(build(CASE, STREAM, steps, script))
     characters = build(CASE, CHARACTERS, SERVER, script)["vllm_xargs"][SCRIPT_FIELD]
     assert json.loads(characters)["cut"] == "characters"
     assert "stream" not in build(CASE, COMPLETE, SERVER, script)
