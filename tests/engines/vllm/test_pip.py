@@ -82,3 +82,15 @@ def test_other_failures_show_pip_s_errors_and_the_log() -> None:
 
 def test_a_failure_without_errors_shows_the_last_lines() -> None:
     assert pip.tail("one\n\ntwo\nthree\n", lines=2) == "two\nthree"
+
+
+def test_a_release_without_sources_is_said_to_have_none_and_its_neighbours_are_named() -> None:
+    there = "0.13.0, 0.14.0, 0.14.1, 0.16.0, 0.17.0, 0.18.0, 0.31.0, 0.32.0, 0.33.0"
+    said = (
+        "ERROR: Could not find a version that satisfies the requirement vllm==0.15.1 "
+        f"(from versions: {there})\nERROR: No matching distribution found for vllm==0.15.1"
+    )
+    assert str(explain(failure(said), "vLLM 0.15.1")) == (
+        "vLLM 0.15.1: there is no source distribution of that version; there are 0.33.0, 0.32.0, "
+        "0.31.0, 0.18.0, 0.17.0, 0.16.0, 0.14.1, 0.14.0 and others (9 in all)"
+    )
