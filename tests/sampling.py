@@ -31,13 +31,14 @@ LOOK: Json = {
                 "at": {"type": "string"},
                 "zoom": {"type": "number"},
                 "lit": {"type": "boolean"},
+                "times": {"type": "integer"},
             },
-            "required": ["at", "zoom", "lit"],
+            "required": ["at", "zoom", "lit", "times"],
         },
     },
 }
 RING: Json = {"type": "function", "function": {"name": "ring", "description": "Ring the bell."}}
-LOOKS = Call(name="look", arguments='{"at": "the sea", "zoom": 1.5, "lit": true}')
+LOOKS = Call(name="look", arguments='{"at": "the sea", "zoom": 1.5, "lit": true, "times": 2}')
 RINGS = Call(name="ring", arguments="{}")
 
 

@@ -242,7 +242,7 @@ def test_every_built_in_target_serves_a_conversation_with_tools(name: str, tmp_p
     launched = ENGINE.start(
         recipe,
         release=ENGINE.release.usual(recipe),
-        settings={"--kernels": "none"},
+        settings={switch.name: switch.default for switch in ENGINE.switches},
         folder=tmp_path,
         report=print,
     )
