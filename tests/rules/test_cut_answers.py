@@ -105,6 +105,42 @@ def test_a_cut_call_that_is_the_same_either_way_is_right(call: tuple[str, str]) 
     assert judged(streamed(call), says=[OSLO], beside=complete(call)) == []
 
 
+COLON = ("get_weather", ': {"ci')
+NO_OBJECT = "choice 0 call {} function.arguments"
+
+
+@pytest.mark.parametrize("form", [complete, streamed])
+class TestTextBeforeTheObjectOfACutCall:
+    """The model said it, before the arguments, so that it is a part of what was said."""
+
+    def test_is_told_with_nothing_to_compare_it_with(self, form: Form) -> None:
+        assert judged(form(COLON), says=[OSLO]) == [("args.beginning", NO_OBJECT.format(0))]
+
+    def test_is_told_of_a_call_after_a_whole_one(self, form: Form) -> None:
+        told = judged(form(WHOLE, COLON), finished=(OSLO,))
+        assert told == [("args.beginning", NO_OBJECT.format(1))]
+
+    def test_is_the_models_own_where_the_model_broke_its_arguments(self, form: Form) -> None:
+        body = form(COLON)
+        stream = body.startswith(b"data:")
+        found = evidence(
+            exchange(body, stream=stream, options=LIMITED),
+            says=[OSLO],
+            expect=replace(CUT, broken=True),
+        )
+        assert broken(found) == []
+
+
+def test_text_before_the_object_of_a_cut_call_is_told_besides_a_call_that_is_only_streamed() -> (
+    None
+):
+    told = judged(streamed(COLON), says=[OSLO], beside=complete(content='{"ci'))
+    assert told == [
+        ("args.beginning", NO_OBJECT.format(0)),
+        ("equiv.calls", "choice 0 tool_calls"),
+    ]
+
+
 @pytest.mark.parametrize("form", [complete, streamed])
 class TestAWholeCallBeforeTheCut:
     """The model had finished a call, and was cut in the next one."""

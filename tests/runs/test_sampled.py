@@ -31,6 +31,7 @@ OF_THE_PARSER = [
 ]
 SAME_TOKENS = "only a complete answer of the same tokens shows it, and this model has one by chance"
 BY_CHANCE = {
+    "cut-arguments-begin-with-a-colon": "a cut text is read as no call: the colon may be its own",
     "cut-arguments-held-back": SAME_TOKENS,
     "cut-call-withheld": SAME_TOKENS,
     "whole-call-thrown-away": SAME_TOKENS,

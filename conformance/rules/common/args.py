@@ -62,12 +62,17 @@ def is_json(evidence: Evidence) -> Findings:
         try:
             jsonvalue.parse(call.arguments)
         except JsonProblem as problem:
-            first = call.arguments.lstrip()[:1]
             yield call.finding(
                 "function.arguments",
-                expected="one JSON value" if first in _BEGINNINGS else f"no {first!r} before JSON",
+                expected=_unless_before_json(call, "one JSON value"),
                 actual=f"{problem}: {jsonvalue.show(call.arguments)}",
             )
+
+
+def _unless_before_json(call: Call, expected: str) -> str:
+    """Give what is expected, or name the character that no JSON begins with."""
+    first = call.arguments.lstrip()[:1]
+    return expected if first in _BEGINNINGS else f"no {first!r} before JSON"
 
 
 @rule("args.object", MUST, "any", has_calls)
@@ -145,9 +150,8 @@ def premature(call: Call) -> Iterator[Finding]:
     "args.beginning",
     SHOULD,
     "any",
-    # Where the model's text is known, finish.truncated-args compares the answer with it.
-    lambda evidence: evidence.said is None and evidence.truncated and has_calls(evidence),
-    yields_to=(*LEAKS, "args.no-premature-json", "equiv.arguments"),
+    lambda evidence: evidence.truncated and not evidence.expect.broken and has_calls(evidence),
+    yields_to=(*LEAKS, "args.no-premature-json", "equiv.arguments", "finish.truncated-args"),
 )
 def beginning(evidence: Evidence) -> Findings:
     """The arguments of a call that was cut short are the beginning of an object.
@@ -158,15 +162,16 @@ def beginning(evidence: Evidence) -> Findings:
     Right: {"city": "Par and "finish_reason": "length"
     """
     for turn in evidence.turns:
-        if turn.ending != "limit" or not turn.whole or not turn.calls:
+        if turn.ending != "limit" or not turn.whole:
             continue
-        call = turn.calls[-1]
-        if not begins_object(call):
-            yield call.finding(
-                "function.arguments",
-                expected="the beginning of an object",
-                actual=jsonvalue.show(call.arguments),
-            )
+        # Those that were whole before the cut are to be whole objects.
+        for call in turn.calls[len(evidence.expect.finished) :][-1:]:
+            if not begins_object(call):
+                yield call.finding(
+                    "function.arguments",
+                    expected=_unless_before_json(call, "the beginning of an object"),
+                    actual=jsonvalue.show(call.arguments),
+                )
 
 
 def begins_object(call: Call) -> bool:

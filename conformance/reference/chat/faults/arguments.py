@@ -307,6 +307,22 @@ def cut_arguments_closed_twice(reply: Reply) -> Reply:
     return _extended(reply, '"}}')
 
 
+@fault("reply", "args.beginning", "limits/call-cut")
+def cut_arguments_begin_with_a_colon(reply: Reply) -> Reply:
+    """Begins the arguments of a call that was cut short with the colon before them.
+
+    vLLM 0.32.0 with Mistral's older tokenizers, where a delta ends after the key "arguments".
+    """
+    first = next((event for event in reply.events if isinstance(event, Arguments)), None)
+    if reply.finish_reason != "length" or first is None:
+        return reply
+    later = replace(first, text=f": {first.text}")
+    groups = [
+        tuple(later if event is first else event for event in group) for group in reply.groups
+    ]
+    return replace(reply, groups=tuple(groups))
+
+
 def _extended(reply: Reply, more: str) -> Reply:
     """Add to the arguments of a call that was cut short."""
     last = [event for event in reply.events if isinstance(event, Arguments)][-1:]
