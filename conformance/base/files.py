@@ -82,6 +82,12 @@ def require_room(folder: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+def unwritable(path: Path, problem: Exception, kind: str) -> str:
+    """Say that nothing can be written at a path, and that another file or folder may do."""
+    seen = getattr(problem, "strerror", None) or str(problem)
+    return f"{path}: cannot be written: {seen}; name another {kind}, or make room there"
+
+
 def is_there(path: Path) -> bool:
     """Whether there is something at a path, be it a link to nothing."""
     return _mode(path.lstat) is not None

@@ -142,9 +142,8 @@ class Probe:
 
     def says_in_steps(self, model: str, script: Script) -> bool:
         """Whether the model says a script several tokens at a time; most servers refuse that."""
-        asked = self._greeting.in_steps(self._greeting.hello(model, script), STEPS)
-        answers = (self._greet(dressed(asked)) for dressed, *_ in self._dresses)
-        found = next((one.document for one in answers if one.status == 200), None)
+        hello = self._greeting.hello(model, script)
+        found = self._first_answer(self._greeting.in_steps(hello, STEPS))
         text = None if found is None else self._greeting.text(found)
         return text == "".join(piece.text for piece in script)
 
@@ -179,15 +178,19 @@ class Probe:
     def _greet(self, body: Json) -> _Answer:
         return self._ask("POST", f"{self.url.removesuffix('/v1')}{self._greeting.path}", body)
 
+    def _first_answer(self, body: Json) -> Json | None:
+        """Give the first good answer to a request, in any of its dresses."""
+        answers = (self._greet(dressed(body)) for dressed, *_ in self._dresses)
+        return next((one.document for one in answers if one.status == 200), None)
+
     def shows_tokens(self, model: str) -> bool:
         """Whether an answer's token ids are shown, and their text is given exactly.
 
         Some tokenizers remove spaces before punctuation when they decode. Then the text is not what
         the model said.
         """
-        asked = self._greeting.shown(self._greeting.hello(model, None))
-        answers = (self._greet(dressed(asked)) for dressed, *_ in self._dresses)
-        found = next((one.document for one in answers if one.status == 200), None)
+        hello = self._greeting.hello(model, None)
+        found = self._first_answer(self._greeting.shown(hello))
         if not self._greeting.ids(found):
             return False
         root = self.url.removesuffix("/v1")

@@ -100,10 +100,7 @@ def begin(folder: Path, server: Server, *, via: str, repeat: str) -> None:
 
 
 def _unwritable(folder: Path, problem: Exception) -> TapeProblem:
-    seen = getattr(problem, "strerror", None) or str(problem)
-    return TapeProblem(
-        f"{folder}: cannot be written: {seen}; name another folder, or make room there"
-    )
+    return TapeProblem(files.unwritable(folder, problem, "folder"))
 
 
 def facts(folder: Path) -> Facts:

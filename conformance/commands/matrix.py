@@ -87,9 +87,8 @@ def _place(named: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         files.require_room(folder)
     except (OSError, ValueError) as problem:
-        seen = getattr(problem, "strerror", None) or str(problem)
-        told = f"--output: {folder}: cannot be written: {seen}"
-        raise MatrixProblem(f"{told}; name another folder, or make room there") from None
+        told = files.unwritable(folder, problem, "folder")
+        raise MatrixProblem(f"--output: {told}") from None
     return folder
 
 

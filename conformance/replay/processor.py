@@ -12,8 +12,8 @@ import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
 from vllm.config import VllmConfig  # type: ignore[import-not-found]
 from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
 
-from .request import Ids, check, find_script, find_source, identify, load_cutter, pace
-from .script import one_by_one, read
+from .request import Ids, check, find_script, find_source, identify, load_cutter, pace, read_once
+from .script import one_by_one
 
 try:
     import vllm.v1.worker.gpu.sample.logits_processor as v2  # type: ignore[import-not-found]
@@ -132,7 +132,7 @@ class Replay(V1Processor, V2Processor):  # type: ignore[misc]
         """Refuse a request whose script cannot be said; runs in the API server's process."""
         source = find_source(sampling_params)
         if source is not None:
-            one_by_one(read(source))
+            one_by_one(read_once(source))
         check(sampling_params, sys._getframe())
 
 

@@ -14,7 +14,7 @@ from vllm.sampling_params import (  # type: ignore[import-not-found]
     SamplingParams,
 )
 
-from .script import FIELD, Refused, read
+from .script import FIELD, Refused, Script, read
 from .tokens import Cutter, Tokenizer
 
 try:
@@ -88,13 +88,19 @@ def find_source(params: SamplingParams) -> str | None:
 def steps_of(params: SamplingParams) -> tuple[int, ...]:
     """Give how many tokens a request's script has in each step."""
     source = find_source(params)
-    return (1,) if source is None else read(source).steps
+    return (1,) if source is None else read_once(source).steps
+
+
+@lru_cache(maxsize=512)
+def read_once(source: str) -> Script:
+    """Read a script, once for all its requests."""
+    return read(source)
 
 
 @lru_cache(maxsize=512)
 def compile_script(source: str, identity: Identity) -> Ids:
     """Give the ids of a script, once for all its requests."""
-    return load_cutter(identity).cut(read(source))
+    return load_cutter(identity).cut(read_once(source))
 
 
 def find_model(frame: FrameType | None) -> ModelConfig:

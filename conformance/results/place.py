@@ -51,5 +51,4 @@ def _leads_nowhere(path: Path) -> bool:
 
 
 def _unwritable(path: Path, problem: Exception) -> PlaceProblem:
-    seen = getattr(problem, "strerror", None) or str(problem)
-    return PlaceProblem(f"{path}: cannot be written: {seen}; name another file, or make room there")
+    return PlaceProblem(files.unwritable(path, problem, "file"))

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from conformance.base import sse
 from conformance.client.sender import CONCURRENCY
 from conformance.terms.exchange import Exchange
 
@@ -35,7 +36,7 @@ def weight(exchange: Exchange) -> int:
     size = sum(len(read.data) for read in exchange.reads)
     if exchange.error is not None:
         return pieces + size  # nobody reads it
-    lines = sum(read.data.count(b"\n") + read.data.count(b"\r") for read in exchange.reads)
+    lines = sum(sse.line_ends(read.data) for read in exchange.reads)
     return pieces + PER_BYTE * size + PER_LINE * lines
 
 

@@ -69,12 +69,11 @@ class VLLM:
     ) -> Launched:
         """Start a target's server, scripted or real; raises LaunchProblem."""
         kernels = target.is_real or settings[KERNELS] == "real"
+        in_rust = settings[FRONT_END] == front_end.RUST
+        if in_rust and kernels:
+            raise LaunchProblem(f"{FRONT_END} {front_end.RUST} is for {KERNELS} none only")
         environment = provision(release, kernels=kernels, report=report)
-        program = None
-        if settings[FRONT_END] == front_end.RUST:
-            if kernels:
-                raise LaunchProblem(f"{FRONT_END} {front_end.RUST} is for {KERNELS} none only")
-            program = front_end.find(environment, report=report)
+        program = front_end.find(environment, report=report) if in_rust else None
         return start(
             target,
             environment,

@@ -39,18 +39,14 @@ def provision(vllm: str, *, kernels: bool = False, report: Report) -> Environmen
     words = ["vllm", release, *(one.replace("==", "-") for one in chosen)]
     folder = cache_folder() / "-".join(words if kernels else [*words, "without-kernels"])
 
-    def with_kernels(python: Path, log: Path) -> Environment:
-        wheel.fill(python, release, folder, chosen, log=log, report=report)
-        builder.check(python, _MODULES, log, report=report)
-        return inspect(python, folder)
+    way = wheel if kernels else tree
 
-    def without(python: Path, log: Path) -> Environment:
-        needs = tree.fill(python, release, folder, chosen, log=log, report=report)
+    def fill(python: Path, log: Path) -> Environment:
+        needs = way.fill(python, release, folder, chosen, log=log, report=report)
         builder.check(python, _MODULES, log, report=report)
-        return replace(inspect(python, folder), kernels=False, needs=needs)
+        return replace(inspect(python, folder), kernels=kernels, needs=needs)
 
-    fill, needed = (with_kernels, wheel.NEEDED) if kernels else (without, tree.NEEDED)
-    return builder.provide(folder, fill, what=f"vLLM {release}", needed=needed, report=report)
+    return builder.provide(folder, fill, what=f"vLLM {release}", needed=way.NEEDED, report=report)
 
 
 def _given(vllm: str, *, kernels: bool, report: Report) -> Environment:

@@ -22,8 +22,8 @@ _UNWANTED = ("torchvision", "torchaudio", "torchcodec")
 
 def fill(
     python: Path, version: str, folder: Path, chosen: list[str], *, log: Path, report: Report
-) -> None:
-    """Make an environment of a bare Python; raises PipFailed."""
+) -> str | None:
+    """Make an environment of a bare Python, whose needs have no name; raises PipFailed."""
     wheel = _download(python, version, folder / "wheel", log=log, report=report)
     tested = source.fetch(python, version, folder / "examples", log=log, report=report)
     requirements = _requirements(wheel)
@@ -36,6 +36,7 @@ def fill(
     pip.run(python, ["install", "--no-deps", wheel], log=log, report=report, what=what)
     pip.run(python, ["uninstall", "--yes", *_UNWANTED], log=log, report=report, what="cleaning up")
     shutil.rmtree(wheel.parent)
+    return None
 
 
 def _download(python: Path, version: str, folder: Path, *, log: Path, report: Report) -> Path:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +13,7 @@ import pytest
 from conformance.engines import target
 from conformance.engines.vllm import ENGINE, Environment, LaunchProblem, front_end, pip, server
 from conformance.engines.vllm.pip import PipFailed
+from tests.engines.vllm.live_run import judge
 
 FOUND = "vllm/vllm-rs"
 
@@ -115,17 +113,7 @@ def test_it_is_not_for_a_vllm_with_kernels(
 
 @pytest.mark.vllm
 def test_both_front_ends_are_judged_on_the_same_cases(tmp_path: Path) -> None:
-    results = tmp_path / "results.json"
-    words = ["--launch=hermes", "--front-end=rust", f"--results={results}", "-k", "single or keys"]
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance", "run", "-q", *words],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(done.stdout[-3000:], done.stderr[-3000:])
-    found = json.loads(results.read_text("utf-8"))
+    found = judge(tmp_path / "rust", "--front-end=rust", "-k", "single or keys")
     assert found["target"]["implementation"] == "vllm-rust"
     assert {name: found["totals"][name] for name in ("fail", "stale", "error")} == {
         "fail": 0,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ import pytest
 from conformance.engines import target
 from conformance.engines.vllm import NEWEST_BUILD, provision, start
 from conformance.scripting import SCRIPT_FIELD
+from tests.engines.vllm.live_run import judge
 
 pytestmark = pytest.mark.vllm
 
@@ -24,18 +23,8 @@ AREAS = "single or parallel or cuts or choice or limits or broken or logprobs or
 
 def judged(kernels: str, folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
     """Run a part of the cases, and give the items by case and mode."""
-    results = folder / kernels / "results.json"
-    words = ["--launch=hermes", f"--vllm={NEWEST_BUILD}", f"--kernels={kernels}"]
-    words += [f"--results={results}", "-k", AREAS]
-    done = subprocess.run(
-        [sys.executable, "-m", "conformance", "run", "-q", *words],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    print(done.stdout[-3000:], done.stderr[-3000:])
-    found = json.loads(results.read_text("utf-8"))
+    words = (f"--vllm={NEWEST_BUILD}", f"--kernels={kernels}", "-k", AREAS)
+    found = judge(folder / kernels, *words)
     assert found["totals"]["error"] == 0
     return {(item["case"], item["mode"]): item for item in found["results"]}
 
