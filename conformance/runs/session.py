@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from conformance.base import statistics
 from conformance.base.statistics import Rate
+from conformance.base.tasks import break_off
 from conformance.client.sender import CONCURRENCY, Asker
 from conformance.formats import FORMATS
 from conformance.rules import Evidence
@@ -92,10 +93,7 @@ class Session:
         self._loop.close()
 
     async def _shut(self) -> None:
-        under_way = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await break_off()
         await self._channel.asker.close()
 
     @property
@@ -225,7 +223,12 @@ class Session:
     def _ask(self, item: Item) -> Future:
         asked, key = self._asked[item.case.id], (item.mode.name, item.attempt)
         if key not in asked:
-            asked[key] = asyncio.run_coroutine_threadsafe(self._run(item), self._loop)
+            running = self._run(item)
+            try:
+                asked[key] = asyncio.run_coroutine_threadsafe(running, self._loop)
+            except BaseException:  # Ctrl-C
+                running.close()
+                raise
         return asked[key]
 
     def _forget(self, item: Item) -> None:
