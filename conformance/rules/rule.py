@@ -51,6 +51,8 @@ class Evidence:
     """How the server's model writes calls."""
     complete: Any = None
     """The same case asked without `stream`, where there is such an answer of the same tokens."""
+    plain: Any = None
+    """Where there is none: the same case streamed, a delta for each token, if that was asked."""
     incomparable: str | None = None
     """Why there is none, where a sampled model was asked both ways."""
     client: ClientView | None = None
@@ -69,6 +71,11 @@ class Evidence:
         """What the model did, in the words of every wire."""
         turns: Sequence[Turn] = self.answer.turns
         return turns
+
+    @property
+    def beside(self) -> Any:
+        """The other answer of the same tokens, which this one must be like, if there is one."""
+        return self.plain if self.complete is None else self.complete
 
     @property
     def calls(self) -> Iterator[Call]:

@@ -23,7 +23,7 @@ from conformance.runs.emissions import check_applies, emission_of, strategy_for
 from conformance.runs.emissions.emission import Counterpart, Received, Strategy
 from conformance.runs.room import CASE, Room
 from conformance.scripting import NotApplicable
-from conformance.terms.case import COMPLETE
+from conformance.terms.case import COMPLETE, STREAM, Mode
 from conformance.terms.outcome import Level, Outcome
 from conformance.terms.server import Server
 from conformance.verdicts import relevance
@@ -181,7 +181,10 @@ class Session:
 
     def _evidence(self, item: Item, received: Received) -> Evidence:
         """Put an answer together with what is known about it."""
-        complete, incomparable = self._counterpart(item, received)
+        complete, incomparable = self._beside(item, COMPLETE, received)
+        plain = None
+        if complete is None and self._is_asked(item, STREAM):
+            plain, _ = self._beside(item, STREAM, received)
         return Evidence(
             answer=received.answer,
             request=received.answer.exchange.request,
@@ -190,6 +193,7 @@ class Session:
             said=received.said,
             format=FORMATS[self.server.format],
             complete=complete,
+            plain=plain,
             incomparable=incomparable,
             client=self._strategy(item).view(self._channel.wire, received.answer),
             prompt=received.prompt,
@@ -206,19 +210,23 @@ class Session:
         asked = self._channel.wire.asked(request)
         return Evidence(answer=answer, request=request, asked=asked, expect=received.expect)
 
-    def _counterpart(self, item: Item, received: Received) -> Counterpart:
-        """Give the answer to the same case asked without `stream`, if it is a good one."""
+    def _beside(self, item: Item, mode: Mode, received: Received) -> Counterpart:
+        """Give the answer to the same case asked in another mode, if it is a good one."""
         strategy = self._strategy(item)
-        if not item.mode.stream or not strategy.is_compared(self.server):
+        if not item.mode.stream or item.mode == mode or not strategy.is_compared(self.server):
             return None, None
         try:
-            complete = self._ask(replace(item, mode=COMPLETE)).result()
+            other = self._ask(replace(item, mode=mode)).result()
         except NotApplicable:
             return None, None
-        exchange = complete.answer.exchange
+        exchange = other.answer.exchange
         if exchange.error is not None or exchange.status != 200:
             return None, None
-        return strategy.compare(complete, received)
+        return strategy.compare(other, received)
+
+    def _is_asked(self, item: Item, mode: Mode) -> bool:
+        begun = self._asked[item.case.id].get((mode.name, item.attempt))
+        return begun is not None and not begun.cancelled()
 
     def _ask(self, item: Item) -> Future:
         asked, key = self._asked[item.case.id], (item.mode.name, item.attempt)

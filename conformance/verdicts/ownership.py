@@ -64,16 +64,16 @@ def _of_its_own(rule: Rule, found: Findings, evidence: Evidence) -> Sequence[Fin
         return own
     theirs = [one.place for id in rule.yields_to for one in found.get(id, ())]
     if rule.in_either:
-        theirs += [one.place for one in _in_the_complete(rule.yields_to, evidence)]
+        theirs += [one.place for one in _in_the_other(rule.yields_to, evidence)]
     places = _Places(theirs)
     return [one for one in own if not places.meet(one.place)]
 
 
-def _in_the_complete(ids: Sequence[str], evidence: Evidence) -> Iterator[Finding]:
+def _in_the_other(ids: Sequence[str], evidence: Evidence) -> Iterator[Finding]:
     """Ask rules about the answer that this one is compared with."""
-    if evidence.complete is None:
+    if evidence.beside is None:
         return
-    beside = replace(evidence, answer=evidence.complete)
+    beside = replace(evidence, answer=evidence.beside)
     for rule in (RULES[id] for id in ids):
         if rule.applies(beside):
             yield from (one for one in rule.check(beside) if isinstance(one, Finding))

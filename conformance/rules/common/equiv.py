@@ -1,4 +1,8 @@
-"""The same tokens, asked complete and streamed, give the same answer."""
+"""The same tokens, asked complete and streamed, give the same answer.
+
+A stream is held to the complete answer. Where there is none that is good, it is held to the stream
+that has a delta for each token: the tokens are the same, and only their joints are others.
+"""
 
 from __future__ import annotations
 
@@ -20,18 +24,23 @@ from conformance.wires.answer import Turn
 BLAME = "parser"
 
 
-def has_complete(evidence: Evidence) -> bool:
-    """Apply where the case was also asked without `stream`."""
-    return evidence.complete is not None
+def has_another(evidence: Evidence) -> bool:
+    """Apply where the case was also asked in a way that a stream is held to."""
+    return evidence.beside is not None
 
 
 def _pairs(evidence: Evidence) -> Iterator[tuple[Turn, Turn]]:
-    assert evidence.complete is not None
-    complete = {turn.index: turn for turn in evidence.complete.turns}
+    others = {turn.index: turn for turn in evidence.beside.turns}
     for turn in evidence.turns:
-        other = complete.get(turn.index)
+        other = others.get(turn.index)
         if other is not None and turn.whole and other.whole:
             yield other, turn
+
+
+def _as_there(evidence: Evidence) -> str:
+    if evidence.complete is not None:
+        return "as in the complete answer"
+    return "as in the stream with a delta for each token"
 
 
 def _calls_agree(complete: Turn, streamed: Turn) -> bool:
@@ -42,7 +51,7 @@ def _calls_agree(complete: Turn, streamed: Turn) -> bool:
     "equiv.calls",
     MUST,
     "stream",
-    has_complete,
+    has_another,
     yields_to=("said.kept", "said.calls", *FORBIDDEN_CALLS, "choice.offered"),
     in_either=True,
 )
@@ -61,7 +70,7 @@ def calls(evidence: Evidence) -> Findings:
         if not _calls_agree(complete, streamed):
             yield streamed.finding(
                 "tool_calls",
-                expected=f"{names_of(complete)} as in the complete answer",
+                expected=f"{names_of(complete)} {_as_there(evidence)}",
                 actual=f"{names_of(streamed)}",
             )
 
@@ -70,7 +79,7 @@ def calls(evidence: Evidence) -> Findings:
     "equiv.arguments",
     MUST,
     "stream",
-    has_complete,
+    has_another,
     yields_to=("said.kept", *LEAKS),
     in_either=True,
 )
@@ -100,7 +109,7 @@ def arguments(evidence: Evidence) -> Findings:
             if difference is not None:
                 yield right.finding(
                     f"arguments {difference.path}",
-                    expected=f"{difference.expected} as in the complete answer",
+                    expected=f"{difference.expected} {_as_there(evidence)}",
                     actual=difference.actual,
                 )
 
@@ -135,7 +144,7 @@ def _as_clients(text: str) -> Json:
     "equiv.content",
     MUST,
     "stream",
-    has_complete,
+    has_another,
     yields_to=("said.kept", *KEPT_OUT_OF_TEXT),
     in_either=True,
 )
@@ -154,20 +163,20 @@ def content(evidence: Evidence) -> Findings:
         if cut_in_a_character(evidence, complete, complete.content):
             continue
         if not cut_in_a_character(evidence, streamed, streamed.content):
-            yield from _apart(streamed, "content", complete.content, streamed.content)
+            yield from _apart(evidence, streamed, "content", complete.content, streamed.content)
 
 
-def _apart(turn: Turn, field: str, complete: str, streamed: str) -> Findings:
+def _apart(evidence: Evidence, turn: Turn, field: str, complete: str, streamed: str) -> Findings:
     if complete.strip() != streamed.strip():
         expected, actual = jsonvalue.show_apart(complete.strip(), streamed.strip())
-        yield turn.finding(field, expected=f"{expected} as in the complete answer", actual=actual)
+        yield turn.finding(field, expected=f"{expected} {_as_there(evidence)}", actual=actual)
 
 
 @rule(
     "equiv.finish",
     MUST,
     "stream",
-    has_complete,
+    has_another,
     yields_to=("said.kept", *MISLEADING),
     in_either=True,
     blame="server",
@@ -187,7 +196,7 @@ def finish(evidence: Evidence) -> Findings:
         if allowed is not None and not set(words) <= set(allowed):
             continue  # said.finish compares both with the truth
         yield streamed.finding_of_ending(
-            expected=f"{words[0]!r} as in the complete answer", actual=f"{words[1]!r}"
+            expected=f"{words[0]!r} {_as_there(evidence)}", actual=f"{words[1]!r}"
         )
 
 
@@ -195,7 +204,7 @@ def finish(evidence: Evidence) -> Findings:
     "equiv.reasoning",
     SHOULD,
     "stream",
-    has_complete,
+    has_another,
     yields_to=("said.kept", "content.characters"),
     in_either=True,
 )
@@ -214,4 +223,6 @@ def reasoning(evidence: Evidence) -> Findings:
         if cut_in_a_character(evidence, complete, complete.reasoning):
             continue
         if not cut_in_a_character(evidence, streamed, streamed.reasoning):
-            yield from _apart(streamed, "reasoning", complete.reasoning, streamed.reasoning)
+            yield from _apart(
+                evidence, streamed, "reasoning", complete.reasoning, streamed.reasoning
+            )
