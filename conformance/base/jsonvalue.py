@@ -41,7 +41,7 @@ def parse(text: str) -> Any:
     if _depth(text) > MAX_DEPTH:
         raise JsonProblem(f"nested deeper than {MAX_DEPTH}")
     try:
-        return _DECODER.decode(text)
+        return _decode(text)
     except json.JSONDecodeError as problem:
         raise JsonProblem(f"{problem.msg} at character {problem.pos}") from None
 
@@ -299,6 +299,19 @@ def _depth(text: str) -> int:
     return deepest
 
 
+def _decode(text: str) -> Any:
+    try:
+        return _DECODER.decode(text)
+    except (JsonProblem, json.JSONDecodeError):
+        raise
+    except ValueError:  # an integer that is too long for Python
+        return _LONG_DECODER.decode(text)
+
+
 _DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=_number, parse_constant=_constant
+)
+_LONG_DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_number, parse_int=_integer, parse_constant=_constant
 )
+"""Slower: it is in Python that it reads each integer."""

@@ -93,6 +93,7 @@ class _Gathering:
     entries: dict[int, list[Entry]] = field(default_factory=dict)
     finishes: list[tuple[int | None, Json]] = field(default_factory=list)
     deltas: list[tuple[int, Mapping[str, Json]]] = field(default_factory=list)
+    indexes: list[tuple[int, tuple[int, ...]]] = field(default_factory=list)
     whole: bool = True
 
     def take(self, chunk: int, choice: Mapping[str, Json], where: str) -> None:
@@ -107,18 +108,24 @@ class _Gathering:
             self.content.append(content)
         self.whole = self.whole and isinstance(content, str | None)
         self.reasoning.append(reasoning_of(delta))
-        calls = delta.get("tool_calls") or []
-        if not isinstance(calls, list):
-            self.whole = False
-            return
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list):
+            self._take_calls(chunk, calls, choice["index"], where)
+        else:
+            self.whole = self.whole and not calls
+
+    def _take_calls(self, chunk: int, calls: list[Json], choice: int, where: str) -> None:
+        indexes: list[int] = []
         for place, value in enumerate(calls):
             index = value.get("index") if isinstance(value, dict) else None
             if type(index) is not int or not _entry_is_whole(value, str | None):
                 self.whole = False
             if type(index) is int:
                 here = f"{where}.delta.tool_calls[{place}]"
-                entry = _entry(here, chunk, value, choice["index"], index)
+                entry = _entry(here, chunk, value, choice, index)
                 self.entries.setdefault(index, []).append(entry)
+                indexes.append(index)
+        self.indexes.append((chunk, tuple(indexes)))
 
     def choice(self, index: int, damaged: bool) -> Choice:
         calls = tuple(_call(at, entries) for at, entries in sorted(self.entries.items()))
@@ -129,6 +136,7 @@ class _Gathering:
             calls=calls,
             finishes=tuple(self.finishes),
             deltas=tuple(self.deltas),
+            indexes=tuple(self.indexes),
             whole=self.whole and not damaged and not any(call.others for call in calls),
         )
 
@@ -170,7 +178,12 @@ def _read_event(event: sse.Event) -> Chunk | None:
     listed = value.get("choices")
     items = enumerate(listed if isinstance(listed, list) else ())
     choices = tuple((place, item) for place, item in items if isinstance(item, dict))
-    return Chunk(number=event.number, value=value, choices=choices)
+    return Chunk(number=event.number, value=value, choices=choices, error=_error_in(value))
+
+
+def _error_in(value: Mapping[str, Json]) -> Json:
+    # Older servers send the error bare.
+    return value.get("error", value if value.get("object") == "error" else None)
 
 
 def _holds_nothing(event: sse.Event) -> bool:

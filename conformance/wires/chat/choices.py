@@ -34,11 +34,8 @@ class Chunk:
     choices: tuple[tuple[int, Mapping[str, Json]], ...]
     """Each well-formed choice with its place in the list."""
 
-    @property
-    def error(self) -> Json:
-        """What went wrong, if the event says so; older servers send the error bare."""
-        bare = self.value if self.value.get("object") == "error" else None
-        return self.value.get("error", bare)
+    error: Json = None
+    """What went wrong, if the event says so."""
 
     def finding(self, field: str, *, expected: str, actual: str) -> Finding:
         """Find fault with a field of the chunk."""
@@ -155,6 +152,8 @@ class Choice:
     """Each finish_reason that is not null, with the number of its chunk."""
     deltas: tuple[tuple[int, Mapping[str, Json]], ...] = ()
     """Each delta with the number of its chunk; none in a complete answer."""
+    indexes: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """Of each delta with a list of calls: the number of its chunk, and its entries' indexes."""
     whole: bool = True
     """Every entry had the shape that lets it be put together, and every call its own index."""
     reasoning: str = ""

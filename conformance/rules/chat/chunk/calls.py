@@ -40,15 +40,15 @@ def single_entry(evidence: Evidence) -> Findings:
     Wrong: "tool_calls": [{"index": 0, …}, {"index": 1, …}]
     Right: two chunks, one entry each
     """
-    for number, choice, entries in _lists(evidence):
-        indexes = set(_indexes(entries))
-        if len(indexes) > 1:
-            yield choice.finding_in(
-                number,
-                "delta.tool_calls",
-                expected="one entry",
-                actual=f"{len(entries)} entries of {len(indexes)} calls",
-            )
+    for choice in choices_of(evidence):
+        for number, indexes in choice.indexes:
+            if len(calls := {*indexes}) > 1:
+                yield choice.finding_in(
+                    number,
+                    "delta.tool_calls",
+                    expected="one entry",
+                    actual=f"{len(indexes)} entries of {len(calls)} calls",
+                )
 
 
 @rule("chunk.index.unique-in-chunk", MUST, "stream", has_calls)
@@ -98,14 +98,17 @@ def _repeated(evidence: Evidence) -> Iterator[tuple[int, Choice, list[int], list
     First come the indexes of which they bring more, then those whose arguments they only close.
     """
     for choice in choices_of(evidence):
+        if all(len(indexes) < 2 for _, indexes in choice.indexes):
+            continue
         ends = {call.index: _end(call) for call in choice.calls}
         before: Counter[int] = Counter()
-        for number, indexes in _indexes_by_chunk(choice):
-            here = Counter(indexes)
+        for number, indexes in choice.indexes:
+            here = Counter(indexes) if len(indexes) > 1 else {}
             twice = sorted(index for index, times in here.items() if times > 1)
             closing = [index for index in twice if before[index] + 1 >= ends[index]]
-            yield number, choice, [index for index in twice if index not in closing], closing
-            before.update(here)
+            if twice:
+                yield number, choice, [index for index in twice if index not in closing], closing
+            before.update(indexes)
 
 
 def _end(call: ToolCall) -> int:
@@ -200,17 +203,7 @@ def index_stable(evidence: Evidence) -> Findings:
 
 
 def _order(choice: Choice) -> list[tuple[int, int]]:
-    return [(number, index) for number, found in _indexes_by_chunk(choice) for index in found]
-
-
-def _indexes_by_chunk(choice: Choice) -> list[tuple[int, list[int]]]:
-    listed = [(number, delta.get("tool_calls")) for number, delta in choice.deltas]
-    return [(number, _indexes(entries)) for number, entries in listed if isinstance(entries, list)]
-
-
-def _indexes(entries: list[Json]) -> list[int]:
-    found = [entry.get("index") for entry in entries if isinstance(entry, dict)]
-    return [index for index in found if type(index) is int]
+    return [(number, index) for number, found in choice.indexes for index in found]
 
 
 @rule("chunk.index.sequential", MUST, "stream", has_calls)
