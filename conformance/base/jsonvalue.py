@@ -152,8 +152,8 @@ class Difference:
 def difference(expected: Any, actual: Any, path: str = "$") -> Difference | None:
     """Find the first place where two parsed values differ, types included.
 
-    `1` and `true` are two values. `1`, `1.0` and `1E0` are one number, and so are any two decimals
-    that read as the same double. The order of keys does not matter.
+    `1` and `true` are two values. `1`, `1.0` and `1E0` are one number, and so is whatever reads as
+    the same double where a decimal is expected. The order of keys does not matter.
     """
     if is_number(expected) and is_number(actual):
         same = _same_number(expected, actual)
@@ -184,8 +184,8 @@ def same(left: Any, right: Any) -> bool:
 def _same_number(left: int | float | Decimal, right: int | float | Decimal) -> bool:
     if left == right:
         return True
-    # All digits of an integer count: it may be an id. Zero has none that could be lost.
-    if any(isinstance(number, int) and number for number in (left, right)):
+    # All digits of an integer that was written count: it may be an id. Zero has none to lose.
+    if isinstance(left, int) and left:
         return False
     one, other = float(left), float(right)
     # NaN is no JSON, and yet two servers that write it have written the same.

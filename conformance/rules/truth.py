@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 
 from conformance.base import jsonvalue
@@ -33,6 +34,14 @@ def calls_are_as_said(evidence: Evidence, turn: Turn) -> bool:
     """Whether a turn has the calls that were said, whatever their arguments."""
     said = [call.name for call in said_calls(evidence)]
     return is_full(evidence, turn) and names_of(turn)[: len(said)] == said
+
+
+def names_nothing(evidence: Evidence) -> bool:
+    """Whether the model itself said a name that is empty: then it is no fault to pass it on."""
+    keys = evidence.format.frame.keys if evidence.format else None
+    if keys is None or evidence.said is None:
+        return False
+    return re.search(rf'"{re.escape(keys[0])}"\s*:\s*""', evidence.said) is not None
 
 
 def lost_words(evidence: Evidence, turn: Turn) -> list[str]:

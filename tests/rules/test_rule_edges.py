@@ -18,6 +18,8 @@ from conformance.terms.said import Call
 from conformance.wires.chat import answers
 from tests.evidence import SAMPLES, asking, broken, evidence, exchange, finding, judgement, sample
 
+PASSED_ON = '<tool_call>\n{"name": "", "arguments": {"city": "Paris"}}\n</tool_call>'
+
 
 def bent(file: str, change: Callable[[list[Any]], object], **options: Json) -> Evidence:
     """Give a sample's answer with its documents changed, as its client need not have read it."""
@@ -52,6 +54,37 @@ def beside(
 def usage(completion: int, total: int | None = None) -> Mapping[str, Json]:
     total = 10 + completion if total is None else total
     return {"prompt_tokens": 10, "completion_tokens": completion, "total_tokens": total}
+
+
+@pytest.mark.parametrize(
+    ("said", "places"),
+    [
+        (PASSED_ON, []),
+        ('<tool_call>\n{"name": "f", "arguments": {}}\n</tool_call>', [1]),
+        (None, [1]),
+    ],
+    ids=["the-model-said-it", "the-model-said-a-name", "nobody-knows"],
+)
+@pytest.mark.parametrize(
+    ("file", "rule"),
+    [
+        ("chunk.first-delta.name/right.sse", "chunk.first-delta.name"),
+        ("msg.tool_call.shape/right.json", "msg.tool_call.shape"),
+    ],
+)
+def test_an_empty_name_that_the_model_said_may_be_passed_on(
+    file: str, rule: str, said: str | None, places: list[int]
+) -> None:
+    def empty(documents: list[Any]) -> None:
+        for document in documents:
+            for choice in document["choices"]:
+                part = choice.get("delta") or choice.get("message") or {}
+                for call in part.get("tool_calls") or ():
+                    if "name" in call["function"]:
+                        call["function"]["name"] = ""
+
+    found = replace(bent(file, empty), said=said, expect=Expectation(broken=True))
+    assert [1 for id, _ in broken(found) if id == rule] == places
 
 
 def test_a_last_chunk_without_choices_lacks_the_usage_that_was_asked_for() -> None:

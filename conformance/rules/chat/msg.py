@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from conformance.base.jsonvalue import Json
 from conformance.rules.chat.usage import raw_choices
 from conformance.rules.rule import INFO, MUST, RFC_8259, SHOULD, Evidence, Findings, rule
+from conformance.rules.truth import names_nothing
 from conformance.terms.outcome import Finding, brief
 from conformance.wires.chat.answers import Answer
 
@@ -135,6 +136,8 @@ def tool_call_shape(evidence: Evidence) -> Findings:
             found = {"id": call.get("id"), "type": call.get("type"), "function.name": name}
             for field, value in found.items():
                 good = value == "function" if field == "type" else value and isinstance(value, str)
+                if value == "" and field == "function.name" and names_nothing(evidence):
+                    continue
                 if not good:
                     expected = "'function'" if field == "type" else "a string that is not empty"
                     yield Finding(where=f"{here}.{field}", expected=expected, actual=brief(value))

@@ -181,8 +181,9 @@ def begins_object(call: Call) -> bool:
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:
-    # Where the model's text is known, said.arguments compares the answer with it.
-    return has_calls(evidence) and evidence.expect.calls is None
+    # Where the model's text is known, said.arguments compares the answer with it; where the model
+    # itself broke its call, nothing promises that what is left of it is valid.
+    return has_calls(evidence) and evidence.expect.calls is None and not evidence.expect.broken
 
 
 @rule(

@@ -225,8 +225,7 @@ def first_argument_lost(chunks: list[Json]) -> list[Json]:
 def fractions_as_integers(body: Json) -> Json:
     """Reads the arguments of a complete answer and writes every number as an integer.
 
-    2.50 becomes 2; vLLM 0.32.0 with Mistral's newer tokenizers writes 6.02E+23 with digits that
-    the model did not say.
+    2.50 becomes 2.
     """
     for message in messages(body):
         for call in message.get("tool_calls", ()):

@@ -10,6 +10,7 @@ from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.rules.chat import calls_of, choices_of
 from conformance.rules.rule import MUST, SHOULD, Evidence, Findings, has_calls, rule
+from conformance.rules.truth import names_nothing
 from conformance.terms.outcome import brief
 from conformance.wires.chat.choices import Choice, Entry, ToolCall
 
@@ -332,6 +333,8 @@ def first_delta_name(evidence: Evidence) -> Findings:
     """
     for call in _whole_calls(evidence):
         found = call.entries[0].function.get("name")
+        if found == "" and not call.names and names_nothing(evidence):
+            continue
         if not isinstance(found, str) or not found:
             yield call.entries[0].finding("function.name", expected="a name", actual=brief(found))
 

@@ -118,12 +118,19 @@ def choices_array(evidence: Evidence) -> Findings:
             )
 
 
-@rule("chunk.choice.required", MUST, "stream")
+@rule(
+    "chunk.choice.required",
+    MUST,
+    "stream",
+    spec="https://github.com/openai/openai-openapi/blob/master/openapi.yaml",
+)
 def choice_required(evidence: Evidence) -> Findings:
     """Every choice has an integer index, an object delta and a finish_reason key.
 
-    Why: openai-python raises on a null delta or an absent index; LangChain loses finish_reason;
-        the specification requires all three.
+    Why: openai-python raises on a null delta or an absent index; LangChain loses finish_reason. An
+        absent finish_reason breaks no client that was run, but the schema of the specification,
+        from which others are generated, requires all three.
+    Says: required: [delta, finish_reason, index]
     Wrong: {"index": 0, "delta": null, "finish_reason": "stop"}
     Right: {"index": 0, "delta": {}, "finish_reason": "stop"}
     """
