@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
-from conformance.engines.vllm import pip
+from conformance.engines.vllm import official, pip
 from conformance.engines.vllm.cache import check_space, lock
 from conformance.engines.vllm.environment import Environment, cache_folder
 from conformance.engines.vllm.pip import PipFailed
@@ -47,19 +47,16 @@ def find(environment: Environment, *, report: Report) -> Path:
 
 
 def _fetch(environment: Environment, program: Path, *, report: Report) -> None:
-    what = f"fetching the front end of vLLM {environment.version}"
-    report(f"{what}: once, a wheel of some hundred MB, of which {PROGRAM} is kept")
     check_space(program.parent, NEEDED)
     log = program.parent.with_name(f"{program.parent.name}.log")
     log.unlink(missing_ok=True)
-    arguments = ["download", f"vllm=={environment.version}", "--no-deps", "--only-binary=vllm"]
     with TemporaryDirectory(prefix="conformance-") as name:
-        dest = ["--dest", name, "--no-cache-dir", "--retries", "1"]
         try:
-            pip.run(environment.python, [*arguments, *dest], log=log, report=report, what=what)
+            wheel = official.download(
+                environment.python, environment.version, Path(name), log=log, report=report
+            )
         except PipFailed as failure:
             raise pip.explain(failure, f"vLLM {environment.version}") from None
-        (wheel,) = Path(name).glob("*.whl")
         _take(wheel, program)
 
 

@@ -59,6 +59,13 @@ class PipFailed(Exception):
         return Version(exact[1]) if exact else None
 
     @property
+    def before(self) -> str | None:
+        """The version that pip found instead and that came before the one that was asked for."""
+        asked = self.asked
+        older = [one for one in map(Version, self.versions) if asked and one < asked]
+        return str(max(older)) if older else None
+
+    @property
     def unreachable(self) -> str | None:
         """Pip's words about an index that it could not reach."""
         found = list(_UNREACHABLE.finditer(self.output))
@@ -138,14 +145,9 @@ def _no_such_build(what: str, failure: PipFailed) -> str:
             "give --vllm the Python of an environment that has vLLM, or test a server that runs "
             "elsewhere with --server-url"
         )
-    seen = (
-        "source distribution of that version"
-        if failure.missing == "vllm"
-        else (f"such version for {here}")
-    )
     return (
-        f"{what}: there is no {seen}; there are {', '.join(_near(failure.asked, versions))} "
-        f"and others ({len(versions)} in all)"
+        f"{what}: there is no such version for {here}; there are "
+        f"{', '.join(_near(failure.asked, versions))} and others ({len(versions)} in all)"
     )
 
 

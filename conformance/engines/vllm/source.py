@@ -78,7 +78,7 @@ def keep(archive: Path, examples: Path) -> dict[str, str]:
 def write_backend(folder: Path) -> Path:
     """Write a build backend that only reads metadata, and give its PYTHONPATH."""
     backend = folder / "backend" / "setuptools"
-    backend.mkdir(parents=True)
+    backend.mkdir(parents=True, exist_ok=True)
     (backend / "__init__.py").touch()
     (backend / "build_meta.py").write_text(_BACKEND, encoding="utf-8")
     return backend.parent

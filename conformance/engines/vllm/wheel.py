@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import email
 import shutil
-import zipfile
 from pathlib import Path
 
-from packaging.requirements import Requirement
-
 from conformance.engines.process import Report
-from conformance.engines.vllm import pip, source, torch_build
+from conformance.engines.vllm import official, pip, source, torch_build
 
 NEEDED = 5e9
 """Free bytes that building an environment with a torch for the CPU needs."""
@@ -26,7 +22,7 @@ def fill(
     """Make an environment of a bare Python, whose needs have no name; raises PipFailed."""
     wheel = _download(python, version, folder / "wheel", log=log, report=report)
     tested = source.fetch(python, version, folder / "examples", log=log, report=report)
-    requirements = _requirements(wheel)
+    requirements = official.requirements_of(wheel)
     wanted = [str(one) for one in requirements if one.name not in ("torch", *_UNWANTED)]
     (torch,) = (one for one in requirements if one.name == "torch")
     wanted.append(torch_build.install(python, str(torch), log=log, report=report))
@@ -48,15 +44,3 @@ def _download(python: Path, version: str, folder: Path, *, log: Path, report: Re
     pip.run(python, arguments, log=log, report=report, what=what)
     (wheel,) = folder.glob("*.whl")
     return wheel
-
-
-def _requirements(wheel: Path) -> list[Requirement]:
-    """Read the requirements of a wheel on this machine, without its extras."""
-    with zipfile.ZipFile(wheel) as archive:
-        (name,) = (one for one in archive.namelist() if one.endswith(".dist-info/METADATA"))
-        metadata = email.message_from_bytes(archive.read(name))
-    found = [Requirement(line) for line in metadata.get_all("Requires-Dist", [])]
-    needed = [one for one in found if not one.marker or one.marker.evaluate({"extra": ""})]
-    for one in needed:
-        one.marker = None
-    return needed
