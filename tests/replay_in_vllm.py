@@ -303,7 +303,11 @@ def test_old_logprobs_have_a_row_for_each_request() -> None:
     likely = likelihood.of([7], 1, SIZE)
     with patch.multiple(interface, LogprobsLists=Lists, COUNTS_TOKENS=False):
         old = interface.output_of(ROWS, likely, {}).logprobs
+        beside_several = interface.output_of(
+            {"a": [], "several": [5, 6], "b": [7]}, likelihood.of([5, 6, 7], 1, SIZE), {}
+        ).logprobs
     assert (len(old.logprob_token_ids), old.logprob_token_ids[1]) == (2, [7, 7])
+    assert beside_several.logprob_token_ids[1:] == [[5, 5], [7, 7]]
     new = interface.output_of(ROWS, likely, {}).logprobs
     assert (new.logprob_token_ids.tolist(), new.cu_num_generated_tokens) == ([[7, 7]], [0, 0, 1])
 

@@ -124,7 +124,7 @@ def _lists(likely: Likelihoods, rows: list[list[int]]) -> LogprobsLists:
     for row in rows:
         starts.append(starts[-1] + len(row))
     if not COUNTS_TOKENS:
-        return LogprobsLists(*_of_each_request(likely, rows))
+        return LogprobsLists(*_of_each_request(likely, rows, starts))
     count = len(likely.ranks)
     return LogprobsLists(
         numpy.array(likely.ids, dtype=numpy.int32).reshape(count, -1 if count else 0),
@@ -135,12 +135,16 @@ def _lists(likely: Likelihoods, rows: list[list[int]]) -> LogprobsLists:
 
 
 def _of_each_request(
-    likely: Likelihoods, rows: list[list[int]]
+    likely: Likelihoods, rows: list[list[int]], starts: list[int]
 ) -> tuple[list[list[int]], list[list[float]], list[int]]:
-    """Give a row for each request, also for one that says nothing in this step."""
-    said = iter(zip(likely.ids, likely.logs, likely.ranks, strict=True))
+    """Give a row for each request, also for one that says nothing in this step.
+
+    Of several tokens it is that of the first. Such a request did not ask, but others in its step
+    may have.
+    """
+    said = list(zip(likely.ids, likely.logs, likely.ranks, strict=True))
     silent: tuple[list[int], list[float], int] = ([0], [0.0], 1)
-    found = [next(said) if row else silent for row in rows]
+    found = [said[start] if row else silent for start, row in zip(starts, rows, strict=False)]
     return [one[0] for one in found], [one[1] for one in found], [one[2] for one in found]
 
 
