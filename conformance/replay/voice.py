@@ -71,9 +71,10 @@ class Voice:
     ) -> int:
         if mask is None:
             return language.end
-        if self.scripted:
+        if self.scripted and not before:
             # It must not come back to the forbidden text by chance: that would look as if the
-            # script had been said.
+            # script had been said. What follows closes the answer, so that a server that reads
+            # it as JSON, and refuses what is not, shows what was said.
             avoid = {*self.ids[self.said :], language.end}
             return grammar.another(mask, language.size, avoid, otherwise=language.end)
         return grammar.closer(mask, language.size, language.closers, before, language.end)

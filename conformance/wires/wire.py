@@ -29,10 +29,12 @@ class Tokens:
 
     shown: Callable[[Json], Json]
     """Asks in a body that the answer's token ids be shown."""
+    spelled: Callable[[Json], Json]
+    """Asks the same of a server that knows no field for it, and shows none."""
     said: Callable[[Any], Ids | None]
     """Gives all that the model said; `None` if they are not shown, or not all of them."""
     of_script: Callable[[Any], Ids]
-    """Gives those of a complete answer to `shown`; empty if there are none."""
+    """Gives those of a complete answer to `shown` or `spelled`; empty if there are none."""
     prompt: Callable[[Any], Ids]
     """Gives those of the prompt, shown beside an answer or instead of one."""
     bare: Callable[[Json], Json]

@@ -52,9 +52,16 @@ def test_a_script_that_a_grammar_allows_is_said_as_it_is() -> None:
 def test_a_script_that_a_grammar_forbids_is_left_for_good() -> None:
     one = voice(5, 6, 7)
     assert next_of(one, mask(5)) == 5
-    assert next_of(one, mask(7, 8, 20)) == 20  # neither what is left of it, nor the end
-    assert next_of(one, mask(6, 7, 21, END)) == 21
-    assert one.strayed == (20, 21)
+    assert next_of(one, mask(7, 8, 20, END)) == 20  # neither what is left of it, nor the end
+    assert one.strayed == (20,)
+
+
+def test_an_answer_that_left_its_script_is_closed_as_its_grammar_wants_it() -> None:
+    one = voice(5, 6, 7)
+    assert next_of(one, mask(20)) == 20
+    assert next_of(one, mask(6, CLOSERS[0], 30)) == CLOSERS[0]
+    assert next_of(one, mask(6, 30, END)) == END
+    assert one.strayed == (20, CLOSERS[0], END)
 
 
 def test_what_a_script_still_had_to_say_is_said_only_where_nothing_else_may_come() -> None:

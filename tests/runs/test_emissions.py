@@ -15,7 +15,7 @@ from conformance.base.schema import misfit
 from conformance.base.sse import Read
 from conformance.casefiles.expectation import derive
 from conformance.casefiles.modes import THOROUGH
-from conformance.client.sender import Asker
+from conformance.client.sender import DETOKENIZE, Asker
 from conformance.runs import emissions
 from conformance.runs.channel import Channel
 from conformance.runs.emissions import (
@@ -274,15 +274,54 @@ def test_an_answer_that_is_cut_when_a_script_is_tried_is_an_error_and_tries_no_o
     assert found.trouble == "when the script was tried: cut"
 
 
+class Old:
+    """Names tokens by id beside their logprobs alone, as vLLM did; a grammar allows one text."""
+
+    def __init__(self, allowed: str) -> None:
+        self.allowed = allowed
+        self.bodies: list[Any] = []
+
+    async def send(self, path: str, body: Any) -> Exchange:
+        if path == DETOKENIZE:
+            return written(body, {"prompt": self.allowed})
+        self.bodies.append(body)
+        tokens = [{"token": f"token_id:{place}"} for place in range(2)]
+        spelled = body.get("return_tokens_as_token_ids")
+        message = {"role": "assistant", "content": self.allowed}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        logprobs = {"content": tokens} if spelled else None
+        return written(body, {"choices": [{**choice, "logprobs": logprobs}]})
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_server_that_shows_ids_beside_logprobs_alone_is_heard_by_them() -> None:
+    case = replace(CASE, options=Options(choice="required"))
+    foreseen = scripted.foresee(DEFAULT, case, COMPLETE, SERVER)
+    assert foreseen.says
+    sender = Old(foreseen.says)
+    channel = Channel(server=SERVER, asker=Asker(sender))
+    found = asyncio.run(scripted.ask(channel, Item(case=case, mode=COMPLETE)))
+    assert (found.said, len(sender.bodies)) == (foreseen.says, 3)
+    channel = Channel(server=SERVER, asker=Asker(Old("[ ]")))
+    with pytest.raises(NotApplicable, match="a grammar of the server forbids"):
+        asyncio.run(scripted.ask(channel, Item(case=case, mode=COMPLETE)))
+
+
+def written(body: Json, document: Json) -> Exchange:
+    headers = (("content-type", "application/json"),)
+    reads = (Read(0.0, json.dumps(document).encode()),)
+    return Exchange(request=body, status=200, headers=headers, reads=reads)
+
+
 class Fluent:
     """Says good night, whatever it is asked."""
 
     async def send(self, path: str, body: Any) -> Exchange:
         message = {"role": "assistant", "content": "Good night."}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
-        data = json.dumps({"object": "chat.completion", "choices": [choice]}).encode()
-        headers = (("content-type", "application/json"),)
-        return Exchange(request=body, status=200, headers=headers, reads=(Read(0.0, data),))
+        return written(body, {"object": "chat.completion", "choices": [choice]})
 
     async def close(self) -> None:
         pass

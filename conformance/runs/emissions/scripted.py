@@ -114,9 +114,7 @@ async def _choose(channel: Channel, id: str, trials: list[tuple[Script, Json]]) 
     ASKED_FOR.set(f"{id} script")
     diverted = False
     for script, body in trials:
-        answer = await channel.ask(body)
-        if answer.exchange.error is not None:
-            raise _Untried(answer)
+        answer = await _tried(channel, body)
         if answer.exchange.status != 200:
             continue
         if await _is_said(channel, answer, text_of(script)):
@@ -125,6 +123,18 @@ async def _choose(channel: Channel, id: str, trials: list[tuple[Script, Json]]) 
     if diverted:
         raise NotApplicable("a grammar of the server forbids what the model would say")
     return trials[0][0]
+
+
+async def _tried(channel: Channel, body: Json) -> Answer:
+    """Ask for a trial's answer with its tokens, in each way that a server may show them."""
+    tokens = channel.wire.tokens
+    for asked in (body, tokens.spelled(body)):
+        answer = await channel.ask(asked)
+        if answer.exchange.error is not None:
+            raise _Untried(answer)
+        if answer.exchange.status != 200 or tokens.of_script(answer):
+            break
+    return answer
 
 
 def _uncut(case: Case) -> Case:

@@ -10,6 +10,9 @@ from conformance.wires.chat.answers import Answer
 
 Ids = tuple[int, ...]
 
+SPELLED = "token_id:"
+"""How vLLM writes an id in place of a token's text."""
+
 
 def said(answer: Answer) -> Ids | None:
     """Give all tokens that the model said; `None` if they are not shown, or not all of them.
@@ -36,12 +39,17 @@ def said(answer: Answer) -> Ids | None:
 
 def of_first_choice(answer: Answer) -> Ids:
     """Give the tokens of the first choice of a complete answer; empty if there are none."""
-    return of_document(answer.document)
+    return of_document(answer.document) or _of_logprobs(answer.document)
 
 
 def shown(body: Json) -> Json:
     """Ask that the answer's token ids be shown."""
     return body | {"return_token_ids": True}
+
+
+def spelled(body: Json) -> Json:
+    """Ask that logprobs name tokens by id: vLLM before 0.10.2 shows ids in no other way."""
+    return body | {"logprobs": True, "return_tokens_as_token_ids": True}
 
 
 def bare(body: Json) -> Json:
@@ -56,6 +64,14 @@ def of_document(document: Json) -> Ids:
     except (LookupError, TypeError):
         return ()
     return tuple(found) if _are_ids(found) else ()
+
+
+def _of_logprobs(document: Json) -> Ids:
+    try:
+        words = [one["token"] for one in document["choices"][0]["logprobs"]["content"]]
+        return tuple(int(word.removeprefix(SPELLED)) for word in words if word.startswith(SPELLED))
+    except (LookupError, TypeError, AttributeError, ValueError):
+        return ()
 
 
 def prompt(answer: Answer) -> Ids:

@@ -57,6 +57,7 @@ WIRE = Wire(
     ),
     tokens=Tokens(
         shown=token_ids.shown,
+        spelled=token_ids.spelled,
         said=token_ids.said,
         of_script=token_ids.of_first_choice,
         prompt=token_ids.prompt,
