@@ -71,6 +71,7 @@ docs: .venv/ready
 	@$(BIN)/python -m conformance options --into docs/options.md
 	@$(BIN)/python -m tools.kill_matrix
 	@$(BIN)/python -m tools.golden
+	@$(BIN)/python -m tools.copying_page
 
 mutants: .venv/ready
 	@nice $(BIN)/python -m tools.mutants --into docs/mutants.md

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-import numpy as np  # type: ignore[import-not-found]
+import numpy as np
 import torch  # type: ignore[import-not-found]
 import vllm.v1.sample.logits_processor as v1  # type: ignore[import-not-found]
 from vllm.sampling_params import (  # type: ignore[import-not-found]

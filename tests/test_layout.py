@@ -19,7 +19,7 @@ ROOMS = [
     {"base"},
     {"terms", "replay"},
     {"formats"},
-    {"scripting"},
+    {"scripting", "copying"},
     {"engines"},
     {"client"},
     {"wires", "reference"},

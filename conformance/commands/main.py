@@ -22,6 +22,7 @@ from conformance.commands import (
     judge,
     lists,
     matrix,
+    model,
     options,
     plan,
     referee,
@@ -31,6 +32,7 @@ from conformance.commands import (
 from conformance.commands.check import CheckProblem
 from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
+from conformance.commands.model import ModelProblem
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.target import TargetProblem
 from conformance.pytesting.option_table import GROUP
@@ -46,12 +48,19 @@ _USAGE = (
     JudgeProblem,
     LaunchProblem,
     ListProblem,
+    ModelProblem,
     TargetProblem,
     Unread,
     *matrix.PROBLEMS,
     *results.PROBLEMS,
 )
 """Mistakes of the user; each message says what is wrong, and what to do."""
+
+
+_COMMANDS = (
+    *(judge, results, matrix, referee, plan, serve, model),
+    *(check, accept, lists, options),
+)
 
 
 PIPE_CLOSED = 141
@@ -114,6 +123,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("run", help="run pytest with the suite, on the shipped cases or PATHS")
-    for command in (judge, results, matrix, referee, plan, serve, check, accept, lists, options):
+    for command in _COMMANDS:
         command.add(commands)
     return parser

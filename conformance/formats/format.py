@@ -81,6 +81,9 @@ class Format:
     """What ends the model's turn."""
     opener: str = ""
     """What opens the model's turn in a prompt; empty where nothing does."""
+    chat_template: str = ""
+    """What `template` writes, as a chat template in Jinja, for a server that loads a model of ours;
+    empty where nobody has written it."""
     grammar: bool = False
     """vLLM may bind this model to a grammar in any request; without tools, one without calls."""
     ids: IdForm | None = None

@@ -116,6 +116,35 @@ def template(messages: Sequence[Json], tools: str, open_turn: bool) -> Iterator[
         yield "<|im_start|>assistant\n"
 
 
+CHAT_TEMPLATE = """\
+{%- macro text(content) -%}
+  {%- if content is string -%}{{- content -}}
+  {%- elif content -%}
+    {%- for part in content -%}{{- part.text -}}{%- endfor -%}
+  {%- endif -%}
+{%- endmacro -%}
+{%- if tools -%}
+  {{- '<|im_start|>system\\nYour tools: <tools>' + (tools | tojson) + '</tools><|im_end|>\\n' -}}
+{%- endif -%}
+{%- for message in messages -%}
+  {{- '<|im_start|>' + message.role + '\\n' -}}
+  {%- if message.role == 'tool' -%}
+    {{- '<tool_response>\\n' + text(message.content) + '\\n</tool_response>' -}}
+  {%- else -%}
+    {{- text(message.content) -}}
+  {%- endif -%}
+  {%- for call in message.tool_calls or [] -%}
+    {%- if not loop.first or message.content -%}{{- '\\n' -}}{%- endif -%}
+    {{- '<tool_call>\\n{"name": ' + (call.function.name | tojson) + ', "arguments": ' -}}
+    {%- if call.function.arguments is string -%}{{- call.function.arguments -}}
+    {%- else -%}{{- call.function.arguments | tojson -}}{%- endif -%}
+    {{- '}\\n</tool_call>' -}}
+  {%- endfor -%}
+  {{- '<|im_end|>\\n' -}}
+{%- endfor -%}
+{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}
+"""
+
 FORMATS = (
     Format(
         name="hermes",
@@ -127,6 +156,7 @@ FORMATS = (
         frame=Frame(begin=f"{OPEN}\n", end=f"\n{CLOSE}", keys=("name", "arguments")),
         reader=Reader,
         template=template,
+        chat_template=CHAT_TEMPLATE,
         offer="<tools>",
         end="<|im_end|>",
         opener="<|im_start|>assistant",

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy  # type: ignore[import-not-found]
+import numpy
 import torch  # type: ignore[import-not-found]
 from vllm.v1.executor.abstract import Executor  # type: ignore[import-not-found]
 from vllm.v1.kv_cache_interface import FullAttentionSpec  # type: ignore[import-not-found]
