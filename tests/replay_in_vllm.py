@@ -322,8 +322,23 @@ def test_a_grammar_is_read_in_the_form_of_its_release() -> None:
     old = SimpleNamespace(
         structured_output_request_ids={"a": 1, "b": 0}, grammar_bitmask=[[1], [2]]
     )
-    assert dict(interface.masks_of(new)) == dict(interface.masks_of(old)) == {"b": [1], "a": [2]}
-    assert dict(interface.masks_of(None)) == {}
+    for one in (new, old):
+        assert list(interface.masks_of(one, {})) == [("b", [[1]]), ("a", [[2]])]
+    assert list(interface.masks_of(None, {})) == []
+
+
+def test_a_grammar_has_a_mask_for_each_guess_and_for_what_follows() -> None:
+    names, drafts = ["b", "a"], {"a": [7, 8], "c": [9]}
+    expected = [("b", [[1]]), ("a", [[2], [3], [4]])]
+    packed = SimpleNamespace(
+        structured_output_request_ids=names, grammar_bitmask=[[1], [2], [3], [4]]
+    )
+    spaced = SimpleNamespace(
+        structured_output_request_ids=names,
+        grammar_bitmask=[[1], [0], [0], [0], [2], [3], [4], [0]],
+    )
+    for one in (packed, spaced):
+        assert list(interface.masks_of(one, drafts)) == expected
 
 
 def refusal(given: Any) -> str:

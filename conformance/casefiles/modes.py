@@ -7,18 +7,19 @@ from collections.abc import Iterable
 
 from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Mode
 from conformance.terms.said import Text
-from conformance.terms.server import Server
+from conformance.terms.server import DRAFTS, Server
 
 INTERVALS = (5, 1000)
 """Tokens per delta: a few, so that deltas straddle marks; and all that there are."""
 
 ALLOWED = (
     "complete, stream, prompt, or stream- and any of characters, pieces-SEED, interval-TOKENS, "
-    "stop-LENGTH in this order"
+    "drafts-TOKENS, stop-LENGTH in this order"
 )
 _NAME = re.compile(
     r"stream(-characters|-pieces-(?P<seed>[0-9]{1,18}))?"
-    r"(-interval-(?P<interval>[1-9][0-9]{0,8}))?(-stop-(?P<stop>[1-9][0-9]{0,2}))?"
+    r"(-interval-(?P<interval>[1-9][0-9]{0,8}))?"
+    rf"(-drafts-(?P<drafts>[1-{DRAFTS}]))?(-stop-(?P<stop>[1-9][0-9]{{0,2}}))?"
 )
 
 
@@ -30,14 +31,13 @@ def named(name: str) -> Mode | None:
     found = _NAME.fullmatch(name)
     if found is None:
         return None
-    seed, interval, stop = found["seed"], found["interval"], found["stop"]
+    seed = found["seed"]
     cut = f"pieces:{seed}" if seed else "characters" if found[1] else "tokens"
     return Mode(
         name=name,
         stream=True,
         cut=cut,
-        interval=int(interval) if interval else None,
-        stop=int(stop) if stop else None,
+        **{name: int(found[name]) for name in ("interval", "drafts", "stop") if found[name]},
     )
 
 
@@ -55,7 +55,9 @@ THOROUGH = (
         *(f"stream-stop-{length}" for length in range(1, 17)),
     ),
 )
-CUTS = {"default": DEFAULT, "thorough": THOROUGH}
+SPECULATED = _listed(*(f"stream{cut}-drafts-{DRAFTS}" for cut in ("", "-characters")))
+"""What a server that speculates is asked in any run: it was started like that for this."""
+CUTS = {"default": (*DEFAULT, *SPECULATED), "thorough": (*THOROUGH, *SPECULATED)}
 """What `--cuts` asks for."""
 LONG = 5_000
 """An answer with more characters than this is cut in the default ways alone.
@@ -72,7 +74,7 @@ def of_server(server: Server, cuts: str = "default") -> tuple[Mode, ...]:
 def of_case(case: Case, asked: Iterable[Mode], server: Server) -> list[Mode]:
     """Choose the modes in which a case is asked: those of the run, and more of its own."""
     if length(case) > LONG:
-        asked = [mode for mode in asked if mode in DEFAULT]
+        asked = [mode for mode in asked if mode in CUTS["default"]]
     wanted = dict.fromkeys([*asked, *case.modes])
     if case.echo is not None:
         # How an answer is cut makes no difference to the next request.
@@ -91,4 +93,5 @@ def length(case: Case) -> int:
 
 
 def _is_possible(mode: Mode, server: Server) -> bool:
-    return mode.interval is None or server.takes_interval or server.takes_steps
+    in_steps = server.takes_interval or server.takes_steps
+    return (mode.interval is None or in_steps) and (mode.drafts is None or server.takes_drafts)

@@ -21,7 +21,7 @@ from conformance.client.secrecy import MASK
 from conformance.engines import registry
 from conformance.formats import FORMATS, PARSERS
 from conformance.terms.said import Piece, Script
-from conformance.terms.server import Server
+from conformance.terms.server import DRAFTS, Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
@@ -51,6 +51,8 @@ class Greeting:
     """Writes a short request to a model; with a script to say, or for a few words of its own."""
     in_steps: Callable[[Json, Sequence[int]], Json]
     """Asks that the script of a request be said so many tokens at a time."""
+    with_drafts: Callable[[Json, int], Json]
+    """Asks that so many tokens of the script of a request be guessed ahead."""
     with_tool: Callable[[Json], Json]
     """Adds a tool to a request; there are templates that cannot do without."""
     shown: Callable[[Json], Json]
@@ -143,7 +145,15 @@ class Probe:
     def says_in_steps(self, model: str, script: Script) -> bool:
         """Whether the model says a script several tokens at a time; most servers refuse that."""
         hello = self._greeting.hello(model, script)
-        found = self._first_answer(self._greeting.in_steps(hello, STEPS))
+        return self._says(script, self._greeting.in_steps(hello, STEPS))
+
+    def says_drafted(self, model: str, script: Script) -> bool:
+        """Whether the tokens of a script can be guessed ahead; most servers refuse that."""
+        hello = self._greeting.hello(model, script)
+        return self._says(script, self._greeting.with_drafts(hello, DRAFTS))
+
+    def _says(self, script: Script, body: Json) -> bool:
+        found = self._first_answer(body)
         text = None if found is None else self._greeting.text(found)
         return text == "".join(piece.text for piece in script)
 
@@ -297,7 +307,8 @@ def examine(
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
         takes_interval=takes_interval,
-        takes_steps=scripted and not takes_interval and _says_in_steps(probe, model),
+        takes_steps=scripted and not takes_interval and probe.says_in_steps(model, _secret()),
+        takes_drafts=scripted and probe.says_drafted(model, _secret()),
         render_path=_prompts(openapi, greeting.prompts),
         shows_token_ids=not scripted and probe.shows_tokens(model),
     )
@@ -317,13 +328,14 @@ def _choose_model(models: list[str], wanted: str | None, url: str) -> str:
     return wanted or models[0]
 
 
-def _says_in_steps(probe: Probe, model: str) -> bool:
-    return probe.says_in_steps(model, (Piece("text", f"yes {secrets.token_hex(8)}"),))
+def _secret() -> Script:
+    """Write what no model says by itself."""
+    return (Piece("text", f"yes {secrets.token_hex(8)}"),)
 
 
 def _is_scripted(probe: Probe, model: str) -> bool:
-    secret = f"yes {secrets.token_hex(8)}"
-    return probe.says(model, (Piece("text", secret),)) == secret
+    script = _secret()
+    return probe.says(model, script) == script[0].text
 
 
 def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:

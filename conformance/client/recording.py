@@ -41,6 +41,7 @@ NOT_THERE = "not on the tape"
 KEYS = {
     "takes_interval": "intervals",
     "takes_steps": "steps",
+    "takes_drafts": "drafts",
     "render_path": "prompts",
     "shows_token_ids": "tokens",
     "answer_tokens": "room",

@@ -48,7 +48,7 @@ RESULTS = "results"
 _WILD = re.compile(r"[*?[]")
 _MAX_LISTED = 60
 """Names that a hint may list; for more it names the command that lists them."""
-_MODES = [mode.name for mode in (*modes.THOROUGH, case.PROMPT)]
+_MODES = [mode.name for mode in (*modes.CUTS["thorough"], case.PROMPT)]
 _USUAL = [mode.name for mode in (*modes.DEFAULT, case.PROMPT)]
 """The modes of a run without `--cuts thorough`."""
 

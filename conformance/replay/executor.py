@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import cached_property
 from types import SimpleNamespace
@@ -20,9 +20,9 @@ from vllm.v1.executor.abstract import Executor  # type: ignore[import-not-found]
 from . import interface, likelihood
 from .beat import Beat, pair
 from .likelihood import Likelihoods
-from .request import find_script, identify, load_cutter, pace, steps_of
+from .request import find_script, identify, load_cutter, pace, script_of
 from .script import Refused
-from .voice import Language, Voice
+from .voice import Language, Masks, Voice
 
 UNSCRIPTED = "No script."
 """What a request without a script is answered."""
@@ -48,10 +48,8 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
                 f"conformance.replay: this vLLM wants {', '.join(lacking)}, which is not known "
                 "here, so it cannot be served without kernels; --kernels=real may serve it"
             )
-        if self.speculative_config is not None:
-            raise RuntimeError(
-                "conformance.replay: there is no speculative decoding without kernels; leave it out"
-            )
+        speculative = self.speculative_config
+        self.drafts = 0 if speculative is None else speculative.num_speculative_tokens
         self.identity = identify(self.model_config)
         cutter = load_cutter(self.identity)
         closers = [cutter.encode(text) for text in CLOSERS]
@@ -66,6 +64,7 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
         self.prompts: dict[str, list[int]] = {}
         """Of requests that ask how likely their prompts are."""
         self.pending: Any = None
+        self.guesses: dict[str, list[int]] = {}
         self.beat = Beat(pair()[1])
         self.stepped = time.monotonic()
 
@@ -142,20 +141,25 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
         """Say what is due in a step."""
         names = dict(scheduled.num_scheduled_tokens)
         self.keep_pace(names)
-        masks = dict(interface.masks_of(grammar))
+        drafts = scheduled.scheduled_spec_decode_tokens or {}
+        masks = dict(interface.masks_of(grammar, drafts))
         rows: dict[str, list[int]] = {}
         begun: set[str] = set()
         for name, count in names.items():
             voice = self.voices[name]
-            is_due = voice.is_due(count)
+            guessed = drafts.get(name, [])
+            is_due = voice.is_due(count - len(guessed))
             if is_due and not voice.said:
                 begun.add(name)
-            rows[name] = self.speak(name, voice, masks.get(name)) if is_due else []
+            rows[name] = self.speak(name, voice, masks.get(name, ()), guessed) if is_due else []
         prompts = {name: self.of_prompt(name) for name in begun & self.prompts.keys()}
-        return interface.output_of(rows, self.likely(rows), prompts)
+        speaking = [name for name, row in rows.items() if row and self.voices[name].drafts]
+        self.guesses = {name: self.voices[name].guess() for name in speaking}
+        return interface.output_of(rows, self.likely(rows), prompts, self.guesses)
 
-    def take_draft_token_ids(self) -> None:
-        """Draft nothing."""
+    def take_draft_token_ids(self) -> Any:
+        """Give what is guessed to follow the last step."""
+        return interface.drafts_of(self.guesses) if self.guesses else None
 
     def follow(self, scheduled: Any) -> None:
         """Follow requests as they come, go, and are read again."""
@@ -175,7 +179,8 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
         """Give a new request its voice."""
         params = new.sampling_params or SamplingParams()
         prompt = list(new.prompt_token_ids or ())
-        ids = find_script(params, self.identity)
+        ids = find_script(params, self.identity, self.drafts)
+        steps, drafts = self.at_once(params)
         self.asked[new.req_id] = params
         if params.prompt_logprobs is not None:
             self.prompts[new.req_id] = prompt
@@ -185,24 +190,29 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
             prompt=len(prompt),
             computed=new.num_computed_tokens,
             pace=pace(params),
-            steps=self.steps(params),
+            steps=steps,
+            drafts=drafts,
         )
 
-    def steps(self, params: SamplingParams) -> tuple[int, ...]:
-        """Give how many tokens each step has; one where a vLLM could not take more."""
-        if params.logprobs is not None and not interface.COUNTS_TOKENS:
-            return (1,)
-        try:
-            return steps_of(params)
-        except Refused:  # the answer is the refusal
-            return (1,)
+    def at_once(self, params: SamplingParams) -> tuple[tuple[int, ...], int]:
+        """Give how many tokens each step has, or how many are guessed ahead.
 
-    def speak(self, name: str, voice: Voice, mask: Any) -> list[int]:
+        It is one, and none, where a vLLM could not take more.
+        """
+        try:
+            script = script_of(params)
+        except Refused:  # the answer is the refusal
+            script = None
+        if script is None or (params.logprobs is not None and not interface.COUNTS_TOKENS):
+            return (1,), 0
+        return script.steps, min(script.drafts, self.drafts)
+
+    def speak(self, name: str, voice: Voice, masks: Masks, drafts: Sequence[int]) -> list[int]:
         """Give what a request says in a step, and log where it leaves its script."""
         was_astray = voice.strayed is not None
-        tokens = voice.speak(self.language, mask)
+        tokens = voice.speak(self.language, masks, drafts)
         if voice.scripted and voice.strayed is not None and not was_astray:
-            place = voice.said - 1
+            place = voice.said - len(voice.strayed)
             wanted = voice.ids[min(place, len(voice.ids) - 1)]
             logger.warning(
                 "conformance: a grammar forbids token %d at place %d of %s", wanted, place, name

@@ -20,6 +20,7 @@ from vllm.v1.outputs import (  # type: ignore[import-not-found]
 )
 
 from .likelihood import Likelihoods
+from .voice import Masks
 
 BLOCK = 16
 """Tokens in a block of the cache of keys and values, where nobody chose another number."""
@@ -29,6 +30,8 @@ ASKS_TWICE = hasattr(Executor, "sample_tokens")
 
 COUNTS_TOKENS = "cu_num_generated_tokens" in LogprobsLists._fields
 """Whether logprobs may be of several tokens of a request; releases up to 0.11.0 have one a step."""
+
+NO_GUESSES: Mapping[str, list[int]] = {}
 
 _CACHE = {
     "block_size": BLOCK,
@@ -44,9 +47,10 @@ _OUTPUT: dict[str, Any] = {
     "sampled_token_ids": [],
     "logprobs": None,
     "prompt_logprobs_dict": {},
-    # Newer releases have defaults for these.
-    "spec_token_ids": None,
+    # Newer releases have a default for this.
     "pooler_output": [],
+    # Up to 0.9.2; later ones ask for guesses on their own.
+    "spec_token_ids": None,
 }
 
 
@@ -84,30 +88,49 @@ def layouts() -> list[str]:
     return [layout.name for layout in utils.get_supported_kv_cache_layouts(())]
 
 
-def masks_of(grammar: Any) -> Iterator[tuple[str, Sequence[int]]]:
+def masks_of(grammar: Any, drafts: Mapping[str, Sequence[int]]) -> Iterator[tuple[str, Masks]]:
     """Give what the grammar of each request allows; requests without one are left out.
 
     `grammar` is what a release gives with a step: an object of its own, or the scheduler's output.
+    `drafts` are the guesses that the step has to check, by request: there is a mask for each, and
+    one for what follows.
     """
-    if grammar is not None and grammar.grammar_bitmask is not None:
-        names = grammar.structured_output_request_ids
-        if isinstance(names, dict):  # up to 0.10: the row of each request
-            names = sorted(names, key=names.__getitem__)
-        yield from zip(names, grammar.grammar_bitmask, strict=True)
+    if grammar is None or grammar.grammar_bitmask is None:
+        return
+    names = grammar.structured_output_request_ids
+    if isinstance(names, dict):  # up to 0.10: the row of each request
+        names = sorted(names, key=names.__getitem__)
+    counts = [1 + len(drafts.get(name, ())) for name in names]
+    masks = grammar.grammar_bitmask
+    # Newer releases give each request as many as one may need, older ones as many as it needs.
+    same = len(masks) // len(names) if len(masks) != sum(counts) else 0
+    start = 0
+    for name, count in zip(names, counts, strict=True):
+        yield name, list(masks[start : start + count])
+        start += same or count
+
+
+def drafts_of(guesses: Mapping[str, list[int]]) -> Any:
+    """Write what is guessed of requests."""
+    from vllm.v1.outputs import DraftTokenIds
+
+    return DraftTokenIds(list(guesses), list(guesses.values()))
 
 
 def output_of(
     rows: dict[str, list[int]],
     likely: Likelihoods | None,
     prompts: dict[str, Likelihoods],
+    guesses: Mapping[str, list[int]] = NO_GUESSES,
 ) -> ModelRunnerOutput:
-    """Write the tokens of a step, by request."""
+    """Write the tokens of a step, by request, and what is guessed of the next one."""
     given = {
         "req_ids": list(rows),
         "req_id_to_index": {name: place for place, name in enumerate(rows)},
         "sampled_token_ids": _tokens(list(rows.values())),
         "logprobs": None if likely is None else _lists(likely, list(rows.values())),
         "prompt_logprobs_dict": {name: _tensors(each) for name, each in prompts.items()},
+        "spec_token_ids": [guesses.get(name, []) for name in rows] if guesses else None,
     }
     return _make(ModelRunnerOutput, _OUTPUT, given)
 

@@ -29,6 +29,8 @@ class ScriptPlatform(Platform):  # type: ignore[misc]
     dist_backend = "gloo"
     ray_device_key = ""
     device_control_env_var = "CONFORMANCE_VISIBLE_DEVICES"
+    drafts = 0
+    """How many tokens of a script the engine guesses ahead at most."""
 
     @classmethod
     def check_and_update_config(cls, vllm_config: Any) -> None:
@@ -37,6 +39,8 @@ class ScriptPlatform(Platform):  # type: ignore[misc]
         from .interface import BLOCK
 
         beat.pair()  # the engine, a fork of this process, inherits its end
+        if vllm_config.speculative_config is not None:  # vLLM makes other configurations as well
+            cls.drafts = vllm_config.speculative_config.num_speculative_tokens
         parallel = vllm_config.parallel_config
         parallel.distributed_executor_backend = ScriptExecutor
         parallel.worker_cls = f"{NoWorker.__module__}.{NoWorker.__name__}"
@@ -54,7 +58,7 @@ class ScriptPlatform(Platform):  # type: ignore[misc]
 
         frame = sys._getframe()
         for one in (*asked, *named.values()):
-            if request.admit(one, frame):
+            if request.admit(one, frame, cls.drafts):
                 beat.serve(frame)
 
     @classmethod

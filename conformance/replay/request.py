@@ -14,7 +14,7 @@ from vllm.sampling_params import (  # type: ignore[import-not-found]
     SamplingParams,
 )
 
-from .script import FIELD, Refused, Script, read
+from .script import FIELD, Refused, Script, drafted, read
 from .tokens import Cutter, Tokenizer
 
 try:
@@ -44,26 +44,28 @@ def pace(params: SamplingParams) -> float:
     return PACE_SECONDS / (getattr(params, "stream_interval", None) or 1)
 
 
-def admit(asked: object, frame: FrameType | None) -> bool:
+def admit(asked: object, frame: FrameType | None, drafts: int) -> bool:
     """Whether something asked of an engine has a script; raises vLLM's error for a bad one."""
     try:
-        return isinstance(asked, SamplingParams) and check(asked, frame)
+        return isinstance(asked, SamplingParams) and check(asked, frame, drafts)
     except Refused as refusal:
         raise VLLMValidationError(str(refusal)) from None
 
 
-def check(params: SamplingParams, frame: FrameType | None) -> bool:
+def check(params: SamplingParams, frame: FrameType | None, drafts: int = 0) -> bool:
     """Whether a request has a script; raises Refused if it cannot be said.
 
     Runs in the API server's process; `frame` is where its check of the request was called.
+    `drafts` is how many tokens its engine guesses ahead at most.
     """
     source = find_source(params)
     if source is not None:
+        drafted(read_once(source), at_most=drafts)
         compile_script(source, identify(find_model(frame)))
     return source is not None
 
 
-def find_script(params: SamplingParams, identity: Identity) -> Ids | None:
+def find_script(params: SamplingParams, identity: Identity, drafts: int = 0) -> Ids | None:
     """Give the ids of a request's script, if it has one.
 
     If no validation refused a bad script earlier, the answer is the refusal: an exception in the
@@ -71,7 +73,10 @@ def find_script(params: SamplingParams, identity: Identity) -> Ids | None:
     """
     try:
         source = find_source(params)
-        return None if source is None else compile_script(source, identity)
+        if source is None:
+            return None
+        drafted(read_once(source), at_most=drafts)
+        return compile_script(source, identity)
     except Refused as refusal:
         cutter = load_cutter(identity)
         return (*cutter.encode(f"{refusal} (refused)"), cutter.end)
@@ -85,10 +90,10 @@ def find_source(params: SamplingParams) -> str | None:
     return source
 
 
-def steps_of(params: SamplingParams) -> tuple[int, ...]:
-    """Give how many tokens a request's script has in each step."""
+def script_of(params: SamplingParams) -> Script | None:
+    """Give a request's script, if it has one; raises Refused for a bad one."""
     source = find_source(params)
-    return (1,) if source is None else read_once(source).steps
+    return None if source is None else read_once(source)
 
 
 @lru_cache(maxsize=512)

@@ -57,6 +57,11 @@ class Script:
 
     A delta has at least the tokens of a step.
     """
+    drafts: int = 0
+    """How many of its tokens the engine guesses ahead in each step, as speculative decoding does.
+
+    Some guesses are wrong, at the same places of the same script.
+    """
 
     @property
     def text(self) -> str:
@@ -82,14 +87,23 @@ def read(source: str) -> Script:
         raise Refused(f"v is {brief(version)}; this server reads version {VERSION}")
     if not isinstance(cut, str) or not CUT.fullmatch(cut):
         raise Refused(f"cut is {brief(cut)}; allowed: {CUTS}")
-    steps = read_steps(document.get("steps", [1]))
-    return Script(read_pieces(document["pieces"]), cut, steps)
+    if {"steps", "drafts"} <= document.keys():
+        raise Refused("steps and drafts are given; give one of them")
+    steps, drafts = read_steps(document.get("steps", [1])), read_drafts(document.get("drafts", 0))
+    return Script(read_pieces(document["pieces"]), cut, steps, drafts)
 
 
 def one_by_one(script: Script) -> Script:
     """Give a script back; raises Refused where it is to be said several tokens at a time."""
     if script.steps != (1,):
         raise Refused("steps: this server says one token at a time")
+    return drafted(script, at_most=0)
+
+
+def drafted(script: Script, *, at_most: int) -> Script:
+    """Give a script back; raises Refused where more tokens are to be guessed than a server can."""
+    if script.drafts > at_most:
+        raise Refused(f"drafts is {script.drafts}; this server guesses {at_most} tokens ahead")
     return script
 
 
@@ -104,8 +118,8 @@ def read_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def read_keys(document: Mapping[str, Any]) -> None:
     """Refuse a script with unknown or missing keys."""
     wanted = {"v", "pieces", "cut"}
-    if unknown := sorted(document.keys() - wanted - {"steps"}):
-        raise Refused(f"unknown key {brief(unknown[0])}; allowed: v, pieces, cut, steps")
+    if unknown := sorted(document.keys() - wanted - {"steps", "drafts"}):
+        raise Refused(f"unknown key {brief(unknown[0])}; allowed: v, pieces, cut, steps, drafts")
     if missing := sorted(wanted - document.keys()):
         raise Refused(f"key {missing[0]!r} is missing")
 
@@ -116,6 +130,13 @@ def read_steps(document: object) -> tuple[int, ...]:
     if not 0 < len(numbers) <= MAX_STEPS or any(type(one) is not int or one < 1 for one in numbers):
         raise Refused(f"steps is {brief(document)}; expected {STEPS}")
     return tuple(numbers)
+
+
+def read_drafts(document: object) -> int:
+    """Read how many tokens are guessed ahead."""
+    if not isinstance(document, int) or isinstance(document, bool) or document < 0:
+        raise Refused(f"drafts is {brief(document)}; expected a whole number from 0")
+    return document
 
 
 def read_pieces(document: object) -> tuple[Piece, ...]:

@@ -7,6 +7,15 @@ from dataclasses import dataclass
 
 from . import grammar
 
+WRONG = 7
+"""Every so many places of a script, the token is guessed wrongly: it is taken for the one before.
+
+That one is often allowed by a grammar too, which then has to take it back.
+"""
+
+Masks = Sequence[Sequence[int]]
+"""What a grammar allows at some places, one after the other."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Language:
@@ -35,6 +44,8 @@ class Voice:
     """Seconds for a token where nobody says that the last one was sent; 0 if none is streamed."""
     steps: tuple[int, ...] = (1,)
     """How many tokens each step has; the last number is for all that follow."""
+    drafts: int = 0
+    """How many tokens are guessed ahead; a step has those that were right, and one more."""
     turn: int = 0
     said: int = 0
     strayed: tuple[int, ...] | None = None
@@ -44,18 +55,35 @@ class Voice:
         """Whether a step of so many tokens reads all that is known, so that a new token follows.
 
         It does not while it reads a long prompt in parts, or again what a preemption dropped.
+        Guesses are not among `scheduled`.
         """
         return self.computed + scheduled >= self.prompt + self.said
 
-    def speak(self, language: Language, mask: Sequence[int] | None = None) -> list[int]:
-        """Give the tokens of a step; `mask` is what a grammar allows, known of one token only."""
-        count = self.steps[min(self.turn, len(self.steps) - 1)] if mask is None else 1
+    def speak(self, language: Language, masks: Masks = (), drafts: Sequence[int] = ()) -> list[int]:
+        """Give the tokens of a step.
+
+        `drafts` are the guesses that the step has to check. `masks` are what a grammar allows for
+        the first token, and for the one after each guess.
+        """
+        most = self.steps[min(self.turn, len(self.steps) - 1)]
+        if masks or drafts:
+            most = 1 + len(drafts)
         self.turn += 1
         tokens: list[int] = []
-        while len(tokens) < count and (not tokens or self.said < len(self.ids)):
-            tokens.append(self._next(language, mask))
+        for place in range(most):
+            wrong = place and drafts and tokens[-1] != drafts[place - 1]
+            if wrong or (place and self.said >= len(self.ids)):
+                break
+            tokens.append(self._next(language, masks[place] if masks else None))
             self.said += 1
         return tokens
+
+    def guess(self) -> list[int]:
+        """Guess what comes next: the script, except that some guesses are wrong."""
+        if self.strayed is not None:
+            return []
+        places = range(self.said, min(self.said + self.drafts, len(self.ids)))
+        return [self.ids[place - (place % WRONG == 0)] for place in places]
 
     def _next(self, language: Language, mask: Sequence[int] | None) -> int:
         wanted = self.ids[min(self.said, len(self.ids) - 1)]

@@ -24,6 +24,8 @@ class Mode:
     """Tokens per delta, where the server can be asked."""
     stop: int | None = None
     """Characters of a stop string that never matches, which delays text after its tokens."""
+    drafts: int | None = None
+    """Tokens of the script that the engine guesses ahead in each step, where it speculates."""
 
 
 COMPLETE = Mode(name="complete", stream=False)

@@ -40,6 +40,10 @@ ANSWER_TOKENS = 1024
 """Default limit of tokens for a sampled answer; an endless one would fill the context."""
 
 
+DRAFTS = 3
+"""Tokens that an engine guesses ahead where it speculates; one step then yields up to one more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A live server as the suite sees it: facts from its answers, and facts from the user."""
@@ -60,6 +64,8 @@ class Server:
     """The request has a field for tokens per delta."""
     takes_steps: bool = False
     """A script may say how many tokens a delta has; asked only where the request has no field."""
+    takes_drafts: bool = False
+    """It speculates: a script may say how many tokens are guessed ahead, up to `DRAFTS`."""
     render_path: str | None = None
     """Where the server shows the tokens of the prompt that it makes of a request."""
     shows_token_ids: bool = False

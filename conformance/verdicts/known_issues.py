@@ -30,8 +30,9 @@ FOLDER = Path(__file__).parents[1] / "known"
 USUAL = tuple(mode.name for mode in modes.DEFAULT if mode.stream)
 """The streamed modes of every run."""
 
-SWEEP = frozenset(mode.name for mode in modes.THOROUGH if mode.stream) - set(USUAL)
-"""The streamed modes of `--cuts thorough`, and of cases that list them."""
+SWEEP = frozenset(mode.name for mode in modes.CUTS["thorough"] if mode.stream) - set(USUAL)
+"""The streamed modes of `--cuts thorough`, of servers that speculate, and of cases that list them.
+"""
 
 CLASSES = ("call", "several-calls", "text-before-call")
 """Classes of cases, and of texts that a sampled model said; the widest first."""
@@ -81,8 +82,8 @@ class Issue:
     def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
         """Whether it lists this rule in this case and mode; `said` is for a sampled model.
 
-        An issue of any usual stream also covers the streams of `--cuts thorough`, which carry the
-        same text in other deltas.
+        An issue of any usual stream also covers all less usual ones, which carry the same text in
+        other deltas.
         """
         listed = self.modes + self.flaky_modes
         return (

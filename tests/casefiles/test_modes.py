@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.casefiles.modes import DEFAULT, LONG, THOROUGH, named, of_case, of_server
+from conformance.casefiles.modes import CUTS, DEFAULT, LONG, THOROUGH, named, of_case, of_server
 from conformance.terms.asked import Options
 from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, Echo, Mode
 from conformance.terms.said import Text
@@ -49,6 +49,7 @@ def test_a_mode_is_read_from_its_name(mode: Mode) -> None:
         ("stream-characters", CHARACTERS),
         ("stream-stop-8", STOP),
         ("stream-pieces-7", Mode(name="stream-pieces-7", stream=True, cut="pieces:7")),
+        ("stream-drafts-3", Mode(name="stream-drafts-3", stream=True, drafts=3)),
         (
             "stream-characters-interval-3-stop-2",
             Mode(
@@ -67,7 +68,7 @@ def test_the_parts_of_a_name_are_the_parts_of_a_mode(name: str, mode: Mode) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1"],
+    ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1", "stream-drafts-4"],
 )
 def test_a_name_that_is_no_mode_is_read_as_none(name: str) -> None:
     assert named(name) is None
@@ -94,6 +95,18 @@ def test_a_long_answer_is_cut_in_the_default_ways_and_its_own_alone() -> None:
 def test_an_answer_that_is_sent_back_is_asked_complete_and_streamed_only() -> None:
     case = replace(CASE, echo=Echo(results=(), says=()), modes=(STOP,))
     assert of_case(case, THOROUGH, SERVER) == [COMPLETE, STREAM]
+
+
+@pytest.mark.parametrize("cuts", CUTS)
+def test_a_server_that_speculates_is_asked_so_in_any_run_and_no_other_is(cuts: str) -> None:
+    more = ["stream-drafts-3", "stream-characters-drafts-3"]
+    speculating = of_server(replace(SERVER, takes_drafts=True), cuts)
+    assert names(*speculating) == [*names(*of_server(SERVER, cuts)), *more]
+    case = replace(CASE, modes=tuple(mode for mode in speculating if mode.drafts))
+    assert of_case(case, (STREAM,), SERVER) == [STREAM]
+    long = replace(CASE, says=(Text(text=" " * (LONG + 1)),))
+    asked = of_case(long, speculating, replace(SERVER, takes_drafts=True))
+    assert names(*asked) == [*names(*DEFAULT), *more]
 
 
 def test_a_server_without_intervals_is_asked_for_none() -> None:

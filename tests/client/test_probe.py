@@ -20,6 +20,7 @@ from conformance.client.probe import ProbeProblem
 from conformance.formats import FORMATS
 from conformance.formats.registry import server_id
 from conformance.reference import Reference, speech
+from conformance.replay.script import drafted
 from conformance.terms.server import Server
 from conformance.wires.registry import DEFAULT
 from tests.clock import Time
@@ -102,6 +103,15 @@ def test_a_server_is_asked_for_steps_where_its_requests_have_no_interval(
         )
         monkeypatch.setattr(speech, "one_by_one", lambda script: script)
         assert examine(running.url, parser="hermes").takes_steps
+
+
+def test_a_server_is_asked_whether_it_guesses_tokens_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Reference("hermes") as running:
+        assert not examine(running.url, parser="hermes").takes_drafts
+        monkeypatch.setattr(speech, "one_by_one", lambda script: drafted(script, at_most=3))
+        assert examine(running.url, parser="hermes").takes_drafts
+    with Reference("hermes", scripted=False) as running:
+        assert not examine(running.url, parser="hermes").takes_drafts
 
 
 def test_a_server_can_be_taken_as_sampled() -> None:

@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import conformance.replay
-from conformance.replay.script import MAX_SCRIPT_CHARACTERS, Piece, Refused, Script, read
+from conformance.replay.script import (
+    MAX_SCRIPT_CHARACTERS,
+    Piece,
+    Refused,
+    Script,
+    drafted,
+    one_by_one,
+    read,
+)
 from conformance.replay.tokens import Cutter, parts
 
 BYTES = 256
@@ -97,11 +105,15 @@ def test_a_script_is_read_as_it_was_written() -> None:
         ("[]", "expected an object, got list"),
         ('{"v": 1, "v": 1}', "a key is given twice"),
         ('{"v": 1, "cut": "tokens"}', "key 'pieces' is missing"),
-        (source(speed=1), "unknown key 'speed'; allowed: v, pieces, cut, steps"),
+        (source(speed=1), "unknown key 'speed'; allowed: v, pieces, cut, steps, drafts"),
         (source(steps=[]), "steps is list; expected a list of 1 to 100 whole numbers above 0"),
         (source(steps=[1, 0]), "steps is list; expected"),
         (source(steps=[True]), "steps is list; expected"),
         (source(steps=3), "steps is 3; expected"),
+        (source(drafts=-1), "drafts is -1; expected a whole number from 0"),
+        (source(drafts=True), "drafts is True; expected"),
+        (source(drafts=[3]), "drafts is list; expected"),
+        (source(steps=[1], drafts=3), "steps and drafts are given; give one of them"),
         (source(v=2), "v is 2; this server reads version 1"),
         (source(v=True), "v is True; this server reads version 1"),
         (source(cut="words"), "cut is 'words'; allowed: tokens, characters, pieces:SEED"),
@@ -126,6 +138,15 @@ def test_a_bad_script_is_refused_with_its_reason(written: str, reason: str) -> N
         read(written)
     assert str(caught.value).startswith("conformance_script: ")
     assert len(str(caught.value)) < 250
+
+
+def test_a_script_with_guesses_is_for_a_server_that_makes_as_many() -> None:
+    script = read(source(drafts=3))
+    assert drafted(script, at_most=3) == script
+    with pytest.raises(Refused, match="drafts is 3; this server guesses 2 tokens ahead"):
+        drafted(script, at_most=2)
+    with pytest.raises(Refused, match="drafts is 3; this server guesses 0 tokens ahead"):
+        one_by_one(script)
 
 
 def test_tokens_are_the_tokenizers_own_cut() -> None:

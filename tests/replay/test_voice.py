@@ -28,7 +28,7 @@ def voice(*ids: int, scripted: bool = True, prompt: int = 4) -> Voice:
 
 def next_of(one: Voice, allowed: list[int] | None = None) -> int:
     """Let a voice that says one token at a time say the next."""
-    (token,) = one.speak(LANGUAGE, allowed)
+    (token,) = one.speak(LANGUAGE, () if allowed is None else [allowed])
     return token
 
 
@@ -90,8 +90,50 @@ def test_a_voice_says_as_many_tokens_as_its_steps_have_and_no_more_than_it_has()
 def test_under_a_grammar_a_step_has_one_token() -> None:
     one = voice(5, 6, 7)
     one.steps = (2,)
-    assert one.speak(LANGUAGE, mask(5, 6)) == [5]
+    assert one.speak(LANGUAGE, [mask(5, 6)]) == [5]
     assert one.speak(LANGUAGE) == [6, 7]
+
+
+def test_a_step_has_the_tokens_that_were_guessed_rightly_and_one_more() -> None:
+    for drafts, said in (
+        ([6, 7, 8], [6, 7, 8, 9]),
+        ([6, 7, 9], [6, 7, 8]),
+        ([5, 7, 8], [6]),
+        ([-1, -1], [6]),  # where vLLM fills up what is missing
+        ([], [6]),
+    ):
+        one = voice(5, 6, 7, 8, 9, 10)
+        assert (next_of(one), one.speak(LANGUAGE, drafts=drafts)) == (5, said)
+
+
+def test_nothing_is_said_after_the_end_whatever_was_guessed() -> None:
+    one = voice(5)
+    assert next_of(one) == 5
+    assert one.speak(LANGUAGE, drafts=[END, 7, 8]) == [END]
+    assert one.speak(LANGUAGE) == [END]
+
+
+def test_guesses_are_the_script_except_at_some_places() -> None:
+    one = voice(*range(20, 40))
+    one.drafts = 3
+    steps: list[list[int]] = []
+    drafts: list[int] = []
+    while not steps or steps[-1][-1] != END:
+        steps.append(one.speak(LANGUAGE, drafts=drafts))
+        drafts = one.guess()
+        assert len(drafts) <= 3
+    assert [token for step in steps for token in step] == [*range(20, 40), END]
+    assert [len(step) for step in steps] == [1, 4, 3, 4, 3, 4, 2]
+    assert one.guess() == []
+
+
+def test_a_guess_has_a_mask_of_its_own_and_so_has_what_follows() -> None:
+    one = voice(5, 6, 7, 8)
+    assert next_of(one) == 5
+    assert one.speak(LANGUAGE, [mask(6), mask(7, 9), mask(8)], [6, 7]) == [6, 7, 8]
+    one = voice(5, 6, 7, 8)
+    assert one.speak(LANGUAGE, [mask(5), mask(20), mask(7)], [5, 6]) == [5, 20]
+    assert (one.strayed, one.guess()) == ((20,), [])
 
 
 def test_a_strayed_voice_without_a_grammar_ends() -> None:

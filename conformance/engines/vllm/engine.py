@@ -10,10 +10,11 @@ from conformance.engines.process import Report
 from conformance.engines.vllm import front_end
 from conformance.engines.vllm.release import DEFAULT_VLLM, NEWEST_BUILD, provision
 from conformance.engines.vllm.server import start
-from conformance.terms.server import Server, Target
+from conformance.terms.server import DRAFTS, Server, Target
 
 KERNELS = "--kernels"
 FRONT_END = "--front-end"
+SPECULATION = "--speculation"
 
 
 def usual_release(target: Target | None) -> str:
@@ -48,8 +49,17 @@ class VLLM:
             help="with --launch: which of vLLM's front ends answers; that in Rust is a part of its "
             "official wheel, fetched on first use (default: %(default)s)",
         ),
+        Switch(
+            name=SPECULATION,
+            choices=("off", "on"),
+            default="off",
+            help="with --launch: whether vLLM decodes speculatively where a mode asks for that; "
+            f"cases are then asked as stream-drafts-{DRAFTS} too (default: %(default)s)",
+        ),
     )
-    options = frozenset({"--vllm", KERNELS, FRONT_END, "--template", "--launch-timeout"})
+    options = frozenset(
+        {"--vllm", KERNELS, FRONT_END, SPECULATION, "--template", "--launch-timeout"}
+    )
     tokenizers = frozenset({"bpe", "sentencepiece", "tekken", "folder", "gguf"})
 
     def provision(self, release: str, *, settings: Settings, report: Report) -> None:
@@ -72,12 +82,16 @@ class VLLM:
         in_rust = settings[FRONT_END] == front_end.RUST
         if in_rust and kernels:
             raise LaunchProblem(f"{FRONT_END} {front_end.RUST} is for {KERNELS} none only")
+        speculates = settings[SPECULATION] == "on"
+        if speculates and kernels:
+            raise LaunchProblem(f"{SPECULATION} on is for {KERNELS} none only")
         environment = provision(release, kernels=kernels, report=report)
         program = front_end.find(environment, report=report) if in_rust else None
         return start(
             target,
             environment,
             program=program,
+            speculates=speculates,
             folder=folder,
             report=report,
             timeout=timeout,

@@ -23,7 +23,7 @@ from conformance.engines.vllm.cache import lock
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.plugin import NAME, PROCESSOR, stage
 from conformance.engines.vllm.template import describe, find_template
-from conformance.terms.server import Target
+from conformance.terms.server import DRAFTS, Target
 
 PORTS = 3
 """Ports to try; another process may take one before the server binds it."""
@@ -38,6 +38,8 @@ _SERVING = (
     *("--enable-auto-tool-choice", "--tool-call-parser"),
 )
 _SCRIPTED = ("--load-format", "dummy", "--logits-processors", PROCESSOR)
+_SPECULATING = {"method": "ngram", "num_speculative_tokens": DRAFTS}
+"""The method takes no second model; what it would guess is not asked, but given by the script."""
 _SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
@@ -88,10 +90,12 @@ def start(
     timeout: float = 600,
     template: str | None = None,
     program: Path | None = None,
+    speculates: bool = False,
 ) -> Launched:
     """Start a target's server and wait until it serves.
 
     `program` is a front end in place of vLLM's own in Python.
+    `speculates` is for an environment without kernels: it guesses tokens of a script if asked to.
     `folder` is for the log and the plugin. `template` replaces the target's; it is a file, or a
     name in vLLM's examples. `timeout` is in seconds. Raises LaunchProblem.
     """
@@ -102,6 +106,8 @@ def start(
         chat = find_template(template or target.template, environment, report=report)
     name = target.name if target.is_real else f"scripted-{target.name}"
     command = _command(target, environment, model, chat, name, program)
+    if speculates:
+        command += ["--speculative-config", json.dumps(_SPECULATING)]
     variables = _variables(target, environment, stage(environment, folder), program)
     what = f"starting vLLM {environment.version} for {target.name}"
     log = folder / f"server-{target.name}.log"

@@ -73,7 +73,8 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
 
 def plays(mode: Mode, server: Server) -> bool:
     """Take the modes in which the server cuts freely: the text is not known beforehand."""
-    return mode.cut == "tokens" and mode.interval is None and mode.stop is None
+    asked = (mode.interval, mode.drafts, mode.stop)
+    return mode.cut == "tokens" and all(one is None for one in asked)
 
 
 def why_not(case: Case) -> str | None:

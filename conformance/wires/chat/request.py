@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import text_of
@@ -41,6 +41,8 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body = limited(body, limit)
         if mode.interval is not None and not server.takes_interval:
             body = in_steps(body, (1, mode.interval))
+        if mode.drafts is not None:
+            body = with_drafts(body, mode.drafts)
     return body
 
 
@@ -68,7 +70,17 @@ def hello(model: str, script: Script | None) -> Json:
 
 def in_steps(body: Json, steps: Sequence[int]) -> Json:
     """Ask that a script be said several tokens at a time; an engine of ours can, and no other."""
-    script = {**json.loads(body["vllm_xargs"][SCRIPT_FIELD]), "steps": list(steps)}
+    return _said(body, {"steps": list(steps)})
+
+
+def with_drafts(body: Json, count: int) -> Json:
+    """Ask that so many tokens of a script be guessed ahead; an engine of ours may, and no other."""
+    return _said(body, {"drafts": count})
+
+
+def _said(body: Json, how: Mapping[str, Json]) -> Json:
+    """Say how a request's script is said, beside what it says."""
+    script = {**json.loads(body["vllm_xargs"][SCRIPT_FIELD]), **how}
     return {**body, "vllm_xargs": {SCRIPT_FIELD: json.dumps(script, separators=(",", ":"))}}
 
 

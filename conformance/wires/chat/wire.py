@@ -47,6 +47,7 @@ WIRE = Wire(
         path="/v1/chat/completions",
         hello=request.hello,
         in_steps=request.in_steps,
+        with_drafts=request.with_drafts,
         with_tool=request.with_tool,
         shown=token_ids.shown,
         text=_text,

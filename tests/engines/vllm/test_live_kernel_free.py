@@ -9,9 +9,12 @@ from typing import Any
 import httpx2
 import pytest
 
+from conformance.base.jsonvalue import Json
+from conformance.client.probe import examine
 from conformance.engines import target
-from conformance.engines.vllm import NEWEST_BUILD, provision, start
+from conformance.engines.vllm import DEFAULT_VLLM, NEWEST_BUILD, provision, start
 from conformance.scripting import SCRIPT_FIELD
+from conformance.wires.registry import DEFAULT as WIRE
 from tests.engines.vllm.live_run import judge
 
 pytestmark = pytest.mark.vllm
@@ -44,9 +47,9 @@ def test_the_same_rules_hold_with_kernels_and_without(tmp_path: Path) -> None:
     assert [key for key, item in bare.items() if item["outcome"] in ("fail", "stale")] == []
 
 
-def deltas(url: str, model: str, steps: list[int]) -> list[str]:
+def deltas(url: str, model: str, how: Json) -> list[str]:
     """Stream twelve letters, each a token, and give the text of each delta."""
-    script = {"v": 1, "pieces": [["text", "abcdefghijkl"]], "cut": "characters", "steps": steps}
+    script = {"v": 1, "pieces": [["text", "abcdefghijkl"]], "cut": "characters", **how}
     body = {
         "model": model,
         "messages": [{"role": "user", "content": "Hello"}],
@@ -69,6 +72,21 @@ def test_a_script_says_how_many_tokens_a_delta_has(tmp_path: Path) -> None:
             ([1, 5], ["a", "bcdef", "ghijk", "l"]),
             ([3, 1, 100], ["abc", "d", "efghijkl"]),
         ):
-            assert deltas(launched.url, launched.model, steps) == expected
+            assert deltas(launched.url, launched.model, {"steps": steps}) == expected
+    finally:
+        launched.stop()
+
+
+def test_a_server_that_speculates_says_what_was_guessed_rightly_at_once(tmp_path: Path) -> None:
+    environment = provision(DEFAULT_VLLM, report=print)
+    hermes = target.load("hermes")
+    launched = start(hermes, environment, folder=tmp_path, report=print, speculates=True)
+    try:
+        found = examine(launched.url, parser="hermes", greeting=WIRE.greeting)
+        assert found.takes_drafts
+        assert deltas(launched.url, launched.model, {}) == list("abcdefghijkl")
+        guessed = ["a", "bcde", "fgh", "ijkl"]  # the token at place 7 is guessed wrongly
+        assert deltas(launched.url, launched.model, {"drafts": 3}) == guessed
+        assert deltas(launched.url, launched.model, {"drafts": 1})[:3] == ["a", "bc", "de"]
     finally:
         launched.stop()

@@ -234,6 +234,9 @@ def test_a_mode_says_how_the_text_is_cut() -> None:
     characters = build(CASE, CHARACTERS, SERVER, script)["vllm_xargs"][SCRIPT_FIELD]
     assert json.loads(characters)["cut"] == "characters"
     assert "stream" not in build(CASE, COMPLETE, SERVER, script)
+    guessed = Mode(name="stream-drafts-3", stream=True, drafts=3)
+    assert said_by(build(CASE, guessed, SERVER, script))["drafts"] == 3
+    assert "drafts" not in said_by(build(CASE, STREAM, SERVER, script))
 
 
 def test_a_request_shares_nothing_with_its_case() -> None:
