@@ -13,14 +13,18 @@ INTERVALS = (5, 1000)
 """Tokens per delta: a few, so that deltas straddle marks; and all that there are."""
 
 ALLOWED = (
-    "complete, stream, prompt, or stream- and any of characters, pieces-SEED, interval-TOKENS, "
-    "drafts-TOKENS, stop-LENGTH in this order"
+    "complete, stream, prompt, or stream- and any of characters or pieces-SEED, interval-TOKENS or "
+    "steps-SEED or drafts-TOKENS, stop-LENGTH in this order"
 )
 _NAME = re.compile(
     r"stream(-characters|-pieces-(?P<seed>[0-9]{1,18}))?"
-    r"(-interval-(?P<interval>[1-9][0-9]{0,8}))?"
-    rf"(-drafts-(?P<drafts>[1-{DRAFTS}]))?(-stop-(?P<stop>[1-9][0-9]{{0,2}}))?"
+    r"(-interval-(?P<interval>[1-9][0-9]{0,8})|-steps-(?P<steps>[0-9]{1,18})"
+    rf"|-drafts-(?P<drafts>[1-{DRAFTS}]))?(-stop-(?P<stop>[1-9][0-9]{{0,2}}))?"
 )
+
+
+NUMBERS = ("interval", "steps", "drafts", "stop")
+"""Parts of a name that are a number."""
 
 
 def named(name: str) -> Mode | None:
@@ -37,7 +41,7 @@ def named(name: str) -> Mode | None:
         name=name,
         stream=True,
         cut=cut,
-        **{name: int(found[name]) for name in ("interval", "drafts", "stop") if found[name]},
+        **{name: int(found[name]) for name in NUMBERS if found[name]},
     )
 
 
@@ -53,6 +57,7 @@ THOROUGH = (
         *(f"stream-characters-interval-{n}" for n in range(2, 9)),
         *(f"stream-pieces-{seed}" for seed in range(1, 5)),
         *(f"stream-stop-{length}" for length in range(1, 17)),
+        *(f"stream-steps-{seed}" for seed in range(1, 5)),
     ),
 )
 SPECULATED = _listed(*(f"stream{cut}-drafts-{DRAFTS}" for cut in ("", "-characters")))
@@ -93,5 +98,8 @@ def length(case: Case) -> int:
 
 
 def _is_possible(mode: Mode, server: Server) -> bool:
-    in_steps = server.takes_interval or server.takes_steps
-    return (mode.interval is None or in_steps) and (mode.drafts is None or server.takes_drafts)
+    return (
+        (mode.interval is None or server.takes_interval or server.takes_steps)
+        and (mode.steps is None or server.takes_steps)
+        and (mode.drafts is None or server.takes_drafts)
+    )

@@ -289,7 +289,6 @@ def examine(
     root = probe.url.removesuffix("/v1")
     implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
     openapi = probe.get(f"{root}/openapi.json")
-    takes_interval = _has_field(openapi, greeting.schema, "stream_interval")
     scripted = emission != "sampled" and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
         raise ProbeProblem(
@@ -306,8 +305,8 @@ def examine(
         template=template,
         packages=dict(packages or {}),
         emission="scripted" if scripted else "sampled",
-        takes_interval=takes_interval,
-        takes_steps=scripted and not takes_interval and probe.says_in_steps(model, _secret()),
+        takes_interval=_has_field(openapi, greeting.schema, "stream_interval"),
+        takes_steps=scripted and probe.says_in_steps(model, _secret()),
         takes_drafts=scripted and probe.says_drafted(model, _secret()),
         render_path=_prompts(openapi, greeting.prompts),
         shows_token_ids=not scripted and probe.shows_tokens(model),

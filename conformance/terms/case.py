@@ -24,6 +24,8 @@ class Mode:
     """Tokens per delta, where the server can be asked."""
     stop: int | None = None
     """Characters of a stop string that never matches, which delays text after its tokens."""
+    steps: int | None = None
+    """The seed of how many tokens the engine says in each step, where a script can say that."""
     drafts: int | None = None
     """Tokens of the script that the engine guesses ahead in each step, where it speculates."""
 

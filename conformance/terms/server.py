@@ -63,7 +63,7 @@ class Server:
     takes_interval: bool = False
     """The request has a field for tokens per delta."""
     takes_steps: bool = False
-    """A script may say how many tokens a delta has; asked only where the request has no field."""
+    """A script may say how many tokens each delta has."""
     takes_drafts: bool = False
     """It speculates: a script may say how many tokens are guessed ahead, up to `DRAFTS`."""
     render_path: str | None = None

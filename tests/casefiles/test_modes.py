@@ -11,7 +11,7 @@ from conformance.terms.case import CHARACTERS, COMPLETE, PROMPT, STREAM, Case, E
 from conformance.terms.said import Text
 from tests.evidence import SCRIPTED
 
-SERVER = replace(SCRIPTED, takes_interval=True, render_path="/tokenize")
+SERVER = replace(SCRIPTED, takes_interval=True, takes_steps=True, render_path="/tokenize")
 CASE = Case(id="a/b", about="x", path=Path("a.yaml"), line=1, messages=())
 STOP = Mode(name="stream-stop-8", stream=True, stop=8)
 
@@ -23,9 +23,10 @@ def names(*found: Mode) -> list[str]:
 def test_a_scripted_server_is_asked_at_several_cuts() -> None:
     plain = ["complete", "stream", "stream-characters"]
     assert names(*of_server(SERVER)) == [*plain, "stream-interval-5", "stream-interval-1000"]
-    assert names(*of_server(replace(SERVER, takes_interval=False))) == plain
-    steps = replace(SERVER, takes_interval=False, takes_steps=True)
-    assert names(*of_server(steps)) == names(*of_server(SERVER))
+    assert names(*of_server(replace(SERVER, takes_interval=False))) == names(*of_server(SERVER))
+    fields = replace(SERVER, takes_steps=False)
+    assert names(*of_server(fields)) == names(*of_server(SERVER))
+    assert names(*of_server(replace(fields, takes_interval=False))) == plain
 
 
 def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:
@@ -34,6 +35,9 @@ def test_a_thorough_run_has_every_mode_of_a_default_one_and_each_once() -> None:
     assert len(set(names(*found))) == len(found)
     assert {mode.interval for mode in found} >= {*range(1, 17), 1000}
     assert {mode.stop for mode in found} >= set(range(1, 17))
+    assert {mode.steps for mode in found} >= set(range(1, 5))
+    others = of_server(replace(SERVER, takes_steps=False), "thorough")
+    assert {mode for mode in found if mode.steps} == {*found} - {*others}
 
 
 @pytest.mark.parametrize("mode", [*THOROUGH, PROMPT], ids=lambda mode: mode.name)
@@ -49,6 +53,7 @@ def test_a_mode_is_read_from_its_name(mode: Mode) -> None:
         ("stream-characters", CHARACTERS),
         ("stream-stop-8", STOP),
         ("stream-pieces-7", Mode(name="stream-pieces-7", stream=True, cut="pieces:7")),
+        ("stream-steps-7", Mode(name="stream-steps-7", stream=True, steps=7)),
         ("stream-drafts-3", Mode(name="stream-drafts-3", stream=True, drafts=3)),
         (
             "stream-characters-interval-3-stop-2",
@@ -68,7 +73,10 @@ def test_the_parts_of_a_name_are_the_parts_of_a_mode(name: str, mode: Mode) -> N
 
 @pytest.mark.parametrize(
     "name",
-    ["", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1", "stream-drafts-4"],
+    [
+        *("", "streams", "stream-", "stream-stop-0", "stream-stop-1-pieces-1"),
+        *("stream-drafts-4", "stream-steps-1-drafts-3"),
+    ],
 )
 def test_a_name_that_is_no_mode_is_read_as_none(name: str) -> None:
     assert named(name) is None
@@ -113,4 +121,5 @@ def test_a_server_without_intervals_is_asked_for_none() -> None:
     interval = Mode(name="stream-interval-5", stream=True, interval=5)
     case = replace(CASE, modes=(interval,))
     assert of_case(case, (COMPLETE,), SERVER) == [COMPLETE, interval]
-    assert of_case(case, (COMPLETE,), replace(SERVER, takes_interval=False)) == [COMPLETE]
+    plain = replace(SERVER, takes_interval=False, takes_steps=False)
+    assert of_case(case, (COMPLETE,), plain) == [COMPLETE]

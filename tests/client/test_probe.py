@@ -90,17 +90,9 @@ def test_a_server_without_the_plugin_is_sampled() -> None:
         assert examine(running.url, parser="hermes").emission == "sampled"
 
 
-def test_a_server_is_asked_for_steps_where_its_requests_have_no_interval(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(probe, "_has_field", lambda *_: False)
+def test_a_server_is_asked_for_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     with Reference("hermes") as running:
-        found = examine(running.url, parser="hermes")
-        assert (found.emission, found.takes_interval, found.takes_steps) == (
-            "scripted",
-            False,
-            False,
-        )
+        assert not examine(running.url, parser="hermes").takes_steps
         monkeypatch.setattr(speech, "one_by_one", lambda script: script)
         assert examine(running.url, parser="hermes").takes_steps
 

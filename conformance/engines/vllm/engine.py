@@ -118,6 +118,7 @@ class VLLM:
             format=format,
             emission=emission,
             takes_interval=True,
+            takes_steps=emission == "scripted",
             render_path=render_path,
         )
 

@@ -73,7 +73,7 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
 
 def plays(mode: Mode, server: Server) -> bool:
     """Take the modes in which the server cuts freely: the text is not known beforehand."""
-    asked = (mode.interval, mode.drafts, mode.stop)
+    asked = (mode.interval, mode.steps, mode.drafts, mode.stop)
     return mode.cut == "tokens" and all(one is None for one in asked)
 
 

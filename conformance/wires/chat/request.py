@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Mapping, Sequence
 
 from conformance.base.jsonvalue import Json
@@ -16,6 +17,10 @@ from conformance.wires.chat.fields import of_options
 from conformance.wires.wire import SPARE_TOKENS
 
 SEED = 1
+STEPS = 100
+"""Steps of different lengths; all that follow are as the last one."""
+LONGEST_STEP = 8
+"""Tokens: enough for a mark and what stands on both of its sides, and still a stream."""
 
 
 def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json:
@@ -41,6 +46,8 @@ def build(case: Case, mode: Mode, server: Server, script: Script | None) -> Json
         body = limited(body, limit)
         if mode.interval is not None and not server.takes_interval:
             body = in_steps(body, (1, mode.interval))
+        if mode.steps is not None:
+            body = in_steps(body, uneven(case.id, mode.steps))
         if mode.drafts is not None:
             body = with_drafts(body, mode.drafts)
     return body
@@ -71,6 +78,12 @@ def hello(model: str, script: Script | None) -> Json:
 def in_steps(body: Json, steps: Sequence[int]) -> Json:
     """Ask that a script be said several tokens at a time; an engine of ours can, and no other."""
     return _said(body, {"steps": list(steps)})
+
+
+def uneven(case: str, seed: int) -> list[int]:
+    """Draw how many tokens each step has: the same for the same case and seed."""
+    dice = random.Random(f"{case} {seed}")
+    return [dice.randint(1, LONGEST_STEP) for _ in range(STEPS)]
 
 
 def with_drafts(body: Json, count: int) -> Json:

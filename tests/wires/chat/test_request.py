@@ -239,6 +239,20 @@ def test_a_mode_says_how_the_text_is_cut() -> None:
     assert "drafts" not in said_by(build(CASE, STREAM, SERVER, script))
 
 
+def test_uneven_steps_are_the_same_for_the_same_case_and_seed() -> None:
+    (script,) = scripts_of(CASE, SERVER)
+    first, second = (Mode(name="x", stream=True, steps=seed) for seed in (1, 2))
+    asked = [
+        said_by(build(case, mode, SERVER, script))["steps"]
+        for case in (CASE, CASE, replace(CASE, id="a/other"))
+        for mode in (first, second)
+    ]
+    assert asked[:2] == asked[2:4]
+    assert len({tuple(one) for one in asked}) == 4
+    assert {number for one in asked for number in one} == set(range(1, 9))
+    assert read_script(json.dumps({"v": 1, "cut": "tokens", "pieces": [], "steps": asked[0]})).steps
+
+
 def test_a_request_shares_nothing_with_its_case() -> None:
     build(CASE, COMPLETE, SAMPLED, None)["messages"].append("more")
     assert CASE.messages == ({"role": "user", "content": "Hi"},)
