@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import httpx2
@@ -25,6 +25,7 @@ from conformance.client.retry import (
     Clock,
     Patience,
     Refusal,
+    Silence,
     Waits,
     seconds_of,
 )
@@ -70,6 +71,10 @@ class Limits:
     pause: float = 0.5
     """Before the second attempt, where the server names none; the next ones are longer."""
 
+
+HEALTH = "/health"
+"""Where many servers say that they are well. Others have no such path, which says nothing."""
+LAST_WORD = f"the server failed, and was down or not well right after that; GET {HEALTH}: "
 
 IDENTITY = {"accept-encoding": "identity"}
 KEPT = 65_536
@@ -144,13 +149,15 @@ class Live:
         secrets = self._access.secrets.except_in(json.dumps(body, ensure_ascii=False))
         answered = is_answered(path)
 
-        async def once() -> tuple[Exchange, Refusal | None]:
+        async def once() -> tuple[Exchange, Refusal | Silence | None]:
             recording = _Recording(
                 started=time.perf_counter(), limits=self._limits, secrets=secrets
             )
             _CURRENT.set(recording)
             error = await (self._record if answered else self._post)(path, body)
             exchange = recording.exchange(body, error)
+            if exchange.error is None and _may_be_a_last_word(exchange):
+                exchange = replace(exchange, error=await self._died())
             # Exceptions and connections refer to it in circles, which only go minutes later.
             recording.reads.clear()
             return exchange, recording.refusal(exchange)
@@ -158,8 +165,30 @@ class Live:
         async with self._next if answered else nullcontext(), self._free:
             return await self._patience.through(body, once)
 
+    async def _died(self) -> str | None:
+        """Say so if the server is down or says that it is: then it fails whatever is asked."""
+        asked = _Recording(
+            started=time.perf_counter(), limits=self._limits, secrets=self._access.secrets
+        )
+        _CURRENT.set(asked)
+        options: Any = {"timeout": httpx2.Timeout(self._limits.connect)}
+        try:
+            await self._client.get(self._url(HEALTH), cast_to=object, options=options)
+        except openai.APITimeoutError:
+            return None
+        except openai.APIConnectionError as problem:
+            return f"{LAST_WORD}{_told(problem)}"
+        except openai.APIStatusError as refused:
+            return f"{LAST_WORD}503" if refused.status_code == 503 else None
+        except (openai.APIError, httpx2.HTTPError, BrokenOff, ValueError, RecursionError):
+            return None  # it is alive, and what else it is matters to nobody here
+        return None
+
+    def _url(self, path: str) -> str:
+        return f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}{path}"
+
     async def _request(self, path: str, body: Json, headers: Mapping[str, str] = NONE) -> Any:
-        url = f"{str(self._client.base_url).rstrip('/').removesuffix('/v1')}{path}"
+        url = self._url(path)
         options: Any = {
             "timeout": httpx2.Timeout(None, connect=self._limits.connect),
             "headers": headers,
@@ -202,6 +231,7 @@ class Live:
                 finally:
                     await response.close()
         except TimeoutError:
+            _CURRENT.get().silent = True
             if loop.time() >= end:
                 return f"no end after {limits.whole:g} s"
             limit = first if waiting_for == "the first byte" else silence
@@ -233,6 +263,8 @@ class _Recording:
     """Why no more of the answer was read."""
     unreached: bool = False
     """No connection was made, so nothing was asked."""
+    silent: bool = False
+    """A limit of time was over before the answer was."""
 
     def exchange(self, request: Json, error: str | None) -> Exchange:
         error = self.broken_off or error
@@ -252,11 +284,11 @@ class _Recording:
             seconds=time.perf_counter() - self.started,
         )
 
-    def refusal(self, exchange: Exchange) -> Refusal | None:
+    def refusal(self, exchange: Exchange) -> Refusal | Silence | None:
         if self.unreached:
             return Refusal(exchange.error or "no connection")
         if self.status not in BUSY:
-            return None
+            return Silence() if self.silent else None
         asked = seconds_of(dict(self.headers).get("retry-after"))
         words = "" if asked is None else f" and asked to wait {asked:.0f} s"
         return Refusal(f"the server answered {self.status}{words}", asked)
@@ -280,6 +312,11 @@ class _Recording:
     def break_off(self, why: str) -> NoReturn:
         self.broken_off = why
         raise BrokenOff(why)
+
+
+def _may_be_a_last_word(exchange: Exchange) -> bool:
+    """Whether an answer is a failure, whole or at its end, as that of a server that dies."""
+    return exchange.status == 500 or any(b'"error"' in read.data for read in exchange.reads[-3:])
 
 
 def _beginning(reads: Sequence[Read]) -> Iterator[Read]:

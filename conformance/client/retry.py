@@ -19,6 +19,9 @@ BUSY = {429, 503}
 LIMIT = 120.0
 """Seconds to wait for a server, by default."""
 
+SILENCES = 10
+"""Answers in a row that do not come: one of a slow server may be late, or two."""
+
 LONGEST = 15.0
 """Seconds between two attempts, where the server has not said how many."""
 
@@ -43,6 +46,11 @@ class Refusal:
     """Seconds that it asked to wait."""
 
 
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An answer that did not come, or did not end, in the time that one may take."""
+
+
 @dataclass(slots=True)
 class Waits:
     """How often a server was waited for, and how long in all."""
@@ -56,7 +64,8 @@ class Patience:
 
     A refusal concerns all exchanges: none begins before the pause is over, and then as few at once
     as the server bears; each answer lets one more in. When nothing but refusals has come for
-    `limit` seconds, the server is asked no more.
+    `limit` seconds, the server is asked no more. Nor is it when it was silent `SILENCES` times, and
+    twice for each request that is under way at once, without a whole answer in between.
     """
 
     def __init__(
@@ -82,11 +91,14 @@ class Patience:
         self._room = asyncio.Condition()
         self._opens = 0.0
         self._refused_since: float | None = None
+        self._silences = 0
         self._over: str | None = None
         self.waits = Waits()
 
     async def through(
-        self, request: Json, send: Callable[[], Awaitable[tuple[Exchange, Refusal | None]]]
+        self,
+        request: Json,
+        send: Callable[[], Awaitable[tuple[Exchange, Refusal | Silence | None]]],
     ) -> Exchange:
         """Send until there is an answer, or a limit is reached; the last exchange is the one."""
         attempts, paused, ours = 0, 0.0, pauses(self._pause)
@@ -95,8 +107,8 @@ class Patience:
                 if self._over is not None:
                     return Exchange(request=request, error=self._over)
                 exchange, refusal = await send()
-                if refusal is None:
-                    self._note_answer(exchange)
+                if not isinstance(refusal, Refusal):
+                    self._note_answer(exchange, silent=refusal is not None)
                     return exchange
                 attempts += 1
                 own = next(ours)
@@ -127,10 +139,19 @@ class Patience:
         self.waits.seconds += max(0.0, now + pause - max(now, self._opens))
         self._opens = max(self._opens, now + pause)
 
-    def _note_answer(self, exchange: Exchange) -> None:
+    def _note_answer(self, exchange: Exchange, *, silent: bool) -> None:
         if exchange.status is not None:
             self._refused_since = None
             self._width = min(self._concurrency, self._width + 1 / self._width)
+        if silent:
+            self._silences += 1
+            if self._over is None and self._silences >= max(SILENCES, 2 * self._concurrency):
+                self._over = (
+                    f"the server is asked no more, for none of the last {self._silences} answers "
+                    f"came in time, the last one: {exchange.error}"
+                )
+        elif exchange.error is None:
+            self._silences = 0
 
     def _note_refusal(self, refusal: Refusal, pause: float) -> None:
         now = self._clock.now()

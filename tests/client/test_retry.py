@@ -8,6 +8,7 @@ import itertools
 import socket
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -204,6 +205,38 @@ def test_a_server_that_has_gone_costs_the_limit_once() -> None:
     assert 0 < time.passed <= 0.6
     assert all("ConnectError" in (one.error or "") for one in found)
     assert sum("is asked no more" in (one.error or "") for one in found) >= 52
+
+
+def silent(connection: socket.socket, over: threading.Event) -> None:
+    read_request(connection)
+    over.wait(5)
+
+
+def test_a_server_that_has_gone_silent_is_asked_no_more() -> None:
+    limits = replace(LIMITS, first_byte=0.2)
+    with serve(silent) as url:
+        found, waits = ask_all(url, 40, limits, concurrency=8)
+    waited = "waited 0.2 s for the first byte"
+    over = "the server is asked no more, for none of the last 16 answers came in time, the last one"
+    errors = Counter(one.error for one in found)
+    assert errors.keys() == {waited, f"{over}: {waited}"}
+    assert 16 <= errors[waited] < 16 + 8  # some had begun before the sixteenth was over
+    assert waits.times == 0
+
+
+def test_a_server_that_answers_now_and_then_is_asked_to_the_end() -> None:
+    turns = itertools.count(1)
+
+    def now_and_then(connection: socket.socket, over: threading.Event) -> None:
+        if next(turns) % 6:
+            silent(connection, over)
+        else:
+            read_request(connection)
+            answer(connection)
+
+    with serve(now_and_then) as url:
+        found, _ = ask_all(url, 18, replace(LIMITS, first_byte=0.3), concurrency=2)
+    assert sum(one.error is None for one in found) == 3
 
 
 def test_a_server_that_is_started_again_within_the_limit_loses_nothing(

@@ -62,6 +62,72 @@ def answer(connection: socket.socket, over: threading.Event) -> None:
     over.wait()
 
 
+def last_words(words: bytes, health: bytes) -> Behave:
+    """Give a server that answers a request like that, and says then how it is."""
+
+    def behave(connection: socket.socket, over: threading.Event) -> None:
+        asked = read_request(connection)
+        if asked.startswith(b"GET /health HTTP"):
+            connection.sendall(b"HTTP/1.1 " + health + b"\r\ncontent-length: 0\r\n\r\n")
+        else:
+            connection.sendall(words)
+
+    return behave
+
+
+FAILED = (
+    b'HTTP/1.1 500 no\r\ncontent-type: application/json\r\ncontent-length: 13\r\n\r\n{"error": {}}'
+)
+ENDED = STREAM_HEAD + piece(EVENT) + piece(b'data: {"error": {}}\n\n') + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("words", [FAILED, ENDED], ids=["whole", "in a stream"])
+@pytest.mark.parametrize(
+    ("health", "error"),
+    [
+        (b"200 OK", None),
+        (b"404 Not Found", None),
+        (b"500 no", None),
+        (
+            b"503 no",
+            "the server failed, and was down or not well right after that; GET /health: 503",
+        ),
+    ],
+)
+def test_what_a_server_fails_while_it_dies_is_no_answer(
+    words: bytes, health: bytes, error: str | None
+) -> None:
+    with serve(last_words(words, health)) as url:
+        found = ask(url)
+    assert (found.status, found.error) == (500 if words == FAILED else 200, error)
+    assert b'{"error": {}}' in found.body
+
+
+def test_what_a_server_fails_before_it_is_gone_is_no_answer() -> None:
+    def last(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            read_request(connection)
+            listening.close()
+            connection.sendall(FAILED)
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=last, args=(listening,), daemon=True)
+    thread.start()
+    found = ask(f"http://127.0.0.1:{listening.getsockname()[1]}/v1")
+    thread.join(5)
+    assert found.status == 500
+    assert found.error is not None
+    assert "GET /health: ConnectError" in found.error
+
+
+def test_a_whole_answer_that_speaks_of_errors_is_one() -> None:
+    said = piece(b'data: {"choices": [], "a": "\\"error\\""}\n\n')
+    with serve(last_words(STREAM_HEAD + said + b"0\r\n\r\n", b"200 OK")) as url:
+        found = ask(url)
+    assert (found.status, found.error) == (200, None)
+
+
 def say_nothing(connection: socket.socket, over: threading.Event) -> None:
     over.wait()
 
