@@ -17,7 +17,7 @@ from typing import Any
 from vllm.sampling_params import SamplingParams  # type: ignore[import-not-found]
 from vllm.v1.executor.abstract import Executor  # type: ignore[import-not-found]
 
-from . import interface, likelihood
+from . import fault, interface, likelihood
 from .beat import Beat, pair
 from .likelihood import Likelihoods
 from .request import find_script, identify, load_cutter, pace, script_of
@@ -50,6 +50,9 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
             )
         speculative = self.speculative_config
         self.drafts = 0 if speculative is None else speculative.num_speculative_tokens
+        self.fault = fault.read(self.vllm_config.additional_config)
+        self.said = 0
+        """Tokens in all, of all answers."""
         self.identity = identify(self.model_config)
         cutter = load_cutter(self.identity)
         closers = [cutter.encode(text) for text in CLOSERS]
@@ -139,6 +142,8 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
 
     def say(self, scheduled: Any, grammar: Any) -> Any:
         """Say what is due in a step."""
+        if self.fault is not None:
+            self.fault.strike(self.said)
         names = dict(scheduled.num_scheduled_tokens)
         self.keep_pace(names)
         drafts = scheduled.scheduled_spec_decode_tokens or {}
@@ -152,6 +157,7 @@ class ScriptExecutor(Executor):  # type: ignore[misc]
             if is_due and not voice.said:
                 begun.add(name)
             rows[name] = self.speak(name, voice, masks.get(name, ()), guessed) if is_due else []
+        self.said += sum(map(len, rows.values()))
         prompts = {name: self.of_prompt(name) for name in begun & self.prompts.keys()}
         speaking = [name for name, row in rows.items() if row and self.voices[name].drafts]
         self.guesses = {name: self.voices[name].guess() for name in speaking}
