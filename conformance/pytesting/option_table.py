@@ -279,7 +279,10 @@ _VERDICTS = (
         read=read_paths,
     ),
     Option(name="--no-known", help="excuse nothing, whatever --known says"),
-    Option(name="--no-policies", help="excuse no policy: what is refused on purpose fails too"),
+    Option(
+        name="--no-policies",
+        help="excuse no policy: what is demanded or done on purpose fails too",
+    ),
     Option(
         name="--baseline",
         metavar="FILE",

@@ -39,7 +39,7 @@ LEGEND = {
     ),
     Outcome.POLICY: (
         "policy",
-        "it is broken by what the implementation demands on purpose: listed, and no fault",
+        "it is broken by what the implementation demands or does on purpose: listed, and no fault",
     ),
     Outcome.STALE: ("stale", "it is listed as broken, but holds: the list is out of date"),
     Outcome.ERROR: ("error", "there was no whole answer to judge: refused, timed out, cut, 5xx"),

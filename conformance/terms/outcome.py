@@ -52,7 +52,7 @@ class Outcome(StrEnum):
     KNOWN = "known"
     """Broken by a fault that is listed, or that the baseline has too."""
     POLICY = "policy"
-    """Broken by nothing but policies: what the implementation demands on purpose."""
+    """Broken by nothing but policies: what the implementation demands or does on purpose."""
     STALE = "stale"
     INCONCLUSIVE = "inconclusive"
     NA = "n/a"

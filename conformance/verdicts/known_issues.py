@@ -1,7 +1,8 @@
 """Known issues of an implementation: which rule fails in which case, since when, and why.
 
 A policy is listed in the same words: a rule that fails because the implementation, or the model's
-own template, demands something on purpose and refuses the rest. That is no fault.
+own template, demands something and refuses the rest, or does something, on purpose. That is no
+fault.
 
 An entry excuses a rule in a case and a mode, never a whole item, so that a new fault in the same
 case still fails. A listed rule that passes is stale, so that the list stays true.
@@ -77,7 +78,7 @@ class Issue:
     says: str | None = None
     """How the finding's `expected` begins."""
     policy: bool = False
-    """Whether it is no fault, but what the implementation demands on purpose."""
+    """Whether it is no fault, but what the implementation demands or does on purpose."""
 
     def covers(self, rule: str, case: Case, mode: str, said: Said = None) -> bool:
         """Whether it lists this rule in this case and mode; `said` is for a sampled model.
