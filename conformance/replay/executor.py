@@ -26,7 +26,7 @@ from .voice import Language, Masks, Voice
 
 UNSCRIPTED = "No script."
 """What a request without a script is answered."""
-CLOSERS = ("}", "]", '"', ":", ",", "{", "[", "1", "a", "true", "null")
+CLOSERS = ('"', "}", "]", ":", ",", "{", "[", "1", "a", "true", "null")
 """What brings a text under a grammar, JSON mostly, to its end."""
 MEMORY_BYTES = 4 << 20
 """Of the cache of keys and values, which stores nothing: half a million tokens."""

@@ -42,11 +42,12 @@ def closer(
 ) -> int:
     """Choose a token that brings an answer to its end: the end itself as soon as it may come.
 
-    Of what closes, the least said goes first, so that a string without a limit is closed too.
+    Else it is the best of what closes, except for one that was just said three times: it may fill
+    a text that has no end.
     """
     if allows(mask, end):
         return end
-    usual = [token for token in closers if allows(mask, token)]
-    if usual:
-        return min(usual, key=said.count)
-    return another(mask, size, (), otherwise=end)
+    stuck = said[-1] if len(said) > 2 and len({*said[-3:]}) == 1 else None
+    usual = (token for token in closers if token != stuck and allows(mask, token))
+    found = next(usual, None)
+    return another(mask, size, (), otherwise=end) if found is None else found

@@ -72,8 +72,7 @@ def test_what_a_script_still_had_to_say_is_said_only_where_nothing_else_may_come
 
 def test_a_request_without_a_script_ends_as_soon_as_its_grammar_lets_it() -> None:
     one = voice(5, scripted=False)
-    assert next_of(one, mask(1, 2, 30)) == 1
-    assert next_of(one, mask(1, 2, 30)) == 2  # what was said the least
+    assert [next_of(one, mask(1, 2, 30)) for _ in range(5)] == [1, 1, 1, 2, 1]  # never stuck
     assert next_of(one, mask(30)) == 30
     assert next_of(one, mask(1, END)) == END
 
