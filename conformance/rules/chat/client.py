@@ -43,8 +43,9 @@ def openai_python(evidence: Evidence) -> Findings:
     for place, choice in enumerate(choices_of(evidence)[: len(view.calls)]):
         if not choice.whole:
             continue
-        held = [(call.id, call.name, call.arguments) for call in choice.calls]
-        read = [(call.id, call.name, call.arguments) for call in view.calls[place]]
+        # A name that is empty and one that is not there are other rules' matter.
+        held = [(call.id, call.name or "", call.arguments) for call in choice.calls]
+        read = [(call.id, call.name or "", call.arguments) for call in view.calls[place]]
         if held != read:
             yield Finding(
                 where=f"client choice {choice.index} tool_calls",

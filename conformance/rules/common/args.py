@@ -12,7 +12,7 @@ from conformance.base.jsonvalue import JsonProblem
 from conformance.rules.common.content import LEAKS
 from conformance.rules.rule import MUST, RFC_8259, SHOULD, Evidence, Findings, has_calls, rule
 from conformance.rules.schemas import Place, ToolSchemas, decimals
-from conformance.rules.truth import is_full, said_calls
+from conformance.rules.truth import is_full, is_written, said_calls
 from conformance.terms.outcome import Finding, Unjudged
 from conformance.wires.answer import Call
 
@@ -181,9 +181,8 @@ def begins_object(call: Call) -> bool:
 
 
 def _truth_is_unknown(evidence: Evidence) -> bool:
-    # Where the model's text is known, said.arguments compares the answer with it; where the model
-    # itself broke its call, nothing promises that what is left of it is valid.
-    return has_calls(evidence) and evidence.expect.calls is None and not evidence.expect.broken
+    # Where the model's calls are known, said.arguments compares the answer with them.
+    return has_calls(evidence) and evidence.expect.calls is None
 
 
 @rule(
@@ -205,6 +204,8 @@ def schema(evidence: Evidence) -> Findings:
         value = _parsed(call.arguments)
         if call.name not in tools or not isinstance(value, dict):
             continue
+        if not is_written(evidence, call):
+            continue  # the model broke its call, and this is what the server made of it
         try:
             problem = tools[call.name].problem_with(jsonvalue.plain(value))
         # A schema that cannot be used is a fault of the case, not of the answer.
