@@ -30,7 +30,7 @@ LIMITS = Limits(
     whole=10,
     patience=0,
     size=2_000_000,
-    pieces=20_000,
+    pieces=5_000,
     line_ends=200_000,
     commas_and_brackets=600_000,
 )
