@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from conformance.casefiles import casefile
+from conformance.client import probe
 from conformance.client.live import Limits, Live
 from conformance.client.sender import Asker
 from conformance.formats import FORMATS
@@ -55,9 +56,10 @@ UNTRIPPED: Mapping[str, str] = {}
 class Matrix:
     """Reference servers, one for each format, that switch faults while they run."""
 
-    def __init__(self) -> None:
-        """Start nothing yet."""
+    def __init__(self, reach: int | None = None) -> None:
+        """Start nothing yet; with `reach` the servers will play a copying model."""
         self._fault = NONE
+        self._reach = reach
         self._open = ExitStack()
         self._servers: dict[str, Reference] = {}
         self._sessions: dict[tuple[str, Limits], Session] = {}
@@ -100,10 +102,10 @@ class Matrix:
 
     def _session(self, format: str, limits: Limits) -> Session:
         if format not in self._servers:
-            running = Reference(format, fault=self._switch())
+            running = Reference(format, fault=self._switch(), reach=self._reach)
             self._servers[format] = self._open.enter_context(running)
         if (format, limits) not in self._sessions:
-            server = server_of(self._servers[format].url, format)
+            server = server_of(self._servers[format].url, format, copies=self._reach is not None)
             session = Session(server, known=Known(), asker=Asker(Live(server.url, limits=limits)))
             self._open.callback(session.close)
             self._sessions[format, limits] = session
@@ -126,14 +128,20 @@ class Matrix:
         )
 
 
-def server_of(url: str, format: str) -> Server:
-    """Describe a server as a probe would, without its requests."""
+def server_of(url: str, format: str, *, copies: bool = False) -> Server:
+    """Describe a server as a probe would, without its requests unless it copies."""
+    parser = parser_of(FORMATS[format])
+    if copies:
+        found = probe.examine(
+            url, greeting=DEFAULT.greeting, parser=parser, format=format, emission="copied"
+        )
+        return replace(found, implementation="vllm")
     return Server(
         url=url,
         model="reference",
         implementation="vllm",  # the rules for vLLM hold for it, too
         version=None,
-        parser=parser_of(FORMATS[format]),
+        parser=parser,
         format=format,
         emission="scripted",
         takes_interval=True,
@@ -158,11 +166,16 @@ def _without_truth(judged: Judged, fault: Fault) -> Judged:
 
 
 def judge(
-    reference: Reference, format: str, cases: Iterable[str], modes: Sequence[Mode]
+    reference: Reference,
+    format: str,
+    cases: Iterable[str],
+    modes: Sequence[Mode],
+    *,
+    copies: bool = False,
 ) -> list[Judged]:
     """Ask for every case in every mode, and judge the answers."""
     asker = Asker(Live(reference.url, limits=Limits()))
-    session = Session(server_of(reference.url, format), known=Known(), asker=asker)
+    session = Session(server_of(reference.url, format, copies=copies), known=Known(), asker=asker)
     try:
         server = session.server
         items = [

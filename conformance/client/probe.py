@@ -14,14 +14,15 @@ from conformance.base import jsonvalue
 from conformance.base.jsonvalue import Json
 from conformance.base.printable import visible
 from conformance.base.suggest import did_you_mean, listed
+from conformance.client import ruler
 from conformance.client.access import OPEN, Access
 from conformance.client.live import IDENTITY, coded
 from conformance.client.retry import BUSY, LIMIT, REAL_TIME, Clock, pauses, seconds_of
 from conformance.client.secrecy import MASK
 from conformance.engines import registry
-from conformance.formats import FORMATS, PARSERS
+from conformance.formats import FORMATS, PARSERS, Format
 from conformance.terms.said import Piece, Script
-from conformance.terms.server import DRAFTS, Server
+from conformance.terms.server import DRAFTS, Copies, Server
 
 SIZE = 8_000_000
 CONNECT = 10.0
@@ -33,6 +34,9 @@ DOCUMENT = 20.0
 """Seconds for a whole document."""
 ANSWER = 120.0
 """Seconds for a whole answer of the model; the first one after a start takes longest."""
+
+COPYING = "copying"
+"""In the name of a model that may be a copying one, so that it is tried."""
 
 SHOWN = 160
 """Bytes of an answer that a message repeats."""
@@ -49,6 +53,8 @@ class Greeting:
     """Where a model answers."""
     hello: Callable[[str, Script | None], Json]
     """Writes a short request to a model; with a script to say, or for a few words of its own."""
+    conversation: Callable[[str, Sequence[Json], int], Json]
+    """Writes a request to a model for an answer of at most so many tokens to some messages."""
     in_steps: Callable[[Json, Sequence[int]], Json]
     """Asks that the script of a request be said so many tokens at a time."""
     with_drafts: Callable[[Json, int], Json]
@@ -212,6 +218,14 @@ class Probe:
         back = document.get("prompt") if isinstance(document, dict) else None
         return isinstance(back, str) and HARD_TO_TELL in back
 
+    def answers(self, model: str, messages: Sequence[Json], tokens: int) -> str | None:
+        """Give the text of an answer of so many tokens to some messages; `None` if there is none.
+
+        A request that is refused is asked once more, with a tool.
+        """
+        found = self._first_answer(self._greeting.conversation(model, messages, tokens))
+        return None if found is None else self._greeting.text(found)
+
     def _ask(self, method: str, url: str, body: Json = None) -> _Answer:
         """Ask until the server is not busy; only then is an answer about the server itself."""
         limit = DOCUMENT if body is None else ANSWER
@@ -289,27 +303,31 @@ def examine(
     root = probe.url.removesuffix("/v1")
     implementation, version = registry.recognise(lambda path: probe.get(f"{root}{path}"))
     openapi = probe.get(f"{root}/openapi.json")
-    scripted = emission != "sampled" and _is_scripted(probe, model)
+    scripted = emission in ("auto", "scripted") and _is_scripted(probe, model)
     if emission == "scripted" and not scripted:
         raise ProbeProblem(
             f"--emission scripted: {url} does not say the script; "
             "start it with --logits-processors conformance.replay:Replay"
         )
+    spoken = format or _format(probe, model, parser, scripted)
+    copies = None if scripted else _copies(probe, model, FORMATS[spoken], emission)
+    says = "scripted" if scripted else "sampled" if copies is None else "copied"
     return Server(
         url=probe.url,
         model=model,
         implementation=implementation,
         version=version,
         parser=parser,
-        format=format or _format(probe, model, parser, scripted),
+        format=spoken,
         template=template,
         packages=dict(packages or {}),
-        emission="scripted" if scripted else "sampled",
+        emission=says,
         takes_interval=_has_field(openapi, greeting.schema, "stream_interval"),
         takes_steps=scripted and probe.says_in_steps(model, _secret()),
         takes_drafts=scripted and probe.says_drafted(model, _secret()),
         render_path=_prompts(openapi, greeting.prompts),
-        shows_token_ids=not scripted and probe.shows_tokens(model),
+        shows_token_ids=says == "sampled" and probe.shows_tokens(model),
+        copies=copies,
     )
 
 
@@ -349,6 +367,19 @@ def _format(probe: Probe, model: str, parser: str, scripted: bool) -> str:
             if signed and probe.says(model, signed) is not None:
                 return format.name
     return PARSERS[parser]
+
+
+def _copies(probe: Probe, model: str, format: Format, emission: str) -> Copies | None:
+    """Find out where a copying model looks, if the user or its name says that it is one."""
+    if emission != "copied" and not (emission == "auto" and COPYING in model):
+        return None
+    found = ruler.measure(lambda messages, tokens: probe.answers(model, messages, tokens), format)
+    if found is None and emission == "copied":
+        raise ProbeProblem(
+            f"--emission copied: {model!r} of {probe.url} does not say what stands in its prompt; "
+            "serve a model that `python -m conformance model` has written, with its own template"
+        )
+    return found
 
 
 def _prompts(document: Json, places: Sequence[str]) -> str | None:

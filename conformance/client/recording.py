@@ -29,7 +29,7 @@ from conformance.base.suggest import did_you_mean
 from conformance.client.sender import ASKED_FOR, NotAsked, Sender
 from conformance.formats import FORMATS
 from conformance.terms.exchange import Exchange
-from conformance.terms.server import Server
+from conformance.terms.server import Copies, Server
 
 LIMIT = 200_000_000
 """Bytes of a file; an answer has 8 MB at most, and is written as text or base64."""
@@ -111,6 +111,8 @@ def facts(folder: Path) -> Facts:
     read = {
         fields.get(key, key): value for key, value in found["server"].items() if key not in OBSOLETE
     }
+    if read.get("copies"):
+        read["copies"] = Copies(**read["copies"])
     if read["format"] not in FORMATS:
         hint = did_you_mean(read["format"], FORMATS)
         raise TapeProblem(f"{folder / FACTS}: format {read['format']!r} is unknown; {hint}")

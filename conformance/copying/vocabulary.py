@@ -45,7 +45,7 @@ class Vocabulary:
     def encode(self, text: str) -> list[int]:
         """Give the ids of a text, each mark in it as one token."""
         ids: list[int] = []
-        for run in _runs(text, self.marks):
+        for run in runs(text, self.marks):
             mark = run in self.marks
             ids += [self.id(run)] if mark else run.encode("utf-8", "surrogatepass")
         return ids
@@ -73,7 +73,8 @@ def byte_names() -> list[str]:
     return [later.get(byte, chr(byte)) for byte in range(BYTES)]
 
 
-def _runs(text: str, marks: Sequence[str]) -> list[str]:
+def runs(text: str, marks: Sequence[str]) -> list[str]:
+    """Cut a text at some marks, each a run of its own."""
     if not marks:
         return [text]
     longest = sorted(marks, key=len, reverse=True)

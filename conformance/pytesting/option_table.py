@@ -199,7 +199,8 @@ _QUESTIONS = (
         metavar="|".join(_EMISSIONS),
         default="auto",
         choices=_EMISSIONS,
-        help="where answers come from (default: scripted if the server can)",
+        help="where answers come from (default: scripted if the server can, copied if the model's "
+        "name has 'copying' in it and it copies, or else sampled)",
         ways=LIVE,
         refused=RECORDED,
         repeat=joined,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -14,6 +16,7 @@ from conformance.formats import Format
 from conformance.reference import reply
 from conformance.reference.chat import answer
 from conformance.reference.chat.document import OPENAPI, problems
+from conformance.reference.copying_model import copying
 from conformance.reference.fault import NONE, Fault
 from conformance.reference.pretend_model import dithering
 from conformance.reference.prompt import render
@@ -32,13 +35,15 @@ def build(
     fault: Fault = NONE,
     scripted: bool = True,
     version: str | None = None,
+    reach: int | None = None,
 ) -> Starlette:
     """Make a server of a model that writes calls in a format.
 
+    With `reach` it plays a copying model, which takes no scripts and says bytes.
     With `version` it has the document in which a vLLM gives its version.
     """
     vocabulary = Vocabulary()
-    model = dithering() if Variant.DITHERS in variants else None
+    says = _speaker(format, variants, scripted, reach)
 
     async def models(request: Request) -> Response:
         only = {"id": MODEL, "object": "model", "created": 0, "owned_by": "conformance"}
@@ -63,7 +68,7 @@ def build(
         own = fault if body.get("tools") else NONE
         body = own.request(body)
         try:
-            speech = speak(body, format, scripted=scripted, model=model)
+            speech = says(body)
         except Refused as problem:
             return refuse(str(problem), "vllm_xargs")
         return _answer(body, speech, format, variants, own, vocabulary)
@@ -83,6 +88,16 @@ def build(
         Route("/openapi.json", openapi),
     ]
     return Starlette(routes=[*routes, Route("/version", shown_version)] if version else routes)
+
+
+def _speaker(
+    format: Format, variants: Variants, scripted: bool, reach: int | None
+) -> Callable[[Json], Speech]:
+    """Choose what speaks: a script, a wavering model, or one that copies."""
+    if reach is not None:
+        return partial(speak, format=format, scripted=False, model=copying(reach), cut="characters")
+    model = dithering() if Variant.DITHERS in variants else None
+    return partial(speak, format=format, scripted=scripted, model=model)
 
 
 def _tokenizer(vocabulary: Vocabulary) -> list[Route]:

@@ -30,6 +30,7 @@ class Reference:
         fault: Fault = NONE,
         scripted: bool = True,
         version: str | None = None,
+        reach: int | None = None,
         port: int = 0,
     ) -> None:
         """Start on a port, or on a free one; the format is one of `FORMATS`."""
@@ -39,6 +40,7 @@ class Reference:
             fault=fault,
             scripted=scripted,
             version=version,
+            reach=reach,
         )
         self._socket = socket.create_server(("127.0.0.1", port), backlog=256)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"

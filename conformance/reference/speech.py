@@ -36,12 +36,19 @@ class Speech:
 
 
 def speak(
-    request: Json, format: Format, *, scripted: bool = True, model: Says | None = None
+    request: Json,
+    format: Format,
+    *,
+    scripted: bool = True,
+    model: Says | None = None,
+    cut: str = "tokens",
 ) -> Speech:
-    """Say what a request's script says, or what a model says; raises `Refused`."""
+    """Say what a request's script says, or what a model says; raises `Refused`.
+
+    `cut` says into which tokens the words of a model are cut.
+    """
     source = (request.get("vllm_xargs") or {}).get(FIELD) if scripted else None
     pieces: Script = (Piece("text", PLAIN),)
-    cut = "tokens"
     if source is not None:
         script = one_by_one(read(source))
         given = [Piece(piece.kind, piece.text) for piece in script.pieces]

@@ -36,6 +36,16 @@ class Target:
         return bool(self.tokenizer["kind"] == "gguf")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copies:
+    """What was found out about a model that says again what stands in its prompt."""
+
+    distances: Mapping[str, int]
+    """The role of the last message to how many tokens before that message's end the model looks."""
+    marks: Mapping[str, int]
+    """The marks of the format to the tokens that each is in the model's vocabulary."""
+
+
 ANSWER_TOKENS = 1024
 """Default limit of tokens for a sampled answer; an endless one would fill the context."""
 
@@ -70,5 +80,7 @@ class Server:
     """Where the server shows the tokens of the prompt that it makes of a request."""
     shows_token_ids: bool = False
     """It shows the tokens of a sampled answer, and gives their text exactly."""
+    copies: Copies | None = None
+    """Where a copying model looks; `None` for any other."""
     answer_tokens: int = ANSWER_TOKENS
     """Tokens that a sampled answer may have, unless the case has a limit."""

@@ -35,6 +35,10 @@ class Tokens:
     """Gives all that the model said; `None` if they are not shown, or not all of them."""
     of_script: Callable[[Any], Ids]
     """Gives those of a complete answer to `shown` or `spelled`; empty if there are none."""
+    lettered: Callable[[Json], Json]
+    """Asks in a body that the bytes of each token of the answer be shown."""
+    letters: Callable[[Any], bytes | None]
+    """Gives all that the model said in an answer to `lettered`; `None` if it is not shown."""
     prompt: Callable[[Any], Ids]
     """Gives those of the prompt, shown beside an answer or instead of one."""
     bare: Callable[[Json], Json]

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from conformance.base.jsonvalue import Json
-from conformance.base.statistics import Rate
-from conformance.casefiles import modes
-from conformance.client.sender import ASKED_FOR
 from conformance.formats.format import text_of
 from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import (
@@ -22,15 +19,23 @@ from conformance.runs.emissions.emission import (
     follow_up,
     no_answer,
 )
-from conformance.scripting import NotApplicable, finished_calls, is_bound, scripts_of
-from conformance.terms.case import CHARACTERS, COMPLETE, Case, Expectation, Mode
-from conformance.terms.outcome import Level
+from conformance.runs.emissions.known_text import (
+    Untried,
+    blame_nobody,
+    choose,
+    expected,
+    in_order,
+    is_compared,
+    the_only,
+    uncut,
+    whole,
+)
+from conformance.scripting import NotApplicable, is_bound, scripts_of
+from conformance.terms.case import CHARACTERS, COMPLETE, Case, Mode
 from conformance.terms.said import Script
 from conformance.terms.server import Server
 from conformance.verdicts import relevance
-from conformance.verdicts.blame import Blame
-from conformance.verdicts.item import Item, Judged
-from conformance.verdicts.verdict import Verdict
+from conformance.verdicts.item import Item
 from conformance.wires.answer import Answer
 from conformance.wires.wire import SPARE_TOKENS, Wire
 
@@ -40,7 +45,7 @@ async def ask(channel: Channel, item: Item) -> Received:
     case, wire = item.case, channel.wire
     try:
         script = await _script(channel, case, item.mode.cut)
-    except _Untried as failed:
+    except Untried as failed:
         return Received(answer=failed.answer, trouble=str(failed))
     answer = await channel.ask(wire.ask(case, item.mode, channel.server, script))
     if reason := wire.refusal(answer):
@@ -49,18 +54,11 @@ async def ask(channel: Channel, item: Item) -> Received:
     following = await follow_up(channel, item, answer, ask)
     return Received(
         answer=answer,
-        expect=_expected(case, script),
+        expect=expected(case, script),
         said=text_of(script),
         trouble=no_answer(answer, following) or stumbled,
         follow_up=following,
     )
-
-
-def _expected(case: Case, script: Script) -> Expectation:
-    """Add the calls that the limit left whole, which only the script shows."""
-    if case.cut_after is None or case.says is None:
-        return case.expect
-    return replace(case.expect, finished=finished_calls(case.says, script, case.cut_after))
 
 
 async def _stumbled(channel: Channel, item: Item, answer: Answer) -> str | None:
@@ -86,61 +84,29 @@ async def _script(channel: Channel, case: Case, cut: str) -> Script:
         return scripts[0]
     # The tokens are cut as they will be: a grammar may forbid what one character alone begins.
     mode = replace(COMPLETE, cut=cut if case.cut_after is None else CHARACTERS.cut)
-    asked = [channel.wire.ask(_uncut(case), mode, channel.server, script) for script in scripts]
+    asked = [channel.wire.ask(uncut(case), mode, channel.server, script) for script in scripts]
     trials = [channel.wire.tokens.shown(body) for body in asked]
     # Shared by items that would try the same, and by no others. A follow-up has its own item's
     # answer in it: were one tried for all, which one would be luck, and another on each tape.
-    tried = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
+    key = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
+
+    async def is_said(answer: Answer, script: Script) -> bool:
+        return await _is_said(channel, answer, text_of(script))
+
+    pairs = list(zip(scripts, trials, strict=True))
     return await channel.once(
-        (case.id, tried), lambda: _choose(channel, case.id, list(zip(scripts, trials, strict=True)))
+        (case.id, key), lambda: choose(case.id, pairs, partial(_tried, channel), is_said)
     )
-
-
-class _Untried(Exception):
-    """No whole answer came when a script was tried: which one the server allows is not known."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(f"when the script was tried: {answer.exchange.error}")
-        self.answer = answer
-
-
-async def _choose(channel: Channel, id: str, trials: list[tuple[Script, Json]]) -> Script:
-    """Try which script is said to the end: a grammar of the server may forbid some.
-
-    A script that is refused decides nothing: if every one is, the case's own exchange will show
-    what is wrong. Raises `_Untried` where an answer is not whole: another script might be said, and
-    its like fail for what is not the server's fault.
-    """
-    ASKED_FOR.set(f"{id} script")
-    diverted = False
-    for script, body in trials:
-        answer = await _tried(channel, body)
-        if answer.exchange.status != 200:
-            continue
-        if await _is_said(channel, answer, text_of(script)):
-            return script
-        diverted = True
-    if diverted:
-        raise NotApplicable("a grammar of the server forbids what the model would say")
-    return trials[0][0]
 
 
 async def _tried(channel: Channel, body: Json) -> Answer:
     """Ask for a trial's answer with its tokens, in each way that a server may show them."""
     tokens = channel.wire.tokens
     for asked in (body, tokens.spelled(body)):
-        answer = await channel.ask(asked)
-        if answer.exchange.error is not None:
-            raise _Untried(answer)
+        answer = await whole(channel, asked)
         if answer.exchange.status != 200 or tokens.of_script(answer):
             break
     return answer
-
-
-def _uncut(case: Case) -> Case:
-    """Leave out what cuts the answer: it would hide what a grammar says of the rest."""
-    options = replace(case.options, limit=None, stop=None)
-    return replace(case, options=options, cut_after=None)
 
 
 async def _is_said(channel: Channel, answer: Answer, script: str) -> bool:
@@ -162,40 +128,13 @@ def foresee(wire: Wire, case: Case, mode: Mode, server: Server) -> Foreseen:
     return Foreseen(
         body=wire.ask(case, mode, server, scripts[0]),
         says=text_of(scripts[0]),
-        trials=tuple(wire.ask(_uncut(case), COMPLETE, server, one) for one in tried),
+        trials=tuple(wire.ask(uncut(case), COMPLETE, server, one) for one in tried),
     )
 
 
 def plays(mode: Mode, server: Server) -> bool:
     """Take every mode: a script can be cut in any way."""
     return True
-
-
-def is_compared(server: Server) -> bool:
-    """Hold every stream to the complete answer, in which the model said the same."""
-    return True
-
-
-def in_order(items: Iterable[Item]) -> Iterable[Item]:
-    """Put the longest scripts first.
-
-    A long answer begun last would leave the server with one request to do. The modes of a case
-    stay together, so that few answers are wasted if the run must end early.
-    """
-    return sorted(items, key=lambda item: modes.length(item.case), reverse=True)
-
-
-def the_only(
-    item: Item, attempts: Sequence[Judged], *, earlier: Mapping[str, Rate], level: Level
-) -> Judged:
-    """Take the one attempt that there is: the same script would be said again."""
-    (one,) = attempts
-    return one
-
-
-def blame_nobody(verdict: Verdict, received: Received, irrelevant: bool) -> Blame | None:
-    """Leave the fault unnamed: it can only be the server's."""
-    return None
 
 
 def about(server: Server) -> str:

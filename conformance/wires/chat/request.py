@@ -75,6 +75,12 @@ def hello(model: str, script: Script | None) -> Json:
     return body
 
 
+def conversation(model: str, messages: Sequence[Json], tokens: int) -> Json:
+    """Write a request for an answer of at most so many tokens to some messages."""
+    body = {"model": model, "messages": list(messages), "temperature": 0}
+    return ended(body, tokens)
+
+
 def in_steps(body: Json, steps: Sequence[int]) -> Json:
     """Ask that a script be said several tokens at a time; an engine of ours can, and no other."""
     return _said(body, {"steps": list(steps)})

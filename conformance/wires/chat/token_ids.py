@@ -52,6 +52,38 @@ def spelled(body: Json) -> Json:
     return body | {"logprobs": True, "return_tokens_as_token_ids": True}
 
 
+def lettered(body: Json) -> Json:
+    """Ask that the bytes of the answer's tokens be shown."""
+    return body | {"logprobs": True}
+
+
+def letters(answer: Answer) -> bytes | None:
+    """Give the bytes of all tokens of the first choice; `None` if they are not shown.
+
+    Where a token has no bytes of its own, it has text.
+    """
+    found: list[bytes] = []
+    for choice in _raw_choices(answer):
+        if choice.get("index", 0) != 0:
+            continue
+        logprobs = choice.get("logprobs")
+        content = logprobs.get("content") if isinstance(logprobs, dict) else None
+        for token in content if isinstance(content, list) else ():
+            if (data := _bytes(token)) is None:
+                return None
+            found.append(data)
+    return b"".join(found) if found else None
+
+
+def _bytes(token: Json) -> bytes | None:
+    if not isinstance(token, dict):
+        return None
+    data, text = token.get("bytes"), token.get("token")
+    if isinstance(data, list) and all(type(one) is int and 0 <= one < 256 for one in data):
+        return bytes(data)
+    return text.encode("utf-8", "surrogatepass") if isinstance(text, str) else None
+
+
 def bare(body: Json) -> Json:
     """Ask for a prompt without the beginning of the model's next turn."""
     return body | {"add_generation_prompt": False}

@@ -46,6 +46,7 @@ WIRE = Wire(
     greeting=Greeting(
         path="/v1/chat/completions",
         hello=request.hello,
+        conversation=request.conversation,
         in_steps=request.in_steps,
         with_drafts=request.with_drafts,
         with_tool=request.with_tool,
@@ -61,6 +62,8 @@ WIRE = Wire(
         spelled=token_ids.spelled,
         said=token_ids.said,
         of_script=token_ids.of_first_choice,
+        lettered=token_ids.lettered,
+        letters=token_ids.letters,
         prompt=token_ids.prompt,
         bare=token_ids.bare,
     ),
