@@ -190,6 +190,9 @@ def _options() -> frozenset[str]:
     return frozenset(_OPTION.findall(shown))
 
 
+_ANOTHER = re.compile(r"(?:git|curl|pip|ruff|vllm|llama-server|sglang\S*|ollama) ")
+
+
 def _strange_options(text: str) -> list[str]:
     """List the options that sentences and tables name, and no program has."""
     named = {option for span in _SPAN.findall(_FENCE.sub("", text)) for option in _named(span)}
@@ -198,7 +201,11 @@ def _strange_options(text: str) -> list[str]:
 
 def _named(span: str) -> list[str]:
     """Give the options of a piece of code, unless another program is called in it."""
-    return [] if re.match(r"(?:git|curl|pip|ruff) ", span) else _OPTION.findall(span)
+    return (
+        []
+        if re.match(r"(?:git|curl|pip|ruff|vllm|llama-server|sglang\S*|ollama) ", span)
+        else _OPTION.findall(span)
+    )
 
 
 def _faults(text: str, pytester: pytest.Pytester) -> list[str]:

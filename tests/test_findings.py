@@ -1,4 +1,4 @@
-"""Every command in the list of findings names a case, a mode and a target that there are."""
+"""Every command in the lists of findings names a case, a mode and a target that there are."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ from conformance.casefiles import modes
 from conformance.engines import target
 from tests import shipped
 
-PAGE = (Path(__file__).parents[1] / "docs" / "findings.md").read_text("utf-8")
+PAGES = sorted((Path(__file__).parents[1] / "docs").glob("findings*.md"))
+PAGE = "\n".join(page.read_text("utf-8") for page in PAGES)
 CASES = {case.id for case in shipped.cases()}
 
 

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from conformance.commands import marks
-from conformance.commands.model import REACH
+from conformance.copying.family import REACH
 from conformance.copying.weights import score
 
 PAGE = Path(__file__).parents[1] / "docs" / "copying-model.md"

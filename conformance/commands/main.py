@@ -33,6 +33,7 @@ from conformance.commands.check import CheckProblem
 from conformance.commands.judged_file import JudgeProblem
 from conformance.commands.lists import ListProblem
 from conformance.commands.model import ModelProblem
+from conformance.copying.family import FamilyProblem
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.target import TargetProblem
 from conformance.pytesting.option_table import GROUP
@@ -44,6 +45,7 @@ USAGE_ERROR = 4
 _USAGE = (
     AcceptProblem,
     CheckProblem,
+    FamilyProblem,
     FileProblem,
     JudgeProblem,
     LaunchProblem,

@@ -9,15 +9,8 @@ from typing import Any
 
 from conformance.base import files, outlet
 from conformance.base.printable import line
-from conformance.copying import gguf, safetensors, weights
-from conformance.copying.vocabulary import Vocabulary, of_recipe
+from conformance.copying import family, gguf, safetensors, weights
 from conformance.engines import target
-from conformance.formats import FORMATS
-from conformance.terms.server import Target
-
-REACH = 1280
-"""Tokens; all shipped cases but five are shorter, and each request has as many to read."""
-MOST_OF_A_TEMPLATE = 10_000_000
 
 
 class ModelProblem(Exception):
@@ -36,7 +29,7 @@ def add(commands: Any) -> None:
         "--reach",
         type=int,
         metavar="N",
-        default=REACH,
+        default=family.REACH,
         help="tokens from the script's first to the answer's first: a longer script needs more, "
         "and every request is as long (default: %(default)s)",
     )
@@ -46,10 +39,10 @@ def add(commands: Any) -> None:
 
 def model(chosen: argparse.Namespace) -> int:
     """Write the model's files into a folder."""
-    family = target.load(chosen.family)
-    reach, vocabulary = _reach(chosen.reach), _vocabulary(family)
-    template = _template(family, chosen.template)
-    name = f"copying-{family.name}"
+    recipe = target.load(chosen.family)
+    reach, vocabulary = _reach(chosen.reach), family.vocabulary_of(recipe)
+    template = family.template_of(recipe, chosen.template)
+    name = f"copying-{recipe.name}"
     if chosen.format == "gguf":
         found = {f"{name}.gguf": gguf.file(vocabulary, template, reach, name=name)}
     else:
@@ -69,32 +62,6 @@ def _reach(reach: int) -> int:
         return reach
     allowed = f"{weights.LEAST_REACH} to {weights.MOST_REACH}"
     raise ModelProblem(f"--reach {reach}: allowed: {allowed}")
-
-
-def _vocabulary(family: Target) -> Vocabulary:
-    if family.tokenizer["kind"] != "bpe":
-        raise ModelProblem(
-            f"{family.path}: its tokenizer is of the kind {family.tokenizer['kind']}, and the "
-            "model's vocabulary is that of one of the kind bpe: its special and added tokens; "
-            "name such a target, or write one"
-        )
-    vocabulary = of_recipe(family.tokenizer)
-    if vocabulary.size > weights.MOST_TOKENS:
-        most = weights.MOST_TOKENS - vocabulary.size + len(vocabulary.marks)
-        raise ModelProblem(f"{family.path}: {len(vocabulary.marks)} marks; at most {most} fit")
-    return vocabulary
-
-
-def _template(family: Target, chosen: str | None) -> str:
-    own = family.template if family.template and "/" in family.template else None
-    if named := chosen or own:
-        return files.text(Path(named).expanduser(), MOST_OF_A_TEMPLATE)
-    if written := FORMATS[family.format].chat_template:
-        return written
-    raise ModelProblem(
-        f"{family.name}: no chat template has been written for {family.format}; "
-        "give one with --template FILE"
-    )
 
 
 def _write(found: Mapping[str, bytes], folder: Path) -> None:

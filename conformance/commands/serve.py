@@ -66,7 +66,8 @@ def serve(chosen: argparse.Namespace) -> int:
 
 
 def _show(launched: Launched, recipe: Target) -> None:
-    script = None if recipe.is_real else (Piece("text", "Hello, world."),)
+    scripted = not recipe.is_real and engine_of(recipe).emission == "scripted"
+    script = (Piece("text", "Hello, world."),) if scripted else None
     body = DEFAULT.greeting.hello(launched.model, script)
     outlet.say("\n" + line(f"{launched.model} at {launched.url}, log {launched.log}"))
     outlet.say(f"\ntest it:\n  pytest --server-url {launched.url} --parser {recipe.parser}")

@@ -93,6 +93,10 @@ class Engine(Protocol):
         """Its name in sentences."""
 
     @property
+    def emission(self) -> str:
+        """Where the answers of what it starts come from, unless the model has real weights."""
+
+    @property
     def release(self) -> ReleaseOption:
         """The option that chooses a release of it."""
 

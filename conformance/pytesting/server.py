@@ -118,4 +118,4 @@ def _unstarted(chosen: Options) -> Server:
 def _supposed_emission(launched: Target, wanted: str) -> str:
     if launched.is_real:
         return "sampled"
-    return "scripted" if wanted == "auto" else wanted
+    return engine_of(launched).emission if wanted == "auto" else wanted

@@ -19,10 +19,10 @@ _WHOSE = {Blame.UNCLEAR.value: "the model's fault or the parser's"}
 
 
 def left_out(server: Server, cases: Iterable[Case]) -> Iterator[str]:
-    """Say how many cases a run against such a server leaves out."""
+    """Say how many cases a run against such a server leaves out, and why."""
     why_not = emission_of(server).strategy.why_not
-    if count := sum(why_not(case) is not None for case in cases):
-        yield f"left out: {counted(count, 'case')}, because only a script makes a model say that"
+    for reason, count in Counter(filter(None, map(why_not, cases))).items():
+        yield f"left out: {counted(count, 'case')}, because {reason}"
 
 
 def lines(results: Results) -> Iterator[str]:

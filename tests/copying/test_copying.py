@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.base.jsonvalue import Json
-from conformance.commands import main, model
-from conformance.copying import gguf, safetensors, weights
+from conformance.commands import main
+from conformance.copying import family, gguf, safetensors, weights
 from conformance.copying.vocabulary import Vocabulary, byte_names, of_recipe
 from conformance.engines import target
 from conformance.engines.vllm import DEFAULT_VLLM, provision
@@ -42,12 +42,12 @@ DIGESTS = {
 
 
 @cache
-def folder(reach: int = model.REACH) -> Llama:
+def folder(reach: int = family.REACH) -> Llama:
     return llama.of_folder(safetensors.files(VOCABULARY, FORMAT.chat_template, reach))
 
 
 @cache
-def file(reach: int = model.REACH) -> Llama:
+def file(reach: int = family.REACH) -> Llama:
     return llama.of_gguf(gguf.file(VOCABULARY, "", reach, name="copying"))[0]
 
 
@@ -83,10 +83,10 @@ def says(copying: Llama, script: str, reach: int, kept: Kept) -> bool:
 @pytest.mark.slow
 @EACH_TYPE
 def test_every_shipped_script_within_reach_is_said_to_the_letter(kept: Kept) -> None:
-    within = [one for one in scripts() if len(VOCABULARY.encode(one)) < model.REACH - 20]
+    within = [one for one in scripts() if len(VOCABULARY.encode(one)) < family.REACH - 20]
     assert len(scripts()) - len(within) <= 5
     for script in within:
-        assert says(folder(), script, model.REACH, kept), script
+        assert says(folder(), script, family.REACH, kept), script
 
 
 @EACH_TYPE
@@ -112,7 +112,7 @@ def test_quantised_weights_say_the_same(levels: int) -> None:
     tensors = {name: quantised(found, levels) for name, found in file().tensors.items()}
     copying = replace(file(), tensors=tensors)
     for script in ("The sign is <", 'Zürich 😀 <tool_call>\n{"a": 1e400}</tool_call>'):
-        assert says(copying, script, model.REACH, as_float32)
+        assert says(copying, script, family.REACH, as_float32)
 
 
 def quantised(found: Floats, levels: int) -> Floats:
@@ -128,7 +128,7 @@ def quantised(found: Floats, levels: int) -> Floats:
 
 def test_both_kinds_of_files_hold_the_same_model() -> None:
     script = "The same <tool_call> in both."
-    ids = conversation(script, model.REACH)
+    ids = conversation(script, family.REACH)
     one, other = folder().logits(ids, 1), file().logits(ids, 1)
     # A query's numbers are rounded in one of them, which no other is.
     assert one.argmax() == other.argmax()
@@ -136,10 +136,10 @@ def test_both_kinds_of_files_hold_the_same_model() -> None:
 
 
 def test_the_files_are_the_same_on_every_machine() -> None:
-    files = safetensors.files(VOCABULARY, "", model.REACH)
+    files = safetensors.files(VOCABULARY, "", family.REACH)
     named = {
         "model.safetensors": files["model.safetensors"],
-        "copying-hermes.gguf": gguf.file(VOCABULARY, "", model.REACH, name="copying-hermes"),
+        "copying-hermes.gguf": gguf.file(VOCABULARY, "", family.REACH, name="copying-hermes"),
     }
     assert {name: hashlib.sha256(data).hexdigest() for name, data in named.items()} == DIGESTS
 
@@ -291,9 +291,9 @@ def test_more_marks_than_the_model_has_places_are_refused(
 
 
 def test_the_score_peaks_at_the_reach_and_nowhere_near() -> None:
-    peak = weights.score(model.REACH - 1, model.REACH)
-    others = [weights.score(at, model.REACH) for at in range(weights.CONTEXT)]
-    others.pop(model.REACH - 1)
+    peak = weights.score(family.REACH - 1, family.REACH)
+    others = [weights.score(at, family.REACH) for at in range(weights.CONTEXT)]
+    others.pop(family.REACH - 1)
     assert peak - max(others) > 6.7
 
 

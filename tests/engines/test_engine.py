@@ -56,7 +56,7 @@ def test_an_engine_s_release_option_says_its_default(engine: Engine) -> None:
 
 
 @engines
-@pytest.mark.parametrize("emission", ["scripted", "sampled"])
+@pytest.mark.parametrize("emission", ["scripted", "copied", "sampled"])
 def test_an_engine_supposes_a_server_of_its_own(engine: Engine, emission: str) -> None:
     suppose = partial(
         engine.suppose, model="m", parser="p", format="f", emission=emission, render_path="/r"

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance.engines import process
+from conformance.engines import pip, process
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import clean_environment, finish, spawn
-from conformance.engines.vllm import pip
 
 STUBBORN = """
 import signal, subprocess, sys, time

@@ -12,8 +12,8 @@ import pytest
 from conformance.base.jsonvalue import Json
 from conformance.client import probe, recording, ruler
 from conformance.client.probe import ProbeProblem
-from conformance.commands.model import REACH
 from conformance.copying.asking import NotSaid, dressed, tokens_of
+from conformance.copying.family import REACH
 from conformance.formats import FORMATS, Format
 from conformance.formats.format import text_of
 from conformance.reference import FAULTS, Reference, app, copying_model

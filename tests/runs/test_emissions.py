@@ -196,7 +196,7 @@ def test_a_prompt_can_be_read_even_of_a_case_that_no_model_can_be_asked() -> Non
     scripted_only = replace(CASE, sampled=False)
     check_applies(scripted_only, COMPLETE, SERVER)
     check_applies(scripted_only, PROMPT, SAMPLED)
-    with pytest.raises(NotApplicable, match="only a scripted model says this"):
+    with pytest.raises(NotApplicable, match="only a script makes a model say that"):
         check_applies(scripted_only, COMPLETE, SAMPLED)
 
 

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from conformance.engines.cache import check_space, lock
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report, clean_environment, finish, spawn
 from conformance.engines.vllm import pip
-from conformance.engines.vllm.cache import check_space, lock
 from conformance.engines.vllm.environment import Environment, read_marker, write_marker
 from conformance.engines.vllm.pip import PipFailed
 

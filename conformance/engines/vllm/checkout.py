@@ -15,13 +15,13 @@ from packaging.requirements import InvalidRequirement
 from packaging.version import InvalidVersion, Version
 
 from conformance.base import files
+from conformance.engines.cache import cache_folder
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report, clean_environment
 from conformance.engines.vllm import builder, source, tree
 from conformance.engines.vllm.environment import (
     Environment,
     ask,
-    cache_folder,
     with_needs,
 )
 

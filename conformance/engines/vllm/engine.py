@@ -27,6 +27,7 @@ class VLLM:
 
     name = "vllm"
     title = "vLLM"
+    emission = "scripted"
     release = ReleaseOption(
         name="--vllm",
         metavar="VERSION|PATH",

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from conformance.base import files
+from conformance.engines.cache import cache_folder
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import clean_environment
 
@@ -55,14 +53,6 @@ class Environment:
     """A name for all that it holds beside a vLLM without kernels."""
     sources: Path | None = None
     """A folder with the package `vllm`, which is not installed then; nothing is written there."""
-
-
-def cache_folder() -> Path:
-    """Say where environments are kept: `CONFORMANCE_CACHE`, else the user's cache folder."""
-    chosen = os.environ.get("CONFORMANCE_CACHE")
-    if chosen:
-        return Path(chosen).expanduser().absolute()
-    return platformdirs.user_cache_path("toolcall-truth")
 
 
 def inspect(python: Path, folder: Path) -> Environment:

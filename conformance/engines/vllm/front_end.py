@@ -8,11 +8,11 @@ import zipfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from conformance.engines.cache import cache_folder, check_space, lock
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
 from conformance.engines.vllm import official, pip
-from conformance.engines.vllm.cache import check_space, lock
-from conformance.engines.vllm.environment import Environment, cache_folder
+from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.pip import PipFailed
 
 PYTHON = "python"

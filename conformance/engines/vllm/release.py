@@ -8,10 +8,11 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.version import InvalidVersion, Version
 
+from conformance.engines.cache import cache_folder
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import Report
 from conformance.engines.vllm import builder, checkout, tree, wheel
-from conformance.engines.vllm.environment import Environment, cache_folder, foreign, inspect
+from conformance.engines.vllm.environment import Environment, foreign, inspect
 
 DEFAULT_VLLM = "0.33.0"
 """The newest release that the suite was run on."""

@@ -6,27 +6,19 @@ import hashlib
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import time
-import urllib.request
 from pathlib import Path
-from typing import Any
 
-from conformance.base.jsonvalue import Json
+from conformance.engines import loopback
+from conformance.engines.cache import lock
 from conformance.engines.engine import Launched
 from conformance.engines.problem import LaunchProblem
-from conformance.engines.process import HEARTBEAT, Process, Report, clean_environment, spawn
+from conformance.engines.process import Report, clean_environment
 from conformance.engines.vllm import front_end, gguf_folder, model_folder, weights
-from conformance.engines.vllm.cache import lock
 from conformance.engines.vllm.environment import Environment
 from conformance.engines.vllm.plugin import NAME, PROCESSOR, stage
 from conformance.engines.vllm.template import describe, find_template
 from conformance.terms.server import DRAFTS, Target
-
-PORTS = 3
-"""Ports to try; another process may take one before the server binds it."""
 
 _SERVER = "vllm.entrypoints.openai.api_server"
 _CLI = "vllm.entrypoints.cli.main"
@@ -76,10 +68,6 @@ _FIXED = {
     "VLLM_LOGGING_COLOR": "0",
 }
 
-# Never reach loopback through a proxy, whatever the environment says.
-_MAX_ANSWER_BYTES = 10_000_000
-_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
 
 def start(
     target: Target,
@@ -109,30 +97,24 @@ def start(
     if speculates:
         command += ["--speculative-config", json.dumps(_SPECULATING)]
     variables = _variables(target, environment, stage(environment, folder), program)
-    what = f"starting vLLM {environment.version} for {target.name}"
-    log = folder / f"server-{target.name}.log"
-    for _ in range(PORTS):
-        port = free_port()
-        report(f"{what}; log: {log}")
-        process = spawn([*command, "--port", str(port)], log, environment=variables)
-        url = f"http://127.0.0.1:{port}"
-        try:
-            up = _wait(process, url, name, timeout=timeout, report=report, what=what)
-        except BaseException:
-            process.stop()
-            raise
-        if up:
-            return Launched(
-                url=f"{url}/v1",
-                model=name,
-                log=log,
-                template=describe(chat),
-                packages=environment.packages,
-                process=process,
-                version=environment.version if environment.sources else None,
-            )
-        process.stop()
-    raise LaunchProblem(f"{what}: other processes took {PORTS} ports that were free; try again")
+    started = loopback.start(
+        lambda port: [*command, "--port", str(port)],
+        name,
+        environment=variables,
+        log=folder / f"server-{target.name}.log",
+        what=f"starting vLLM {environment.version} for {target.name}",
+        timeout=timeout,
+        report=report,
+    )
+    return Launched(
+        url=started.url,
+        model=name,
+        log=started.process.log,
+        template=describe(chat),
+        packages=environment.packages,
+        process=started.process,
+        version=environment.version if environment.sources else None,
+    )
 
 
 def _command(
@@ -194,62 +176,6 @@ def _kept(environment: Environment) -> dict[str, str]:
 def _real() -> dict[str, str]:
     # The threads of a step wait for one another: one without a core would delay all of them.
     return {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))}
-
-
-def _wait(
-    process: Process, url: str, name: str, *, timeout: float, report: Report, what: str
-) -> bool:
-    """Wait until the server serves the model; False if its port was taken."""
-    began = reported = time.monotonic()
-    while True:
-        now = time.monotonic()
-        if (code := process.code()) is not None:
-            if "address already in use" in process.output().lower():
-                return False
-            raise LaunchProblem(
-                f"{what}: it {_ended(code)} after {now - began:.0f} s; its last output was:\n"
-                f"{process.tail()}\nlog: {process.log}"
-            )
-        models = ask(f"{url}/v1/models")
-        if models is not None and name in (one.get("id") for one in models["data"]):
-            report(f"{what}: up after {now - began:.0f} s")
-            return True
-        if now - began > timeout:
-            raise LaunchProblem(
-                f"{what}: it did not serve within {timeout:.0f} s; its last output was:\n"
-                f"{process.tail()}\nlog: {process.log}"
-            )
-        if now - reported >= HEARTBEAT:
-            report(f"{what}: {now - began:.0f} s")
-            reported = now
-        time.sleep(0.2)
-
-
-def ask(url: str, body: Json = None) -> Any:
-    """Request JSON; None if there is no good answer yet."""
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})
-    try:
-        with _OPENER.open(request, timeout=5) as answer:
-            return json.loads(answer.read(_MAX_ANSWER_BYTES))
-    except (OSError, ValueError):
-        return None
-
-
-def _ended(code: int) -> str:
-    if code > 128:
-        name = signal.Signals(code - 128).name
-        hint = ", perhaps because memory ran out" if name == "SIGKILL" else ""
-        return f"was ended by {name}{hint}"
-    return f"ended with exit status {code}"
-
-
-def free_port() -> int:
-    """Choose a loopback port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def build_model(target: Target, environment: Environment, *, report: Report) -> Path:

@@ -6,10 +6,9 @@ import shutil
 import sys
 from pathlib import Path
 
+from conformance.engines.cache import cache_folder, check_space, lock
 from conformance.engines.process import Report
 from conformance.engines.vllm import pip
-from conformance.engines.vllm.cache import check_space, lock
-from conformance.engines.vllm.environment import cache_folder
 from conformance.engines.vllm.pip import PipFailed
 
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"

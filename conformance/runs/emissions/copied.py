@@ -123,7 +123,7 @@ def plays(mode: Mode, server: Server) -> bool:
 
 def why_not(case: Case) -> str | None:
     """Leave out what makes no sense if the text is cut into characters."""
-    return case.omits.get(CHARACTERS.name)
+    return "it is not for a text of bytes" if CHARACTERS.name in case.omits else None
 
 
 def about(server: Server) -> str:

@@ -79,7 +79,7 @@ def plays(mode: Mode, server: Server) -> bool:
 
 def why_not(case: Case) -> str | None:
     """Leave out what no model can be relied on to say."""
-    return None if case.sampled else "only a scripted model says this"
+    return None if case.sampled else "only a script makes a model say that"
 
 
 def shows_tokens(server: Server) -> bool:

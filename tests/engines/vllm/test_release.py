@@ -196,7 +196,7 @@ def test_too_little_disk_space_is_reported_with_the_place_before_anything_is_fet
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10e9, 8.8e9, 1.2e9))
     problem = problem_of(lab)
     assert problem == (
-        f"{lab.cache}: 1.2 GB free, a vLLM environment needs 5 GB; "
+        f"{lab.cache}: 1.2 GB free, an environment needs 5.0 GB; "
         "make room, or set CONFORMANCE_CACHE to a folder that has it"
     )
     assert lab.calls() == []

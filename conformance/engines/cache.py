@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import platformdirs
 from filelock import FileLock, Timeout
 
 from conformance.engines.problem import LaunchProblem
 from conformance.engines.process import HEARTBEAT, Report
+
+
+def cache_folder() -> Path:
+    """Say where it is: `CONFORMANCE_CACHE`, else the user's cache folder."""
+    chosen = os.environ.get("CONFORMANCE_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return platformdirs.user_cache_path("toolcall-truth")
 
 
 @contextmanager
@@ -45,6 +55,6 @@ def check_space(folder: Path, needed: float) -> None:
     free = shutil.disk_usage(there).free
     if free < needed:
         raise LaunchProblem(
-            f"{folder}: {free / 1e9:.1f} GB free, a vLLM environment needs {needed / 1e9:.0f} GB; "
+            f"{folder}: {free / 1e9:.1f} GB free, an environment needs {needed / 1e9:.1f} GB; "
             "make room, or set CONFORMANCE_CACHE to a folder that has it"
         )
