@@ -92,7 +92,9 @@ def test_a_script_that_the_server_diverts_is_not_applicable(
     with Reference("hermes", reach=REACH) as running:
         found = judge(running, "hermes", ["text/no-call"], [COMPLETE], copies=True)
     assert [one.verdict.outcome for one in found] == [Outcome.NA]
-    assert "a grammar of the server forbids" in str(found[0].verdict.reason)
+    assert "a grammar or the template kept the model from saying its text" in str(
+        found[0].verdict.reason
+    )
 
 
 def _other(says: Says, body: Json, format: Format) -> Script:

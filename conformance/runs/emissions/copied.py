@@ -76,7 +76,14 @@ async def _script(channel: Channel, case: Case) -> Script:
 
     pairs = list(zip(scripts, trials, strict=True))
     return await channel.once(
-        (case.id, key), lambda: choose(case.id, pairs, partial(whole, channel), is_said)
+        (case.id, key),
+        lambda: choose(
+            case.id,
+            pairs,
+            partial(whole, channel),
+            is_said,
+            unsaid="a grammar or the template kept the model from saying its text",
+        ),
     )
 
 

@@ -57,12 +57,15 @@ async def choose(
     trials: Sequence[tuple[Script, Json]],
     tried: Callable[[Json], Awaitable[Answer]],
     is_said: Callable[[Answer, Script], Awaitable[bool]],
+    *,
+    unsaid: str,
 ) -> Script:
     """Try which script is said to the end: a grammar of the server may forbid some.
 
     A script that is refused decides nothing: if every one is, the case's own exchange will show
-    what is wrong. Raises `Untried` where an answer is not whole: another script might be said, and
-    its like fail for what is not the server's fault.
+    what is wrong. Raises `NotApplicable` with `unsaid` where something else was said, and `Untried`
+    where an answer is not whole: another script might be said, and its like fail for what is not
+    the server's fault.
     """
     ASKED_FOR.set(f"{id} script")
     diverted = False
@@ -74,7 +77,7 @@ async def choose(
             return script
         diverted = True
     if diverted:
-        raise NotApplicable("a grammar of the server forbids what the model would say")
+        raise NotApplicable(unsaid)
     return trials[0][0]
 
 

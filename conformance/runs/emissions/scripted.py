@@ -95,7 +95,14 @@ async def _script(channel: Channel, case: Case, cut: str) -> Script:
 
     pairs = list(zip(scripts, trials, strict=True))
     return await channel.once(
-        (case.id, key), lambda: choose(case.id, pairs, partial(_tried, channel), is_said)
+        (case.id, key),
+        lambda: choose(
+            case.id,
+            pairs,
+            partial(_tried, channel),
+            is_said,
+            unsaid="a grammar of the server forbids what the model would say",
+        ),
     )
 
 

@@ -53,8 +53,11 @@ def spelled(body: Json) -> Json:
 
 
 def lettered(body: Json) -> Json:
-    """Ask that the bytes of the answer's tokens be shown."""
-    return body | {"logprobs": True}
+    """Ask that the bytes of the answer's tokens be shown.
+
+    One alternative of each is asked for, too: llama.cpp shows nothing where none is.
+    """
+    return body | {"logprobs": True, "top_logprobs": 1}
 
 
 def letters(answer: Answer) -> bytes | None:

@@ -76,3 +76,37 @@ def test_a_prompt_may_be_shown_alone() -> None:
     assert token_ids.prompt(complete({"token_ids": [3]})) == (3,)
     assert token_ids.prompt(complete({"tokens": [4]})) == (4,)
     assert token_ids.prompt(complete({"tokens": "4"})) == ()
+
+
+def spelled(*tokens: Json) -> Answer:
+    return complete({"choices": [{"index": 0, "logprobs": {"content": list(tokens)}}]})
+
+
+def test_what_was_said_is_read_from_the_bytes_of_the_tokens() -> None:
+    answer = spelled({"token": "?", "bytes": [195]}, {"token": "?", "bytes": [188]})
+    assert token_ids.letters(answer) == "ü".encode()
+    assert token_ids.letters(spelled({"token": "ü", "bytes": None})) == "ü".encode()
+
+
+@pytest.mark.parametrize("token", [None, {}, {"bytes": [256]}, {"token": 5}, {"bytes": "a"}])
+def test_a_token_without_bytes_and_text_leaves_open_what_was_said(token: Json) -> None:
+    assert token_ids.letters(spelled({"token": "a"}, token)) is None
+
+
+def test_an_answer_without_logprobs_leaves_open_what_was_said() -> None:
+    assert token_ids.letters(spelled()) is None
+    assert token_ids.letters(complete({"choices": [{"logprobs": None}]})) is None
+    assert token_ids.letters(complete([])) is None
+
+
+def test_only_the_first_of_several_choices_is_read() -> None:
+    choices = [
+        {"index": index, "logprobs": {"content": [{"token": text}]}}
+        for index, text in enumerate(["first", "other"])
+    ]
+    assert token_ids.letters(complete({"choices": choices})) == b"first"
+
+
+def test_bytes_are_asked_for_with_one_alternative() -> None:
+    found = token_ids.lettered({"top_logprobs": 0})
+    assert found == {"logprobs": True, "top_logprobs": 1}
