@@ -16,6 +16,8 @@ from conformance.engines.llamacpp import ENGINE, release
 from conformance.engines.pip import PipFailed
 from conformance.engines.problem import LaunchProblem
 
+pytest_plugins = ["pytester"]
+
 HERMES = target.load("llamacpp-hermes")
 FAKE = """#!{python}
 import http.server, json, sys
