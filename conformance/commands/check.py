@@ -230,6 +230,12 @@ def _names(issue: Issue, allowed: Mapping[str, Collection[str]]) -> Iterator[Mis
         for number, pattern in enumerate(getattr(issue, key)):
             if not matching(names, pattern):
                 yield f"{key}: there is no {pattern!r}; {_hint(pattern, names, key)}", (key, number)
+    for number, spot in enumerate(issue.exactly or ()):
+        for key, known in (("modes", _modes(issue.flaky_modes)), ("rules", issue.rules)):
+            for name in getattr(spot, key):
+                if name != "*" and name not in known:
+                    what = f"{name!r} is none of the entry's {key}; leave it out"
+                    yield f"exactly: {what}", ("exactly", number, key)
     both = [mode for mode in _modes(issue.modes) if mode in _modes(issue.flaky_modes)]
     if both:
         yield f"{', '.join(both)} in modes and in flaky_modes; name each in one", ("flaky_modes",)
@@ -247,6 +253,11 @@ def _places(issue: Issue, cases: Sequence[Case] | None) -> Iterator[Mistake]:
                 f"there is no case {pattern!r}; {hint}; check your own together",
                 ("cases", number),
             )
+    for number, spot in enumerate(issue.exactly or ()):
+        for name in spot.cases:
+            if not any(case.id == name and issue.lists(case) for case in cases):
+                what = f"{name!r} is none of the entry's cases; leave it out"
+                yield f"exactly: {what}", ("exactly", number, "cases")
     if issue.every:
         members = [case.id for case in cases if replace(issue, excluding=()).lists(case)]
         for number, pattern in enumerate(issue.excluding):

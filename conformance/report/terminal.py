@@ -206,16 +206,19 @@ def cite(issue: Issue) -> str:
 def known_table(items: Sequence[Result], issues: Iterable[Issue]) -> list[str]:
     """Name the issues that were met, with how many items they excuse, and how many by chance."""
     met: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    by_chance: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for item in items:
         for finding in item["findings"]:
             if finding["known"]:
                 met[finding["known"]].add((item["case"], item["mode"]))
+                if finding["rule"] in item["chance"]:
+                    by_chance[finding["known"]].add((item["case"], item["mode"]))
     lines = []
     for issue in sorted(issues, key=lambda issue: (-len(met[issue.id]), issue.id)):
         places = met[issue.id]
         if not places:
             continue
-        chance = sum(not issue.fails_in(mode) for _, mode in places)
+        chance = len(by_chance[issue.id])
         lines.append(
             f"{len(places):>5} {'item ' if len(places) == 1 else 'items'}  {issue.id}"
             f"{f', {chance} of them by chance' if chance else ''}"

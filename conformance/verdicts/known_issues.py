@@ -11,8 +11,9 @@ case still fails. A listed rule that passes is stale, so that the list stays tru
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from conformance.base import strictyaml
 from conformance.base.strictyaml import Document
-from conformance.casefiles import modes
+from conformance.casefiles import casefile, modes
 from conformance.terms.case import Case
 from conformance.terms.said import Text
 from conformance.terms.server import Server
@@ -49,6 +50,20 @@ Place = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """Where an issue with flaky modes shows on a server that leaves nothing to chance."""
+
+    modes: tuple[str, ...]
+    cases: tuple[str, ...]
+    rules: tuple[str, ...] = ("*",)
+    models: tuple[str, ...] = ("*",)
+
+    def has(self, rule: str, case: Case, mode: str) -> bool:
+        """Whether it is there that this rule fails."""
+        return mode in self.modes and case.id in self.cases and _any(self.rules, rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
     """A known fault or policy, and where it shows; names of cases, modes and so on may be globs."""
 
@@ -68,6 +83,8 @@ class Issue:
     """Modes in which it always fails."""
     flaky_modes: tuple[str, ...] = ()
     """Modes in which it fails by chance."""
+    exactly: tuple[Spot, ...] | None = None
+    """What the flaky modes come to where nothing is left to chance; `None` if that is unknown."""
     every: str | None = None
     """The class of cases in which it shows; then `cases` is empty."""
     excluding: tuple[str, ...] = ()
@@ -86,12 +103,14 @@ class Issue:
         An issue of any usual stream also covers all less usual ones, which carry the same text in
         other deltas.
         """
+        if rule not in self.rules:
+            return False
+        if not (self.lists(case) if said is None else self.matches_said(case, said)):
+            return False
+        if not _any(self.modes, mode) and self._is_exact(case, mode):
+            return any(spot.has(rule, case, mode) for spot in self.exactly or ())
         listed = self.modes + self.flaky_modes
-        return (
-            rule in self.rules
-            and (self.lists(case) if said is None else self.matches_said(case, said))
-            and (_any(listed, mode) or (mode in SWEEP and any(_any(listed, one) for one in USUAL)))
-        )
+        return _any(listed, mode) or (mode in SWEEP and any(_any(listed, one) for one in USUAL))
 
     def lists(self, case: Case) -> bool:
         """Whether it shows in this case, in some mode."""
@@ -109,9 +128,13 @@ class Issue:
             return self.every == ANSWER or self.every in said
         return _any(self.cases, case.id) or not set(self.sampled).isdisjoint(said)
 
-    def fails_in(self, mode: str) -> bool:
-        """Whether it always fails in this mode, so that a pass makes it stale."""
-        return _any(self.modes, mode)
+    def fails_in(self, case: Case, mode: str) -> bool:
+        """Whether it always fails where it covers this mode, so that a pass makes it stale."""
+        return _any(self.modes, mode) or self._is_exact(case, mode)
+
+    def _is_exact(self, case: Case, mode: str) -> bool:
+        """Whether `exactly` tells all of this mode; of cases of a user's own it tells nothing."""
+        return self.exactly is not None and mode not in SWEEP and _is_shipped(case.path)
 
     @property
     def link(self) -> str | None:
@@ -174,7 +197,9 @@ def load(server: Server, files: Sequence[Path], *, policies: bool = True) -> Kno
         names.append(path.name)
         if version(server.version) is None:
             unknown += sum(issue.versions is not None for issue in issues)
-        kept.extend(issue for issue in issues if _applies(issue, server))
+        is_exact = _is_exact(document, server)
+        here = [issue for issue in issues if applies(issue, server)]
+        kept.extend(_settled(issue, server, is_exact=is_exact) for issue in here)
     if unknown:
         entries = "entry does not" if unknown == 1 else "entries do not"
         notes.append(f"{unknown} {entries} apply: the version {server.version!r} is unknown")
@@ -198,6 +223,25 @@ def shipped(implementation: str) -> list[Path]:
     return sorted((FOLDER / implementation).glob("*.yaml"))
 
 
+def _is_exact(document: Document, server: Server) -> bool:
+    """Whether a file says exactly what fails on such a server: it has the engine of ours."""
+    spec = document.value.get("exact")
+    if spec is None:
+        return False
+    versions, tested = _versions(document, ("exact",), spec["versions"]), version(server.version)
+    known = versions is not None and tested is not None and tested in versions
+    return server.takes_steps and known and server.model in spec["models"]
+
+
+def _settled(issue: Issue, server: Server, *, is_exact: bool) -> Issue:
+    """Keep of what is exact that which is about this server; nothing where chance has a part."""
+    if issue.exactly is None or not is_exact:
+        return replace(issue, exactly=None)
+    return replace(
+        issue, exactly=tuple(spot for spot in issue.exactly if _any(spot.models, server.model))
+    )
+
+
 def _issue(document: Document, at: Place) -> Issue:
     kind, number = at
     spec: dict[str, Any] = document.value[kind][number]
@@ -209,6 +253,8 @@ def _issue(document: Document, at: Place) -> Issue:
     if "flaky_modes" in spec and not {"issue", "source"} & spec.keys():
         what = "`flaky_modes` needs `issue` or `source`: a link that shows why it is chance"
         raise document.problem(what, *at, "flaky_modes")
+    if "exactly" in spec and "flaky_modes" not in spec:
+        raise document.problem("`exactly` is for `flaky_modes`; use `modes`", *at, "exactly")
     return Issue(
         id=spec["id"],
         about=spec["about"],
@@ -220,6 +266,7 @@ def _issue(document: Document, at: Place) -> Issue:
         models=tuple(spec.get("models", ["*"])),
         modes=tuple(spec.get("modes", [] if "flaky_modes" in spec else ["*"])),
         flaky_modes=tuple(spec.get("flaky_modes", [])),
+        exactly=_spots(spec) if "exactly" in spec else None,
         every=spec.get("every"),
         excluding=tuple(spec.get("except", [])),
         cases=tuple(spec.get("cases", [])),
@@ -230,7 +277,15 @@ def _issue(document: Document, at: Place) -> Issue:
     )
 
 
-def _versions(document: Document, at: Place, text: str | None) -> SpecifierSet | None:
+def _spots(spec: dict[str, Any]) -> tuple[Spot, ...]:
+    return tuple(
+        Spot(**{key: tuple(names) for key, names in one.items()}) for one in spec["exactly"]
+    )
+
+
+def _versions(
+    document: Document, at: tuple[str | int, ...], text: str | None
+) -> SpecifierSet | None:
     if text is None:
         return None
     try:
@@ -240,7 +295,8 @@ def _versions(document: Document, at: Place, text: str | None) -> SpecifierSet |
         raise document.problem(what, *at, "versions") from None
 
 
-def _applies(issue: Issue, server: Server) -> bool:
+def applies(issue: Issue, server: Server) -> bool:
+    """Whether an issue is about a server of this implementation and version."""
     tested = version(server.version)
     within = issue.versions is None or (tested is not None and tested in issue.versions)
     return (
@@ -257,6 +313,11 @@ def version(text: str | None) -> Version | None:
         return Version(text or "")
     except InvalidVersion:
         return None
+
+
+@cache
+def _is_shipped(path: Path) -> bool:
+    return casefile.shipped().resolve() in path.resolve().parents
 
 
 def _any(patterns: Iterable[str], name: str) -> bool:

@@ -86,6 +86,7 @@ def decide(
             _weigh(
                 found,
                 known.find(found.rule.id, case, mode.name, said),
+                case,
                 mode,
                 conclusive=irrelevant is None and not varies,
             ),
@@ -198,15 +199,15 @@ def _cut(found: Finding) -> Finding:
     )
 
 
-def _weigh(found: Judgement, issues: Sequence[Issue], mode: Mode, *, conclusive: bool) -> Judgement:
-    found = replace(
-        found, chance=bool(issues) and not any(one.fails_in(mode.name) for one in issues)
-    )
+def _weigh(
+    found: Judgement, issues: Sequence[Issue], case: Case, mode: Mode, *, conclusive: bool
+) -> Judgement:
+    certain = [issue for issue in issues if issue.fails_in(case, mode.name)]
+    found = replace(found, chance=bool(issues) and not certain)
     if found.outcome is Outcome.FAIL:
         return _excused(found, sorted(issues, key=lambda issue: issue.policy))
     if found.outcome is Outcome.PASS and conclusive:
-        gone = [issue for issue in issues if issue.fails_in(mode.name)]
-        return replace(found, outcome=Outcome.STALE, issue=gone[0]) if gone else found
+        return replace(found, outcome=Outcome.STALE, issue=certain[0]) if certain else found
     return found
 
 

@@ -175,6 +175,8 @@ def test_two_files_with_the_same_cases_are_reported(tmp_path: Path) -> None:
     ]
 
 
+SPOT = {"modes": ["complete"], "cases": ["mine/one"]}
+
 ISSUES = [
     ({"rules": ["args.jso"]}, "rules: there is no 'args.jso'; did you mean 'args.json'? `python "),
     ({"cases": ["mine/on"]}, "there is no case 'mine/on'; did you mean 'mine/one'? allowed: "),
@@ -184,6 +186,18 @@ ISSUES = [
     (
         {"flaky_modes": ["stream*"], "source": LINK},
         "stream in modes and in flaky_modes; name each in one",
+    ),
+    (
+        {"flaky_modes": ["complete"], "source": LINK, "exactly": [SPOT | {"modes": ["stream"]}]},
+        "exactly: 'stream' is none of the entry's modes; leave it out",
+    ),
+    (
+        {"flaky_modes": ["complete"], "source": LINK, "exactly": [SPOT | {"rules": ["sse.bom"]}]},
+        "exactly: 'sse.bom' is none of the entry's rules; leave it out",
+    ),
+    (
+        {"flaky_modes": ["complete"], "source": LINK, "exactly": [SPOT | {"cases": ["a/b"]}]},
+        "exactly: 'a/b' is none of the entry's cases; leave it out",
     ),
     ({"formats": ["hermse"]}, "formats: there is no 'hermse'; did you mean 'hermes'? "),
     ({"parsers": ["my-parser"]}, "parsers: there is no 'my-parser'; allowed: "),
@@ -212,7 +226,11 @@ def test_a_wrong_entry_is_one_line_with_its_place(
     assert what.startswith(problem)
     line = path.read_text("utf-8").splitlines()[int(at.partition(":")[2]) - 1]
     listed = line.removeprefix("  ").removeprefix("- ").strip()
-    assert any(listed.startswith(str(key)) or listed in str(value) for key, value in change.items())
+    key = listed.partition(":")[0]  # of a list in an entry
+    assert any(
+        listed.startswith(name) or listed in str(value) or repr(key) in str(value)
+        for name, value in change.items()
+    )
 
 
 @pytest.mark.usefixtures("alone")

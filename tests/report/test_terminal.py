@@ -192,19 +192,22 @@ def test_a_table_without_trouble_is_a_line() -> None:
 
 
 def finding(issue: str | None, outcome: str = "known") -> dict[str, Any]:
-    return {"outcome": outcome, "known": issue}
+    return {"outcome": outcome, "known": issue, "rule": "args.json"}
+
+
+def met(case: str, mode: str, *findings: dict[str, Any], by_chance: bool = False) -> dict[str, Any]:
+    chance = ["args.json"] if by_chance else []
+    return {"case": case, "mode": mode, "findings": list(findings), "chance": chance}
 
 
 def test_known_issues_are_named_with_the_number_of_items() -> None:
-    often = replace(
-        issue("often", "args.json"), modes=("stream",), flaky_modes=("complete",), source=LINK
-    )
+    often = replace(issue("often", "args.json"), source=LINK)
     issues = [issue("rare", "args.json"), issue("idle", "args.json"), often]
-    items: list[dict[str, Any]] = [
-        {"case": "a", "mode": "stream", "findings": [finding("rare"), finding("often")]},
-        {"case": "a", "mode": "stream", "findings": [finding("often"), finding(None, "fail")]},
-        {"case": "a", "mode": "complete", "findings": [finding("often")]},
-        {"case": "b", "mode": "stream", "findings": []},
+    items = [
+        met("a", "stream", finding("rare"), finding("often")),
+        met("a", "stream", finding("often"), finding(None, "fail")),
+        met("a", "complete", finding("often"), by_chance=True),
+        met("b", "stream"),
     ]
     assert known_table(items, issues) == [
         "    2 items  often, 1 of them by chance",

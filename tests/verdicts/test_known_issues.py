@@ -10,6 +10,8 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from conformance.base.strictyaml import FileProblem
+from conformance.casefiles import casefile
+from conformance.engines.vllm import DEFAULT_VLLM
 from conformance.rules import RULES
 from conformance.terms.case import Case, Expectation, Mode
 from conformance.terms.outcome import Finding, Outcome
@@ -39,14 +41,14 @@ SHIPPED = sorted(known_issues.FOLDER.rglob("*.yaml"))
 LINK = "https://example.com/1"
 
 
-def write(folder: Path, *issues: dict[str, Any], implementation: str = "vllm") -> Path:
+def write(folder: Path, *issues: dict[str, Any], implementation: str = "vllm", **more: Any) -> Path:
     """Write a file of issues; a key that is `None` is left out."""
     path = folder / f"{implementation}.yaml"
     listed = [
         {key: value for key, value in {**BRACE, **issue}.items() if value is not None}
         for issue in issues
     ]
-    document = {"schema": 1, "implementation": implementation, "issues": listed}
+    document = {"schema": 1, "implementation": implementation, "issues": listed, **more}
     path.write_text(json.dumps(document, indent=1), "utf-8")
     return path
 
@@ -178,7 +180,83 @@ def test_an_issue_fails_always_in_its_modes_and_perhaps_in_its_flaky_ones(
 ) -> None:
     (found,) = load(SERVER, [write(tmp_path, {"issue": LINK, **change})]).issues
     asked = ("complete", "stream", "stream-interval-5", "stream-pieces-2")
-    assert {mode for mode in asked if found.fails_in(mode)} == modes
+    assert {mode for mode in asked if found.fails_in(case("single/one-call"), mode)} == modes
+
+
+EXACT = {"versions": "==0.30.1", "models": ["m", "n"]}
+FLAKY = {
+    "issue": LINK,
+    "modes": ["complete"],
+    "flaky_modes": ["stream", "stream-characters"],
+    "exactly": [
+        {"modes": ["stream"], "cases": ["single/one-call"]},
+        {"modes": ["stream"], "cases": ["single/two"], "rules": ["said.calls"]},
+        {"modes": ["stream"], "cases": ["single/three"], "models": ["n"]},
+    ],
+}
+STEADY = replace(SERVER, takes_steps=True)
+OURS = ("single/one-call", "single/two", "single/three")
+ASKED = ("complete", "stream", "stream-characters", "stream-pieces-2")
+
+
+def covered(found: Known, path: Path) -> dict[tuple[str, str, str], bool]:
+    """Give the rules that are listed, by case and mode, and whether each fails always there."""
+    return {
+        (one.id, mode, rule): issue.fails_in(one, mode)
+        for one in (replace(case(id), path=path) for id in OURS)
+        for mode in ASKED
+        for rule in ("args.json", "said.calls")
+        for issue in found.find(rule, one, mode)
+    }
+
+
+def test_where_nothing_is_left_to_chance_an_issue_shows_exactly_where_its_file_says(
+    tmp_path: Path,
+) -> None:
+    path = casefile.shipped() / "single.yaml"
+    found = covered(load(STEADY, [write(tmp_path, FLAKY, exact=EXACT)]), path)
+    streams = {key: always for key, always in found.items() if key[1] == "stream"}
+    assert streams == {
+        ("single/one-call", "stream", "args.json"): True,
+        ("single/one-call", "stream", "said.calls"): True,
+        ("single/two", "stream", "said.calls"): True,
+    }
+    assert not any(mode == "stream-characters" for _, mode, _ in found)
+    assert all(always for (_, mode, _), always in found.items() if mode == "complete")
+    sweep = [always for (_, mode, _), always in found.items() if mode == "stream-pieces-2"]
+    assert sweep == [False] * 6
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "path"),
+    [
+        (SERVER, {"exact": EXACT}, casefile.shipped() / "single.yaml"),
+        (STEADY, {}, casefile.shipped() / "single.yaml"),
+        (replace(STEADY, model="o"), {"exact": EXACT}, casefile.shipped() / "single.yaml"),
+        (replace(STEADY, version="0.31"), {"exact": EXACT}, casefile.shipped() / "single.yaml"),
+        (STEADY, {"exact": EXACT}, Path("mine.yaml")),
+    ],
+    ids=["kernels", "no runs", "another target", "another release", "a case of a user's"],
+)
+def test_everywhere_else_it_may_fail_or_pass(
+    tmp_path: Path, server: Server, more: dict[str, Any], path: Path
+) -> None:
+    found = covered(load(server, [write(tmp_path, FLAKY, **more)]), path)
+    flaky = {key: always for key, always in found.items() if key[1] != "complete"}
+    assert len(flaky) == 18
+    assert not any(flaky.values())
+
+
+def test_a_shipped_issue_leaves_to_chance_only_what_depends_on_what_else_was_asked() -> None:
+    left = [
+        issue.id
+        for path in shipped("vllm")
+        for issue in known_issues.read(path)[1]
+        if issue.flaky_modes
+        and issue.exactly is None
+        and (issue.versions is None or DEFAULT_VLLM in issue.versions)
+    ]
+    assert left == ["mistral-second-grammar-library-is-refused"]
 
 
 NO_CLASS: set[str] = set()
@@ -310,6 +388,7 @@ REFUSED = [
     ({"source": "vllm/x.py"}, "source", "issues[0].source is 'vllm/x.py'; allowed: a link, "),
     ({"except": ["a/b"]}, "except", "`except` is for `every`; leave the case out"),
     ({"flaky_modes": ["stream"]}, "flaky_modes", "`flaky_modes` needs `issue` or `source`: "),
+    ({"exactly": []}, "exactly", "`exactly` is for `flaky_modes`; use `modes`"),
 ]
 
 
