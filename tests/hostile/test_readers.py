@@ -28,6 +28,7 @@ ALLOWED = {
     "engines/process.py": "a line of our own watchdog",
     "engines/vllm/front_end.py": "a program in a wheel that pip has fetched, copied in pieces",
     "engines/vllm/model_folder.py": "a script in the server's own Python, on what that holds",
+    "engines/loopback.py": "an answer of our own server, with a limit",
     "engines/vllm/server.py": "an answer of our own server, with a limit",
     "engines/vllm/source.py": "an archive that pip has fetched, and the script that is its backend",
     "engines/vllm/tree.py": "an archive that pip has fetched",

@@ -103,7 +103,7 @@ def test_a_run_that_decides_nothing_does_not_pass(run: Run) -> None:
     found = run(*REFERENCE, "--emission", "sampled")
     assert found.ret == NOTHING_TESTED
     assert run.totals == {"n/a": 4}
-    found.stdout.fnmatch_lines(["SKIPPED * mine.yaml:*: not applicable: only a scripted model *"])
+    found.stdout.fnmatch_lines(["SKIPPED * mine.yaml:*: not applicable: only a script *"])
 
 
 def test_results_name_the_command_without_the_address(run: Run) -> None:
