@@ -165,7 +165,7 @@ def test_a_server_that_was_killed_is_reported_with_the_signal(lab: Lab) -> None:
 def test_a_server_that_never_serves_is_given_up_and_stopped(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(server, "HEARTBEAT", 0.5)
+    monkeypatch.setattr(loopback, "HEARTBEAT", 0.5)
     lab.plan({"silent": True, "children": True})
     with pytest.raises(LaunchProblem, match="it did not serve within 2 s"):
         lab.start(timeout=2)
