@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
-from functools import partial
 
 from conformance.base.jsonvalue import Json
 from conformance.copying import asking
@@ -24,7 +21,7 @@ from conformance.runs.emissions.emission import (
 from conformance.runs.emissions.known_text import (
     Untried,
     blame_nobody,
-    choose,
+    choose_once,
     expected,
     in_order,
     is_compared,
@@ -69,22 +66,8 @@ async def _script(channel: Channel, case: Case) -> Script:
     scripts = scripts_of(case, channel.server)
     asked = [_body(wire, uncut(case), COMPLETE, channel.server, script) for script in scripts]
     trials = [wire.tokens.lettered(wire.tokens.shown(body)) for body in asked]
-    key = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
-
-    async def is_said(answer: Answer, script: Script) -> bool:
-        return await _is_said(channel, answer, text_of(script))
-
-    pairs = list(zip(scripts, trials, strict=True))
-    return await channel.once(
-        (case.id, key),
-        lambda: choose(
-            case.id,
-            pairs,
-            partial(whole, channel),
-            is_said,
-            unsaid="a grammar or the template kept the model from saying its text",
-        ),
-    )
+    unsaid = "a grammar or the template kept the model from saying its text"
+    return await choose_once(channel, case.id, scripts, trials, whole, _is_said, unsaid=unsaid)
 
 
 async def _is_said(channel: Channel, answer: Answer, script: str) -> bool:

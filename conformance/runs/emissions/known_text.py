@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -9,6 +11,7 @@ from conformance.base.jsonvalue import Json
 from conformance.base.statistics import Rate
 from conformance.casefiles import modes
 from conformance.client.sender import ASKED_FOR
+from conformance.formats.format import text_of
 from conformance.runs.channel import Channel
 from conformance.runs.emissions.emission import Received
 from conformance.scripting import NotApplicable, finished_calls
@@ -52,11 +55,40 @@ async def whole(channel: Channel, body: Json) -> Answer:
     return answer
 
 
+Tried = Callable[[Channel, Json], Awaitable[Answer]]
+"""Asks for the answer of a trial."""
+IsSaid = Callable[[Channel, Answer, str], Awaitable[bool]]
+"""Whether the model said a text in an answer."""
+
+
+async def choose_once(
+    channel: Channel,
+    id: str,
+    scripts: Sequence[Script],
+    trials: Sequence[Json],
+    tried: Tried,
+    is_said: IsSaid,
+    *,
+    unsaid: str,
+) -> Script:
+    """Try which script is said to the end, as `choose` does, once for all items of the same trials.
+
+    Items that would try others share nothing with them. A follow-up has its own item's answer in
+    it: were one tried for all, which one would be luck, and another on each tape.
+    """
+    key = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
+    pairs = list(zip(scripts, trials, strict=True))
+    return await channel.once(
+        (id, key), lambda: choose(channel, id, pairs, tried, is_said, unsaid=unsaid)
+    )
+
+
 async def choose(
+    channel: Channel,
     id: str,
     trials: Sequence[tuple[Script, Json]],
-    tried: Callable[[Json], Awaitable[Answer]],
-    is_said: Callable[[Answer, Script], Awaitable[bool]],
+    tried: Tried,
+    is_said: IsSaid,
     *,
     unsaid: str,
 ) -> Script:
@@ -70,10 +102,10 @@ async def choose(
     ASKED_FOR.set(f"{id} script")
     diverted = False
     for script, body in trials:
-        answer = await tried(body)
+        answer = await tried(channel, body)
         if answer.exchange.status != 200:
             continue
-        if await is_said(answer, script):
+        if await is_said(channel, answer, text_of(script)):
             return script
         diverted = True
     if diverted:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
-from functools import partial
 
 from conformance.base.jsonvalue import Json
 from conformance.formats.format import text_of
@@ -22,7 +19,7 @@ from conformance.runs.emissions.emission import (
 from conformance.runs.emissions.known_text import (
     Untried,
     blame_nobody,
-    choose,
+    choose_once,
     expected,
     in_order,
     is_compared,
@@ -86,24 +83,8 @@ async def _script(channel: Channel, case: Case, cut: str) -> Script:
     mode = replace(COMPLETE, cut=cut if case.cut_after is None else CHARACTERS.cut)
     asked = [channel.wire.ask(uncut(case), mode, channel.server, script) for script in scripts]
     trials = [channel.wire.tokens.shown(body) for body in asked]
-    # Shared by items that would try the same, and by no others. A follow-up has its own item's
-    # answer in it: were one tried for all, which one would be luck, and another on each tape.
-    key = hashlib.sha256(json.dumps(trials).encode("ascii")).hexdigest()
-
-    async def is_said(answer: Answer, script: Script) -> bool:
-        return await _is_said(channel, answer, text_of(script))
-
-    pairs = list(zip(scripts, trials, strict=True))
-    return await channel.once(
-        (case.id, key),
-        lambda: choose(
-            case.id,
-            pairs,
-            partial(_tried, channel),
-            is_said,
-            unsaid="a grammar of the server forbids what the model would say",
-        ),
-    )
+    unsaid = "a grammar of the server forbids what the model would say"
+    return await choose_once(channel, case.id, scripts, trials, _tried, _is_said, unsaid=unsaid)
 
 
 async def _tried(channel: Channel, body: Json) -> Answer:
